@@ -1,0 +1,33 @@
+"""The first layer on CSR rows: sums over stored elements only; nothing is densified."""
+
+from .._jit import jit
+
+
+@jit
+def affine(rows, first, n_rows, w, b, fan_out, z):
+    """Compute ``z = X W + b`` for CSR rows ``first:first + n_rows``."""
+    for i in range(n_rows):
+        out = z[i * fan_out : (i + 1) * fan_out]
+        for j in range(fan_out):
+            out[j] = b[j]
+        for position in range(rows.indptr[first + i], rows.indptr[first + i + 1]):
+            x = rows.data[position]
+            start = rows.indices[position] * fan_out
+            weights = w[start : start + fan_out]
+            for j in range(fan_out):
+                out[j] += x * weights[j]
+
+
+@jit
+def weight_gradient(rows, first, n_rows, dz, fan_out, beta, g):
+    """Compute ``beta G + X' dz`` for CSR rows ``first:first + n_rows``."""
+    if beta == 0:
+        g[:] = 0
+    for i in range(n_rows):
+        delta = dz[i * fan_out : (i + 1) * fan_out]
+        for position in range(rows.indptr[first + i], rows.indptr[first + i + 1]):
+            x = rows.data[position]
+            start = rows.indices[position] * fan_out
+            out = g[start : start + fan_out]
+            for j in range(fan_out):
+                out[j] += x * delta[j]

@@ -1,0 +1,121 @@
+"""Training by the stochastic solvers: epochs of shuffled batches, and what an optimizer remembers between them."""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ._training import Training
+from .optimizers import OPTIMIZERS
+from .schedules import SCHEDULES
+
+
+class OptimizerState:
+    """What a stochastic optimizer remembers between steps."""
+
+    def __init__(self, solver, size, dtype, learning_rate):
+        self.solver = solver
+        self.states = [np.zeros(size, dtype) for _ in range(self.part.n_states)]
+        self.n_steps = 0
+        self.learning_rate = float(learning_rate)
+
+    @property
+    def part(self):
+        """The row of ``OPTIMIZERS``."""
+        return OPTIMIZERS[self.solver]
+
+    def hyperparameters(self, settings, n_steps):
+        """Return the kernel's numbers for the next ``n_steps`` steps, and count them."""
+        first = self.n_steps + 1
+        self.n_steps += n_steps
+        return self.part.hyperparameters(settings, first, np.full(n_steps, self.learning_rate))
+
+    def fits(self, solver, flat):
+        """Tell whether training of ``flat`` by ``solver`` can go on with this state."""
+        return self.solver == solver and all(state.shape == flat.shape and state.dtype == flat.dtype for state in self.states)
+
+    def copy(self):
+        """Return an independent copy."""
+        twin = OptimizerState.__new__(OptimizerState)
+        twin.__dict__.update(self.__dict__, states=[state.copy() for state in self.states])
+        return twin
+
+    def assign(self, other):
+        """Take over the values of ``other``, in place."""
+        for mine, theirs in zip(self.states, other.states, strict=True):
+            np.copyto(mine, theirs)
+        self.n_steps, self.learning_rate = other.n_steps, other.learning_rate
+
+
+class StochasticTraining(Training):
+    """Training in epochs: every row once, in batches, one optimizer step a batch."""
+
+    def __init__(self, estimator, session, table, train_rows, validation_rows):
+        super().__init__(estimator, session, table, train_rows, validation_rows)
+        # scikit-learn's schedules are sgd's; with other solvers the rate stays as it is.
+        self._schedule = SCHEDULES[estimator.learning_rate if estimator.solver == "sgd" else "constant"]
+        self._batch_size = self._check_batch_size()
+
+    def _check_batch_size(self):
+        n_rows, batch_size = len(self.train_rows), self.estimator.batch_size
+        if batch_size == "auto":
+            return min(200, n_rows)
+        if batch_size > n_rows:
+            warnings.warn(
+                f"Got `batch_size` less than 1 or larger than sample size. It is going to be clipped: {batch_size} to {n_rows}.",
+                stacklevel=6,
+            )
+        return int(min(batch_size, n_rows))
+
+    def _train(self, n_epochs, tasks, warn):
+        for epoch in range(n_epochs):
+            if epoch > 0:
+                self._remember()
+            tasks.begin()
+            going_on = self._run_epoch() and not self._out_of_patience()
+            if tasks.end() or not going_on:
+                return
+        if warn:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({n_epochs}) reached and the optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=7,
+            )
+
+    def _run_epoch(self):
+        """Train for one epoch and record it; False if it diverged."""
+        estimator, started = self.estimator, time.perf_counter()
+        optimizer = estimator._optimizer
+        rate = optimizer.learning_rate
+        loss = self.session.train(self.table, self._next_order(), self._batch_size, optimizer)
+        if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
+            self._diverged(rate, started)
+            return False
+        self._record(loss, *self._validate(), rate, started)
+        optimizer.learning_rate = self._schedule.after_epoch(estimator, rate, estimator.t_)
+        return True
+
+    def _next_order(self):
+        """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
+        estimator, n_rows = self.estimator, len(self.train_rows)
+        if estimator._order is None or len(estimator._order) != n_rows:
+            estimator._order = np.arange(n_rows)
+        if estimator.shuffle:
+            permutation = np.arange(n_rows)
+            estimator._random_state.shuffle(permutation)
+            estimator._order = estimator._order[permutation]
+        return self.train_rows[estimator._order]
+
+    def _out_of_patience(self):
+        """Tell whether to stop, after the schedule had its chance to lower the rate instead."""
+        estimator, reason = self.estimator, self._stall_message()
+        if reason is None:
+            return False
+        rate = self._schedule.on_stall(estimator._optimizer.learning_rate)
+        if rate is not None:
+            estimator._optimizer.learning_rate = rate
+            estimator._no_improvement_count = 0
+        if estimator.verbose:
+            print(reason, "Stopping." if rate is None else f"Setting learning rate to {rate:f}")
+        return rate is None

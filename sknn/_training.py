@@ -1,0 +1,167 @@
+"""What every solver's training shares: the record of epochs, the judgement of progress, and the way back from an unfinished epoch."""
+
+import time
+import warnings
+from numbers import Integral
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds")
+
+# Attributes that an unfinished epoch may have changed.
+_CARRIED = (
+    "n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "best_iter_", "_best_weights", "_no_improvement_count", "_order",
+)  # fmt: skip
+
+
+class Training:
+    """One call of ``fit`` or ``partial_fit``.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its public fitted attributes are updated epoch by epoch, its weights at the end.
+    session : Session
+    table : Table
+    train_rows : ndarray of int
+    validation_rows : ndarray of int or None
+    """
+
+    def __init__(self, estimator, session, table, train_rows, validation_rows):
+        self.estimator, self.session, self.table = estimator, session, table
+        self.train_rows, self.validation_rows = train_rows, validation_rows
+        self.has_finished_epochs = False
+        self._finished_weights = None
+
+    def run(self, n_epochs, tasks, *, warn=True):
+        """Train; an interrupt or divergence leaves the state after the last finished epoch.
+
+        Parameters
+        ----------
+        n_epochs : int
+        tasks : EpochTasks
+        warn : bool
+            Whether to warn if ``n_epochs`` were not enough.
+        """
+        try:
+            self._remember()
+            self._train(n_epochs, tasks, warn)
+        except KeyboardInterrupt:
+            self._return_to_last_epoch()
+            raise
+        finally:
+            self._finish()
+
+    # ---- the record --------------------------------------------------------------------------------------------------
+
+    def _validate(self):
+        """Return the validation rows' loss and score with the weights as they are; NaN without validation rows."""
+        if self.validation_rows is None:
+            return np.nan, np.nan
+        predictions, loss = self.session.outputs_and_loss(self.table, self.validation_rows)
+        y, weight = self.table.y[self.validation_rows], self.table.weight[self.validation_rows]
+        return loss, float(self.estimator._validation_score(predictions, y, weight))
+
+    def _record(self, loss, val_loss, val_score, rate, started):
+        """Write one epoch into the estimator's public attributes."""
+        estimator = self.estimator
+        estimator.n_iter_ += 1
+        estimator.t_ += len(self.train_rows)
+        estimator.loss_ = loss
+        estimator.loss_curve_.append(loss)
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
+        if self.validation_rows is not None:
+            estimator.validation_scores_.append(val_score)
+            if estimator.verbose:
+                print(f"Validation score: {val_score:f}")
+        epoch = len(estimator.loss_curve_)
+        row = (epoch, loss, val_loss, val_score, rate, time.perf_counter() - started)
+        for column, value in zip(HISTORY_COLUMNS, row, strict=True):
+            estimator.history_[column].append(value)
+        self._judge(epoch, loss, val_score)
+
+    def _judge(self, epoch, loss, val_score):
+        """Remember the best epoch and count those without an improvement by ``tol``."""
+        estimator = self.estimator
+        if self.validation_rows is None:
+            stalled, better = loss > estimator.best_loss_ - estimator.tol, loss < estimator.best_loss_
+            if better:
+                estimator.best_loss_ = loss
+        else:
+            best = estimator.best_validation_score_
+            stalled, better = val_score < best + estimator.tol, val_score > best
+            if better:
+                estimator.best_validation_score_ = val_score
+                estimator._best_weights = self.session.flat.copy()
+        if better:
+            estimator.best_iter_ = epoch
+        estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalled else 0
+
+    def _stall_message(self):
+        """Return why training should stop, or None while it should not."""
+        estimator = self.estimator
+        if estimator._no_improvement_count <= estimator.n_iter_no_change:
+            return None
+        watched = "Training loss" if self.validation_rows is None else "Validation score"
+        return f"{watched} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
+
+    # ---- the way back ------------------------------------------------------------------------------------------------
+
+    def _remember(self):
+        """Keep what must be there again if the coming epoch is not finished."""
+        estimator = self.estimator
+        if self._finished_weights is None:
+            self._finished_weights = self.session.flat.copy()
+            self._finished_optimizer = estimator._optimizer and estimator._optimizer.copy()
+        else:
+            self.has_finished_epochs = True
+            np.copyto(self._finished_weights, self.session.flat)
+            if estimator._optimizer is not None:
+                self._finished_optimizer.assign(estimator._optimizer)
+        self._finished_attributes = {name: getattr(estimator, name) for name in _CARRIED}
+        self._finished_epochs = len(estimator.loss_curve_)
+        self._finished_draws = None
+        if isinstance(estimator.random_state, Integral):  # a generator that others may draw from is not turned back
+            self._finished_draws = estimator._random_state.get_state(legacy=False)
+
+    def _return_to_last_epoch(self):
+        estimator = self.estimator
+        np.copyto(self.session.flat, self._finished_weights)
+        if estimator._optimizer is not None:
+            estimator._optimizer.assign(self._finished_optimizer)
+        if self._finished_draws is not None:
+            estimator._random_state.set_state(self._finished_draws)
+        vars(estimator).update(self._finished_attributes)
+        for column in (estimator.loss_curve_, estimator.validation_scores_ or [], *estimator.history_.values()):
+            del column[self._finished_epochs :]
+
+    def _diverged(self, rate, started):
+        """Go back to the last finite weights, or raise if there were none."""
+        estimator = self.estimator
+        epoch = len(estimator.loss_curve_) + 1
+        advice = (
+            f"learning_rate_init={estimator.learning_rate_init!r} made the loss or the weights non-finite in epoch {epoch}; lower it, "
+            "or scale X (and y, in regression), for instance with StandardScaler."
+        )
+        self._return_to_last_epoch()
+        if epoch == 1:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed. "
+                + advice
+            )
+        last_loss = estimator.loss_
+        self._record(np.nan, np.nan, np.nan, rate, started)
+        estimator.loss_ = last_loss
+        warnings.warn(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7)
+
+    def _finish(self):
+        """Hand the weights to the estimator: the best ones if a validation set was watched, else the last ones."""
+        estimator = self.estimator
+        estimator._last_weights = None
+        if self.validation_rows is not None and estimator._best_weights is not None:
+            estimator._last_weights = self.session.flat
+            estimator._set_weights(estimator._best_weights.copy())
+        else:
+            estimator._set_weights(self.session.flat)
