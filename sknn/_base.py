@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._data import Table
 from ._layout import flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
-from ._session import Session, single_threaded_blas
+from ._session import Session
 from ._stochastic import OptimizerState, StochasticTraining
 from ._tasks import CallbackSupportMixin, EpochTasks
 from ._training import HISTORY_COLUMNS
@@ -31,7 +31,8 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
 # What only further training needs: left out of pickles unless the estimator is one that goes on training.
-_RESUME_ATTRIBUTES = ("_optimizer", "_random_state", "_order", "_split_kept", "_last_weights", "_best_weights")
+_KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_shuffle", "_split_kept", "_last_weights", "_best_weights")
+_RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -83,7 +84,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).pop("_training", None)
 
     def _fit(self, X, y, sample_weight, *, incremental):
-        with self._unchanged_on_error(), single_threaded_blas:
+        with self._unchanged_on_error():
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
@@ -159,13 +160,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.loss_ = np.inf
         self.best_iter_ = 0
         self._no_improvement_count = 0
-        self._order = self._split_kept = self._best_weights = self._last_weights = None
+        vars(self).update(dict.fromkeys(_KEPT_FROM_FIT_TO_FIT))
         return flat
 
     def _continue(self, layout, dtype, incremental):
         """Take up training where it was left; lists are copied, so that a failing fit leaves the old ones."""
         kept = vars(self)
-        for name in ("_order", "_split_kept", "_best_weights", "_last_weights"):
+        for name in _KEPT_FROM_FIT_TO_FIT:
             kept.setdefault(name, None)
         if not incremental:
             self.n_iter_ = 0
@@ -216,8 +217,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X = check_X(self, X)
         dtype = np.result_type(self.coefs_[0].dtype, np.float32)
         session = Session(flat_vector(self.coefs_, self.intercepts_, self._layout, dtype), self._layout, self, self._loss_name)
-        with single_threaded_blas:
-            return session.outputs(Table(X, None, None, dtype), link=link)
+        return session.outputs(Table(X, None, None, dtype), link=link)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

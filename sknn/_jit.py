@@ -42,25 +42,31 @@ _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
-def jit(function=None, *, reassociate=False, inline=False):
-    """Compile ``function`` lazily, with the package's options and the guarded cache.
+def jit(function=None, *, entry=False, reassociate=False, inline=False):
+    """Compile ``function`` lazily, with the package's options.
 
     Parameters
     ----------
     function : callable
+    entry : bool, default=False
+        It is called from Python, so its compiled code is kept on disk, with all that it calls. (Kernels that are called by address are
+        kept too; see :func:`address`.)
     reassociate : bool, default=False
         Let LLVM reorder sums, for loops whose result no weight depends on.
     inline : bool, default=False
         Compile it only into its callers: for small helpers, which then cost no compilation of their own.
     """
     if function is None:
-        return functools.partial(jit, reassociate=reassociate, inline=inline)
+        return functools.partial(jit, entry=entry, reassociate=reassociate, inline=inline)
     if INTERPRETED:
         return function
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
     dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **_OPTIONS)(function)
-    if not inline:
-        dispatcher._cache = GuardedCache(function)
+    return _kept_on_disk(dispatcher) if entry else dispatcher
+
+
+def _kept_on_disk(dispatcher):
+    dispatcher._cache = GuardedCache(dispatcher.py_func)
     return dispatcher
 
 
@@ -97,7 +103,7 @@ def address(kernel, kinds, dtype):
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
     signature = numba_types(kinds, dtype)
-    kernel.compile(signature)
+    _kept_on_disk(kernel).compile(signature)
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 

@@ -1,16 +1,13 @@
 """A network bound to its compiled kernels and to scratch memory, fed with chunks of rows."""
 
-import contextlib
-import threading
-
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from . import activations, losses, optimizers, regularizers
 from ._engine import steps
 from ._engine.network import Network, Scratch, Update
 from ._jit import address
 from ._layout import views
+from ._tiles import PRODUCT, product
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
@@ -34,7 +31,12 @@ class Session:
         self._hidden = [activations.ACTIVATIONS[settings.activation]] * (len(layout.fan_ins) - 1)
         self._loss = losses.LOSSES[loss]
         self._totals = np.zeros(2)
-        self._gradient = np.empty(0, self.dtype)
+        self._nothing = np.empty(0, self.dtype)
+        self._penalize = address(regularizers.REGULARIZERS["l2"].penalize, regularizers.PENALIZE, self.dtype)
+        self._step = 0
+        if settings.solver != "lbfgs":
+            self._step = address(optimizers.OPTIMIZERS[settings.solver].step, optimizers.STEP, self.dtype)
+        self._gradient = self._nothing
         self._capacity = 0
 
     # ---- training ----------------------------------------------------------------------------------------------------
@@ -135,20 +137,26 @@ class Session:
             self._capacity = n_rows
             self._network, n_values = self._build_network(n_rows)
             values, deltas = np.empty(n_values, self.dtype), np.empty(n_values, self.dtype)
-            self._scratch = Scratch(values, deltas, self._gradient, self._totals)
+            work = np.empty(3 * n_rows * int(self.layout.fan_outs.max()), self.dtype)
+            self._scratch = Scratch(values, deltas, work, self._gradient, self._totals)
         if with_gradient and self._gradient.size == 0:
             self._gradient = np.zeros(self.flat.size, self.dtype)
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
     def _build_network(self, n_rows):
-        a_offsets, z_offsets, n_values = [], [], 0
-        for width, part in zip(self.layout.fan_outs, [*self._hidden, None], strict=True):
+        widths = [int(width) for width in self.layout.fan_outs]
+        n_values = n_rows * max(widths)  # the first place is for pre-activations that nobody keeps
+        a_offsets, z_offsets = [], []
+        for width, part in zip(widths, [*self._hidden, None], strict=True):
             a_offsets.append(n_values)
-            n_values += n_rows * int(width)
-            needs_z = part is not None and part.needs_z
-            z_offsets.append(n_values if needs_z else a_offsets[-1])
-            n_values += n_rows * int(width) if needs_z else 0
+            n_values += n_rows * width
+            z_offsets.append(0)
+            if part is None:
+                z_offsets[-1] = a_offsets[-1]
+            elif part.needs_z:
+                z_offsets[-1] = n_values
+                n_values += n_rows * width
         forwards = [address(part.forward, activations.FORWARD, self.dtype) for part in self._hidden]
         backwards = [address(part.backward, activations.BACKWARD, self.dtype) for part in self._hidden]
         network = Network(
@@ -161,45 +169,16 @@ class Session:
             np.zeros(len(self._hidden), self.dtype),
             address(self._loss.loss, losses.LOSS, self.dtype),
             address(self._loss.link, losses.LINK, self.dtype),
+            address(product, PRODUCT, self.dtype),
         )
         return network, n_values
 
     def _update(self, table, optimizer=None, n_steps=0):
         """Return what to do with gradients: only penalise them, or take the optimizer's next ``n_steps`` steps."""
-        nothing = np.empty(0, self.dtype)
-        step, states, h = 0, [nothing] * 3, nothing
+        step, states, h = 0, [self._nothing] * 3, self._nothing
         if optimizer is not None:
-            step = address(optimizer.part.step, optimizers.STEP, self.dtype)
+            step = self._step
             states[: len(optimizer.states)] = optimizer.states
-            h = np.ascontiguousarray(optimizer.hyperparameters(self.settings, n_steps), self.dtype)
-        penalize = address(regularizers.REGULARIZERS["l2"].penalize, regularizers.PENALIZE, self.dtype)
+            h = optimizer.hyperparameters(self.settings, n_steps).astype(self.dtype, order="C")
         alpha = np.array([self.settings.alpha / table.mean_weight], self.dtype)
-        return Update(step, penalize, alpha, h.reshape(-1), h.shape[-1], *states)
-
-
-# ---- one BLAS thread a call ------------------------------------------------------------------------------------------
-
-
-class _SingleThreadedBlas(contextlib.ContextDecorator):
-    """Hold the process' BLAS libraries at one thread while at least one fit or prediction runs."""
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._users = 0
-        self._controller = None
-
-    def __enter__(self):
-        with self._lock:
-            if self._users == 0:
-                self._controller = self._controller or ThreadpoolController().select(user_api="blas")
-                self._limit = self._controller.limit(limits=1)
-            self._users += 1
-
-    def __exit__(self, *exception):
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                self._limit.restore_original_limits()
-
-
-single_threaded_blas = _SingleThreadedBlas()
+        return Update(step, self._penalize, alpha, h.reshape(-1), h.shape[-1], *states)

@@ -56,6 +56,8 @@ class StochasticTraining(Training):
         # scikit-learn's schedules are sgd's; with other solvers the rate stays as it is.
         self._schedule = SCHEDULES[estimator.learning_rate if estimator.solver == "sgd" else "constant"]
         self._batch_size = self._check_batch_size()
+        self._finished_optimizer = None
+        self._shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
 
     def _check_batch_size(self):
         n_rows, batch_size = len(self.train_rows), self.estimator.batch_size
@@ -67,6 +69,14 @@ class StochasticTraining(Training):
                 stacklevel=6,
             )
         return int(min(batch_size, n_rows))
+
+    def _remember(self):
+        super()._remember()
+        optimizer = self.estimator._optimizer
+        if self._finished_optimizer is None:
+            self._finished_optimizer = optimizer.copy()
+        else:
+            self._finished_optimizer.assign(optimizer)
 
     def _train(self, n_epochs, tasks, warn):
         for epoch in range(n_epochs):
@@ -92,6 +102,7 @@ class StochasticTraining(Training):
         if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
             self._diverged(rate, started)
             return False
+        self._shuffle = None
         self._record(loss, *self._validate(), rate, started)
         optimizer.learning_rate = self._schedule.after_epoch(estimator, rate, estimator.t_)
         return True
@@ -102,10 +113,17 @@ class StochasticTraining(Training):
         if estimator._order is None or len(estimator._order) != n_rows:
             estimator._order = np.arange(n_rows)
         if estimator.shuffle:
-            permutation = np.arange(n_rows)
-            estimator._random_state.shuffle(permutation)
-            estimator._order = estimator._order[permutation]
+            if self._shuffle is None or len(self._shuffle) != n_rows:
+                self._shuffle = np.arange(n_rows)
+                estimator._random_state.shuffle(self._shuffle)
+            estimator._order = estimator._order[self._shuffle]
         return self.train_rows[estimator._order]
+
+    def _return_to_last_epoch(self):
+        super()._return_to_last_epoch()
+        estimator = self.estimator
+        estimator._optimizer.assign(self._finished_optimizer)
+        estimator._unused_shuffle = self._shuffle  # what was drawn for the unfinished epoch is the next one's
 
     def _out_of_patience(self):
         """Tell whether to stop, after the schedule had its chance to lower the rate instead."""

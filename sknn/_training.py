@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from numbers import Integral
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -114,25 +113,15 @@ class Training:
         estimator = self.estimator
         if self._finished_weights is None:
             self._finished_weights = self.session.flat.copy()
-            self._finished_optimizer = estimator._optimizer and estimator._optimizer.copy()
         else:
             self.has_finished_epochs = True
             np.copyto(self._finished_weights, self.session.flat)
-            if estimator._optimizer is not None:
-                self._finished_optimizer.assign(estimator._optimizer)
         self._finished_attributes = {name: getattr(estimator, name) for name in _CARRIED}
         self._finished_epochs = len(estimator.loss_curve_)
-        self._finished_draws = None
-        if isinstance(estimator.random_state, Integral):  # a generator that others may draw from is not turned back
-            self._finished_draws = estimator._random_state.get_state(legacy=False)
 
     def _return_to_last_epoch(self):
         estimator = self.estimator
         np.copyto(self.session.flat, self._finished_weights)
-        if estimator._optimizer is not None:
-            estimator._optimizer.assign(self._finished_optimizer)
-        if self._finished_draws is not None:
-            estimator._random_state.set_state(self._finished_draws)
         vars(estimator).update(self._finished_attributes)
         for column in (estimator.loss_curve_, estimator.validation_scores_ or [], *estimator.history_.values()):
             del column[self._finished_epochs :]

@@ -4,9 +4,9 @@
     backward(z, a, shape, da, dz)     dz = da f'(z)
 
 ``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the activation's parameter (a slope, say), 0 if it
-has none. ``z`` and ``a`` are one array unless the row says ``needs_z``, and ``da`` and ``dz`` are one array, so a kernel reads an element
-before it writes it. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in tests/test_activations.py.
-Validation, docstrings and tests follow the registry.
+has none. What is written shares no memory with what is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds
+nothing unless the row says ``needs_z``. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in
+tests/test_activations.py. Validation, docstrings and tests follow the registry.
 """
 
 from collections.abc import Callable

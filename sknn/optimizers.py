@@ -33,8 +33,10 @@ def _sgd(w, g, velocity, state_1, state_2, h):
 
 
 def _sgd_hyperparameters(settings, first, rates):
-    ones = np.ones_like(rates)
-    return np.stack([rates, settings.momentum * ones, float(settings.nesterovs_momentum) * ones], axis=1)
+    h = np.empty((rates.size, 3))
+    h[:, 0] = rates
+    h[:, 1:] = settings.momentum, settings.nesterovs_momentum
+    return h
 
 
 @jit
@@ -49,15 +51,10 @@ def _adam(w, g, mean, square, state_2, h):
 
 def _adam_hyperparameters(settings, first, rates):
     steps = np.arange(first, first + rates.size)
-    corrected = rates * np.sqrt(1 - settings.beta_2**steps) / (1 - settings.beta_1**steps)
-    constants = [
-        settings.beta_1,
-        settings.beta_2,
-        settings.epsilon,
-        1 - settings.beta_1,
-        1 - settings.beta_2,
-    ]
-    return np.column_stack([corrected, np.tile(constants, (rates.size, 1))])
+    h = np.empty((rates.size, 6))
+    h[:, 0] = rates * np.sqrt(1 - settings.beta_2**steps) / (1 - settings.beta_1**steps)
+    h[:, 1:] = settings.beta_1, settings.beta_2, settings.epsilon, 1 - settings.beta_1, 1 - settings.beta_2
+    return h
 
 
 class Optimizer(NamedTuple):

@@ -14,12 +14,13 @@ class Network(NamedTuple):
     weight_offsets: np.ndarray
     bias_offsets: np.ndarray
     a_offsets: np.ndarray  # of activations in Scratch.values; for the output layer, of its pre-activations
-    z_offsets: np.ndarray  # of pre-activations in Scratch.values; the same where f' needs only f
+    z_offsets: np.ndarray  # of pre-activations in Scratch.values; layers share one place where f' needs only f
     forwards: np.ndarray  # addresses of the hidden layers' activations
     backwards: np.ndarray
     shapes: np.ndarray  # their parameters
-    loss: int  # address
-    link: int  # address
+    loss: int  # address, as are the next two
+    link: int
+    product: int
 
 
 class Rows(NamedTuple):
@@ -35,9 +36,9 @@ class Rows(NamedTuple):
 
 
 class Update(NamedTuple):
-    """What is done with gradients. With ``step`` = 0 they are added up and left in ``Scratch.gradient``."""
+    """What is done with gradients."""
 
-    step: int  # address of the optimizer's kernel
+    step: int  # address of the optimizer's kernel; 0 leaves weights as they are
     penalize: int  # address of the regularizer's kernel
     alpha: np.ndarray  # one element: strength of the penalty, over the mean of the sample weights
     hyperparameters: np.ndarray  # of the chunk's steps, one after another
@@ -52,5 +53,6 @@ class Scratch(NamedTuple):
 
     values: np.ndarray  # activations and pre-activations of all layers
     deltas: np.ndarray  # dL/dz, at the same offsets as activations
+    work: np.ndarray  # for one layer's deltas on their way through transposes
     gradient: np.ndarray  # laid out like the weights
     totals: np.ndarray  # float64: sum of weighted losses, sum of penalties

@@ -19,9 +19,9 @@ def affine(rows, first, n_rows, w, b, fan_out, z):
 
 
 @jit
-def weight_gradient(rows, first, n_rows, dz, fan_out, beta, g):
-    """Compute ``beta G + X' dz`` for CSR rows ``first:first + n_rows``."""
-    if beta == 0:
+def weight_gradient(rows, first, n_rows, dz, fan_out, add, g):
+    """Compute ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g``, or ``add`` it."""
+    if not add:
         g[:] = 0
     for i in range(n_rows):
         delta = dz[i * fan_out : (i + 1) * fan_out]

@@ -1,13 +1,18 @@
-"""The engine's entry points, one for each job; everything else is compiled into them."""
+"""The engine's entry points, one for each job; everything else is compiled into them.
+
+Numbers that start a variable are written ``np.int64(0)``, since Numba would compile each callee a second time for a literal 0.
+"""
 
 import math
 
+import numpy as np
+
 from .._jit import jit
 from .._native import call, flush_denormals, restore_denormals
-from .passes import backward, forward, move, output_loss
+from .passes import backward, forward, move, output_loss, penalize
 
 
-@jit
+@jit(entry=True)
 def train(network, update, scratch, rows, n_rows, batch_size):
     """Take one optimizer step a batch over a chunk of rows.
 
@@ -17,7 +22,7 @@ def train(network, update, scratch, rows, n_rows, batch_size):
         Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
     """
     control = flush_denormals()
-    step, first = 0, 0
+    step, first = np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(batch_size, n_rows - first)
         forward(network, scratch, rows, first, size)
@@ -34,7 +39,7 @@ def train(network, update, scratch, rows, n_rows, batch_size):
     return first
 
 
-@jit
+@jit(entry=True)
 def accumulate(network, update, scratch, rows, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds."""
     control = flush_denormals()
@@ -42,23 +47,25 @@ def accumulate(network, update, scratch, rows, n_rows, block_size, scale):
         size = min(block_size, n_rows - first)
         forward(network, scratch, rows, first, size)
         output_loss(network, scratch, rows, first, size, scale[0])
-        backward(network, update, scratch, rows, first, size, scale[0], -1)
+        backward(network, update, scratch, rows, first, size, scale[0], np.int64(-1))
     restore_denormals(control)
 
 
-@jit
+@jit(entry=True)
 def apply(network, update, scratch, batch_size):
     """Penalise the whole gradient in ``scratch`` and, if there is an optimizer, take its step."""
     control = flush_denormals()
     strength = scratch.values.dtype.type(update.alpha[0] / batch_size)
     for layer in range(network.fan_ins.size):
         fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-        move(network, update, scratch, network.weight_offsets[layer], fan_in * fan_out, True, strength, 0)
-        move(network, update, scratch, network.bias_offsets[layer], fan_out, False, strength, 0)
+        penalize(network, update, scratch, network.weight_offsets[layer], fan_in * fan_out, strength)
+        if update.step != 0:
+            move(network, update, scratch, network.weight_offsets[layer], fan_in * fan_out, np.int64(0))
+            move(network, update, scratch, network.bias_offsets[layer], fan_out, np.int64(0))
     restore_denormals(control)
 
 
-@jit
+@jit(entry=True)
 def evaluate(network, scratch, rows, n_rows, block_size, outputs):
     """Write what the network's link makes of a chunk of rows into ``outputs``; with a loss, add it to ``totals``."""
     control = flush_denormals()
