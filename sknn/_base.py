@@ -21,7 +21,6 @@ from ._validation import (
     check_hidden_layer_sizes,
     check_memory,
     check_sample_weight,
-    check_training_data,
     check_X,
     relative_weight,
     split_rows,
@@ -118,7 +117,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             trained = [self._layout.fan_ins[0], *self._layout.fan_outs]
             if units != trained:
                 raise ValueError(
-                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the network that was trained before, of layers {trained}; "
+                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the network trained before, of layers {trained}; "
                     "set warm_start=False to start anew, or give the same sizes, features and outputs."
                 )
         return layout
@@ -129,10 +128,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._layout = layout
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
-        if fresh:
-            flat = self._initialize(layout, dtype)
-        else:
-            flat = self._continue(layout, dtype, incremental)
+        flat = self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
         optimizer = None if fresh else kept.get("_optimizer")
         if self.solver == "lbfgs":
             self._optimizer = None

@@ -105,10 +105,10 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, if X had any that are all strings."""
 
 _NOTES = """\
-Starting weights, batches and loss curve are those of scikit-learn 1.9 for the same ``random_state``. Where scikit-learn departs from its
-own documentation, this class does not follow: the validation split is stratified for three and more classes; sample weights act at any batch size and
-must not be negative; early stopping works with 'lbfgs'; ``warm_start`` and ``partial_fit`` continue what they continue;
-``predict_log_proba`` is finite; training that diverges stops in that epoch, warns, and keeps the last finite weights (in the first epoch it raises).
+Starting weights, batches and loss curve are those of scikit-learn 1.9 for the same ``random_state``. Some things differ on purpose: the
+validation split is stratified for three and more classes; sample weights act at any batch size and must not be negative; early stopping
+works with 'lbfgs'; ``warm_start`` and ``partial_fit`` continue all of training, not the weights alone; ``predict_log_proba`` is finite;
+training that diverges stops in that epoch, warns, and keeps the last finite weights (in the first epoch it raises).
 
 An interrupt (Ctrl-C) is raised, as always; the estimator then predicts with the weights of the last finished epoch."""
 
@@ -149,7 +149,8 @@ def _fill(template, texts):
             indent = line[: len(line) - len(stripped)]
             lines += [indent + text if text else "" for text in texts[stripped[1:-1]].splitlines()]
         else:
+            filled = line
             for name, text in texts.items():
-                line = line.replace("{" + name + "}", text)
-            lines.append(line)
+                filled = filled.replace("{" + name + "}", text)
+            lines.append(filled)
     return "\n".join(lines)

@@ -4,6 +4,7 @@ Layer after layer, each as its weights (fan_in x fan_out, row-major) and then it
 ``ALIGNMENT`` elements, and the padding between blocks stays zero.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ class Layout(NamedTuple):
 def make_layout(units):
     """Return the layout of a network with ``units`` = (n_features, hidden layers ..., n_outputs)."""
     size, weight_offsets, bias_offsets = 0, [], []
-    for fan_in, fan_out in zip(units[:-1], units[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(units):
         weight_offsets.append(size)
         size += _padded(fan_in * fan_out)
         bias_offsets.append(size)
@@ -56,7 +57,9 @@ def flat_vector(coefs, intercepts, layout, dtype):
     for name, targets, values in zip(("coefs_", "intercepts_"), views(flat, layout), (coefs, intercepts), strict=True):
         for i, (target, value) in enumerate(zip(targets, values, strict=True)):
             if np.shape(value) != target.shape:
-                raise ValueError(f"{name}[{i}] has shape {np.shape(value)}, but this network needs {target.shape}; assign arrays of its shapes")
+                raise ValueError(
+                    f"{name}[{i}] has shape {np.shape(value)}, but this network needs {target.shape}; assign arrays of its shapes"
+                )
             target[...] = value
     return flat
 

@@ -1,8 +1,8 @@
 """Elementary functions that LLVM vectorises inside kernels, where ``math.exp`` would be one library call a number.
 
-``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``tanh`` is built on it, with a polynomial of
-its own near zero; ``logistic`` is 1 / (1 + exp(-x)). The relative error is a few units in the last place, NaN goes through, overflow is inf, and results
-under the smallest normal number are flushed to it.
+``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic`` and ``tanh`` are built on it, ``tanh`` with a
+polynomial of its own near zero. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
+results under the smallest normal number are flushed to it.
 """
 
 import math

@@ -112,9 +112,7 @@ class Session:
         n_outputs = int(self.layout.fan_outs[-1])
         network, scratch = self._prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
         link_kernel = self._loss.link if link else losses.LOSSES["squared_error"].link
-        network = network._replace(
-            loss=network.loss if with_loss else 0, link=address(link_kernel, losses.LINK, self.dtype)
-        )
+        network = network._replace(loss=network.loss if with_loss else 0, link=address(link_kernel, losses.LINK, self.dtype))
         self._totals[:] = 0
         outputs = np.empty((n_rows, n_outputs), self.dtype)
         chunk = table.chunk_rows(self.flat.size)

@@ -202,7 +202,7 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
     lanes = _REGISTER_BYTES // c.itemsize
     left, rest, j = -(-n // lanes), n % lanes, 0
     while left > 0:
-        vectors = 2 if left == 4 or left == 2 else min(left, 3)
+        vectors = 2 if left == 4 else min(left, 3)
         left -= vectors
         if left == 0 and rest > 0:
             if vectors == 3:

@@ -115,9 +115,7 @@ def split_rows(n_rows, validation_fraction, random_state, labels):
         n_validation = int(np.ceil(validation_fraction * len(rows)))
         if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
             labels = None
-    train_rows, validation_rows = train_test_split(
-        rows, test_size=validation_fraction, random_state=random_state, stratify=labels
-    )
+    train_rows, validation_rows = train_test_split(rows, test_size=validation_fraction, random_state=random_state, stratify=labels)
     if len(validation_rows) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
     return np.concatenate([train_rows, alone]), validation_rows

@@ -3,8 +3,8 @@
     forward(z, shape, a)              a = f(z)
     backward(z, a, shape, da, dz)     dz = da f'(z)
 
-``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the activation's parameter (a slope, say), 0 if it
-has none. What is written shares no memory with what is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds
+``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the activation's parameter (a slope, say), 0 if
+it has none. What is written shares no memory with what is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds
 nothing unless the row says ``needs_z``. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in
 tests/test_activations.py. Validation, docstrings and tests follow the registry.
 """

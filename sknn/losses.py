@@ -62,8 +62,7 @@ def _exp_of_gaps(z, n_outputs, gaps):
         row = z[start : start + n_outputs]
         top = row[0]
         for j in range(1, n_outputs):
-            if row[j] > top:
-                top = row[j]
+            top = max(top, row[j])
         out = gaps[start : start + n_outputs]
         for j in range(n_outputs):
             out[j] = row[j] - top
@@ -152,12 +151,8 @@ class Loss(NamedTuple):
 
 LOSSES = {
     "log_loss": Loss(_log_loss, _softmax_link, "softmax", "-log p_y", class_codes=True),
-    "binary_log_loss": Loss(
-        _binary_log_loss, _logistic_link, "logistic", "-y log p - (1 - y) log(1 - p), summed over outputs"
-    ),
+    "binary_log_loss": Loss(_binary_log_loss, _logistic_link, "logistic", "-y log p - (1 - y) log(1 - p), summed over outputs"),
     "squared_error": Loss(_squared_error, _identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True),
-    "poisson": Loss(
-        _poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", nonnegative_targets=True
-    ),
+    "poisson": Loss(_poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", nonnegative_targets=True),
 }
 REGRESSION_LOSSES = ("squared_error", "poisson")
