@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from reference import DTYPES, EXTREMES, FINITE, SIZES, compiled, run, slope
+
+from sknn.regularizers import PENALIZE, REGULARIZERS
+
+# P(w), to be summed over all weights; also for complex w.
+REFERENCE = {"l2": lambda w: w**2 / 2}
+
+rows_and_dtypes = pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in REGULARIZERS for dtype in DTYPES])
+
+
+def _penalize(name, w, strength, g, totals):
+    compiled(REGULARIZERS[name].penalize, PENALIZE, w.dtype)(w, w.dtype.type(strength), g, totals)
+
+
+def test_every_row_has_a_reference():
+    assert REFERENCE.keys() == REGULARIZERS.keys()
+
+
+@rows_and_dtypes
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_penalty_and_gradient_are_added(name, dtype, size, strength):
+    w, g = run([*FINITE, 1e4, -1e4], size, dtype), run([1.0, -2.0, 0.5], size, dtype)
+    exact, strength = w.astype(np.float64), float(np.dtype(dtype).type(strength))
+    expected = g + strength * slope(REFERENCE[name], exact)
+    totals = np.array([5.0, 7.0])
+    _penalize(name, w, strength, g, totals)
+    rtol = 40 * np.finfo(dtype).eps
+    np.testing.assert_allclose(g, expected, rtol=rtol)
+    np.testing.assert_allclose(totals, [5, 7 + strength * REFERENCE[name](exact).sum()], rtol=rtol)
+
+
+@rows_and_dtypes
+@pytest.mark.parametrize("value", [value for value in EXTREMES if not np.isfinite(value)])
+def test_non_finite_weights_show_in_the_penalty(name, dtype, value):
+    w, totals = np.array([0.5, value, 1], dtype), np.zeros(2)
+    g = np.zeros_like(w)
+    _penalize(name, w, 1, g, totals)
+    assert not np.isfinite(totals[1])
+    np.testing.assert_array_equal(np.isfinite(g), [True, False, True])
