@@ -200,6 +200,9 @@ def test_early_stopping_keeps_the_best_weights(solver):
     assert network.best_validation_score_ == max(network.validation_scores_) > network.validation_scores_[-1]
     assert network.best_iter_ == 1 + np.argmax(network.validation_scores_)
     assert network.best_loss_ is None
+    patient = clone(network).set_params(n_iter_no_change=np.inf).fit(X, y)
+    assert patient.n_iter_ > network.n_iter_ > network.best_iter_ + 10
+    assert patient.validation_scores_[: network.n_iter_] == network.validation_scores_
     held_back = _validation_rows(network, 60)
     assert r2_score(y[held_back], network.predict(X[held_back])) == pytest.approx(network.best_validation_score_, rel=1e-12)
     # The record of loss and score of one epoch belong together, and the score is of held-back rows only.
