@@ -24,6 +24,7 @@ import tempfile
 import threading
 import warnings
 from pathlib import Path
+from types import FunctionType
 
 import llvmlite
 import numba
@@ -31,6 +32,7 @@ import numpy as np
 import scipy
 from numba import types
 from numba.core import compiler, config
+from numba.core.errors import NumbaError
 from numba.core.serialize import dumps
 from numba.extending import overload
 
@@ -65,8 +67,14 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False):
     return _kept_on_disk(dispatcher) if entry else dispatcher
 
 
+def scalar(function):
+    """Make a user's function of one number callable from kernels; what Numba knows itself, like ``math.sin``, already is."""
+    return jit(function) if isinstance(function, FunctionType) else function
+
+
 def _kept_on_disk(dispatcher):
-    dispatcher._cache = GuardedCache(dispatcher.py_func)
+    if dispatcher.py_func.__closure__ is None:  # what a closure is depends on more than the package's sources
+        dispatcher._cache = GuardedCache(dispatcher.py_func)
     return dispatcher
 
 
@@ -103,7 +111,10 @@ def address(kernel, kinds, dtype):
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
     signature = numba_types(kinds, dtype)
-    _kept_on_disk(kernel).compile(signature)
+    try:
+        _kept_on_disk(kernel).compile(signature)
+    except NumbaError as error:
+        raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {dtype}: {error}") from error
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
