@@ -1,6 +1,6 @@
 """scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning course as a hyperparameter."""
 
-from .activations import Activation
+from .custom import Activation
 from .features import HiddenFeatures
 from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor

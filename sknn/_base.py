@@ -1,8 +1,10 @@
 """The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to users' attributes."""
 
 import contextlib
+import copy
 import inspect
 from abc import ABC, abstractmethod
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -41,6 +43,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
+
+    def _set_parameters(self, arguments):
+        """Keep every constructor argument under its name, unchanged, as scikit-learn asks."""
+        for name in self._constructor_parameters():
+            setattr(self, name, arguments[name])
 
     @classmethod
     def _constructor_parameters(cls):
@@ -149,10 +156,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         check_memory(self, n_vectors * layout.size * dtype.itemsize)
         if not fresh and any(not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)):
+            widths = [int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one "
-                f"trained before, of widths {[int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]}; set warm_start=False to start "
-                "anew, or give the same sizes, features and outputs."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one trained "
+                f"before, of widths {widths}; set warm_start=False to start anew, or give the same sizes, features and outputs."
             )
         return layout
 
@@ -162,6 +169,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._layout = layout
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
+        elif isinstance(self.random_state, Integral):  # nobody else draws from it, so a failing fit can leave it as it was
+            self._random_state = copy.deepcopy(self._random_state)
         flat = self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
         optimizer = None if fresh else kept.get("_optimizer")
         if self.solver == "lbfgs":

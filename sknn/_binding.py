@@ -7,7 +7,8 @@ from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
 from ._jit import address
 from ._layout import norm_part_offsets
 from ._tiles import PRODUCT, product
-from .activations import BACKWARD, FORWARD, part_of
+from .activations import ACTIVATIONS, BACKWARD, FORWARD
+from .custom import Activation, custom_part
 
 NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
 
@@ -16,7 +17,7 @@ def hidden_parts(settings, n_hidden):
     """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
     activation = settings.activation
     chosen = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
-    return [part_of(choice) for choice in chosen]
+    return [custom_part(choice.forward, choice.derivative) if isinstance(choice, Activation) else ACTIVATIONS[choice] for choice in chosen]
 
 
 def pieces_of(settings, parts):

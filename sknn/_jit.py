@@ -73,8 +73,10 @@ def scalar(function):
 
 
 def _kept_on_disk(dispatcher):
-    if dispatcher.py_func.__closure__ is None:  # what a closure is depends on more than the package's sources
-        dispatcher._cache = GuardedCache(dispatcher.py_func)
+    function = dispatcher.py_func
+    # The stamp knows the package's sources; closures and users' own functions depend on more.
+    if function.__closure__ is None and function.__module__.split(".")[0] == __package__:
+        dispatcher._cache = GuardedCache(function)
     return dispatcher
 
 

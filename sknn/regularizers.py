@@ -18,7 +18,7 @@ SHRINK = "run run scalar"
 
 @jit(reassociate=True)
 def _l2(w, l1, l2, g, totals):
-    squares = l2 * 0
+    squares = 0.0
     for i in range(w.size):
         squares += w[i] * w[i]
         g[i] += l2 * w[i]
@@ -27,7 +27,7 @@ def _l2(w, l1, l2, g, totals):
 
 @jit(reassociate=True)
 def _elastic_net(w, l1, l2, g, totals):
-    squares, sizes = l2 * 0, l1 * 0
+    squares, sizes = 0.0, 0.0
     for i in range(w.size):
         squares += w[i] * w[i]
         sizes += abs(w[i])
