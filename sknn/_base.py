@@ -158,8 +158,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not fresh and any(not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)):
             widths = [int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one trained "
-                f"before, of widths {widths}; set warm_start=False to start anew, or give the same sizes, features and outputs."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one "
+                f"trained before, of widths {widths}; set warm_start=False to start anew, or give the same sizes, features and outputs."
             )
         return layout
 
