@@ -201,7 +201,7 @@ def test_class_weight_multiplies_sample_weight():
 
 def test_normalize_y_predicts_in_original_units():
     target = 1e6 + 1e4 * X[:, 20]
-    regressor = MLPRegressor("squared_error", (10,), normalize_y=True, max_iter=100, random_state=0).fit(X, target)
+    regressor = MLPRegressor("squared_error", (10,), normalize_y=True, learning_rate_init=0.01, random_state=0).fit(X, target)
     assert regressor.score(X, target) > 0.9
 
 
