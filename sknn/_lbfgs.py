@@ -7,6 +7,7 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
+from ._blas import single_blas_thread
 from ._layout import COEFS, views
 from ._training import Training
 
@@ -27,9 +28,10 @@ class LBFGSTraining(Training):
         if self._l1 is not None:
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
             bounds = [(0, None)] * len(start)
-        result = scipy.optimize.minimize(
-            self._objective, start, method="L-BFGS-B", jac=True, bounds=bounds, callback=self._after_iteration, options=options
-        )
+        with single_blas_thread:
+            result = scipy.optimize.minimize(
+                self._objective, start, method="L-BFGS-B", jac=True, bounds=bounds, callback=self._after_iteration, options=options
+            )
         estimator.loss_ = self._reported_loss(result.x)
         if not (np.isfinite(estimator.loss_) and np.isfinite(self.session.flat).all()):
             self._return_to_last_epoch()

@@ -143,11 +143,15 @@ class TrainingHistoryDisplay:
         self.ax_.plot(epochs, self.history["loss"], label="training loss")
         self.ax_.set(xlabel="Epoch", ylabel="Loss", title=f"Training of {self.name}")
         self.score_ax_ = None
-        if any(value == value for value in self.history["val_score"]):
+        scores = self.history["val_score"]
+        if any(value == value for value in scores):
             self.ax_.plot(epochs, self.history["val_loss"], label="validation loss")
+            if scores == [-loss for loss in self.history["val_loss"]]:
+                scores = []
+        if any(value == value for value in scores):
             self.score_ax_ = self.ax_.twinx()
             self.score_ax_.plot(epochs, self.history["val_score"], color="C2", linestyle="--", label="validation score")
             self.score_ax_.set_ylabel("Score")
         handles = [line for axes in (self.ax_, self.score_ax_) if axes is not None for line in axes.get_lines()]
-        self.ax_.legend(handles, [line.get_label() for line in handles], loc="center right")
+        self.ax_.legend(handles, [line.get_label() for line in handles], loc="best")
         return self
