@@ -248,7 +248,7 @@ OPTIMIZERS = {
         _adam_hyperparameters,
         2,
         "m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2; w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + "
-        "epsilon) in step t, arXiv:1412.6980; epsilon stands beside the uncorrected root, as in scikit-learn, Keras and the end of its section 2",
+        "epsilon) in step t, arXiv:1412.6980; epsilon stands beside the uncorrected root, as in scikit-learn and Keras",
     ),
     "adamw": Optimizer(
         _adamw,
