@@ -1,0 +1,95 @@
+"""How long does one training step take, beside the peers?
+
+Every round measures each contestant once, in turn, so that whatever else the machine does hits all alike; a contestant's time is that
+of its best round. A measurement is one whole training, divided by its number of steps. Before the rounds, each trains on two batches
+once, where compilers compile; that is reported apart. scikit-learn runs once for each number of BLAS threads asked for, and its best
+counts. The losses after training are printed because equal work should end at about equal losses.
+"""
+
+import argparse
+import contextlib
+import time
+
+import threadpoolctl
+from peers import PEERS, WORKLOADS
+from report import save, table
+
+BASELINE = "sknn"
+
+
+def default_blas_threads():
+    """Return one thread and as many as BLAS would take by itself."""
+    taken = [info["num_threads"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
+    return sorted({1, max(taken, default=1)})
+
+
+def contestants(names, blas_threads):
+    """Return ``{label: (peer's name, BLAS threads or None)}``."""
+    found = {}
+    for name in names:
+        for threads in blas_threads if name == "scikit-learn" else [None]:
+            found[name if threads is None else f"{name}, BLAS threads: {threads}"] = name, threads
+    return found
+
+
+def timed(peer, threads, *arguments):
+    """Return ``(seconds, loss)`` of one training."""
+    limit = contextlib.nullcontext() if threads is None else threadpoolctl.threadpool_limits(threads, user_api="blas")
+    with limit:
+        started = time.perf_counter()
+        loss = peer(*arguments)
+        return time.perf_counter() - started, float(loss)
+
+
+def measure(workload, entrants, rounds):
+    """Return ``{label: {"first call": seconds, "steps": [microseconds a step in every round], "loss": last loss}}``."""
+    X, y = workload.load()
+    n_first, n_steps = 2 * workload.batch_size, workload.n_steps(len(X))
+    results = {}
+    for label, (name, threads) in entrants.items():
+        seconds, _ = timed(PEERS[name], threads, workload, X[:n_first], y[:n_first], 1)
+        results[label] = {"first call": seconds, "steps": []}
+    for _ in range(rounds):
+        for label, (name, threads) in entrants.items():
+            seconds, results[label]["loss"] = timed(PEERS[name], threads, workload, X, y, workload.epochs)
+            results[label]["steps"].append(1e6 * seconds / n_steps)
+    return results
+
+
+def tables(results, entrants):
+    """Return markdown tables of all workloads: steps with ratios to the baseline, first calls, losses."""
+    names = dict.fromkeys(name for name, _ in entrants.values())
+    others = [name for name in names if name != BASELINE] if BASELINE in names else []
+    rows = []
+    for workload, measured in results.items():
+        best = {name: min(min(measured[label]["steps"]) for label, (owner, _) in entrants.items() if owner == name) for name in names}
+        ratios = [f"{best[name] / best[BASELINE]:.2f}" for name in others]
+        rows.append([workload, *(f"{min(measured[label]['steps']):.1f}" for label in entrants), *ratios])
+    parts = [table(["us a step", *entrants, *(f"{name} / {BASELINE}" for name in others)], rows)]
+    for title, key in (("seconds of the first call", "first call"), ("loss after training", "loss")):
+        rows = [[workload, *(f"{measured[label][key]:.4f}" for label in entrants)] for workload, measured in results.items()]
+        parts.append(table([title, *entrants], rows))
+    return "\n\n".join(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
+    parser.add_argument("--save", action="store_true", help="write results/fit-<date>.json and .md")
+    options = parser.parse_args()
+    entrants = contestants(options.peers, options.blas_threads)
+    results = {}
+    for name in options.workloads:
+        print(f"{name} ...", flush=True)
+        results[name] = measure(WORKLOADS[name], entrants, options.rounds)
+    markdown = tables(results, entrants)
+    print(markdown)
+    if options.save:
+        save("fit", results, markdown)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What every benchmark says of the machine, and how it writes its results down."""
+
+import datetime
+import json
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import threadpoolctl
+
+import sknn
+
+RESULTS = Path(__file__).resolve().parent / "results"
+_PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "torch", "keras", "jax", "skorch")
+
+
+def machine():
+    """Return the processor, its cores, the BLAS and all versions that matter, as a dict of strings."""
+    blas = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "system": platform.platform(),
+        "BLAS": "; ".join(sorted({f"{info['internal_api']} {info['version']} ({info.get('architecture')})" for info in blas})),
+        "python": platform.python_version(),
+        "sknn": sknn.__version__,
+        **{name: metadata.version(name) for name in _PACKAGES if _is_installed(name)},
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _is_installed(name):
+    return any(metadata.distributions(name=name))
+
+
+def table(header, rows):
+    """Return a markdown table whose columns are aligned in plain text too."""
+    cells = [list(map(str, row)) for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def save(name, results, markdown):
+    """Write ``results`` with the machine's description to results/<name>-<date>.json and its tables to a .md beside it."""
+    path = RESULTS / f"{name}-{datetime.date.today().isoformat()}.json"
+    path.parent.mkdir(exist_ok=True)
+    description = machine()
+    path.write_text(json.dumps({"machine": description, "results": results}, indent=1) + "\n")
+    path.with_suffix(".md").write_text(f"# {path.stem}\n\n{markdown}\n\n{table(['machine', ''], description.items())}\n")
+    print(f"\nsaved as {path} and .md")

@@ -1,0 +1,44 @@
+"""Call functions of test modules in processes of their own, where modules, compiled kernels and settings begin afresh."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sknn
+
+TESTS = Path(__file__).resolve().parent
+ROOT = Path(sknn.__file__).resolve().parent.parent
+_CALL = "import importlib, json, sys; f = getattr(importlib.import_module(sys.argv[1]), sys.argv[2]); print(json.dumps(f(*sys.argv[3:])))"
+
+
+class Outcome(NamedTuple):
+    value: Any
+    n_warnings: int  # RuntimeWarnings
+
+
+def start(function, *arguments, root=ROOT, **environment):
+    """Start a process that calls ``function`` with strings, importing the package from the folder ``root``."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    return subprocess.Popen(
+        [sys.executable, "-W", "always::RuntimeWarning", "-c", _CALL, function.__module__, function.__name__, *arguments],
+        cwd=TESTS,
+        env={**inherited, "PYTHONPATH": str(root), **{name: str(value) for name, value in environment.items()}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    """Wait for a process; return what its function returned and how many RuntimeWarnings it gave."""
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return Outcome(json.loads(output), errors.count("RuntimeWarning: "))
+
+
+def run(function, *arguments, **settings):
+    """Call ``function`` in a process of its own."""
+    return finish(start(function, *arguments, **settings))

@@ -1,0 +1,98 @@
+"""What the README and CONTRIBUTING.md say is run, or compared with the package."""
+
+import ast
+import re
+import sys
+import zlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sknn import MLPClassifier, MLPRegressor
+from sknn._validation import SOLVERS
+from sknn.activations import ACTIVATIONS
+from sknn.losses import REGRESSION_LOSSES
+from sknn.schedules import SCHEDULES
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+OPTIONS = {"activation": ACTIVATIONS, "solver": SOLVERS, "learning_rate": SCHEDULES, "loss": REGRESSION_LOSSES}
+
+
+def _read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def _blocks(name, *languages):
+    """Return ``(line of the first statement, code)`` of every fenced block."""
+    text = _read(name)
+    fences = re.finditer(rf"^```(?:{'|'.join(languages)})\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    return [(text.count("\n", 0, fence.start(1)), fence[1]) for fence in fences]
+
+
+def _parameter_rows():
+    """Yield ``(parameters, default values, meaning)`` of every row of the README's table."""
+    table = _read("README.md").partition("| parameter | default | meaning |\n")[2].partition("\n\n")[0]
+    for row in table.splitlines()[1:]:
+        names, defaults, meaning = row.strip("|").split("|")
+        yield re.findall("`([^`]+)`", names), [ast.literal_eval(value) for value in re.findall("`([^`]+)`", defaults)], meaning
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_python_blocks_run(name, monkeypatch):
+    blocks = _blocks(name, "python")
+    assert blocks
+    # A module, so that Numba finds where kernels come from; named after its text, so that none is taken for an older one.
+    module = ModuleType(f"blocks_{zlib.crc32(_read(name).encode()):08x}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for line, code in blocks:
+        exec(compile("\n" * line + code, name, "exec"), vars(module))
+
+
+def test_commands_are_those_of_ci():
+    commands = [line for _, code in _blocks("README.md", "bash", "console") for line in code.splitlines()]
+    ci = _read(".ci/run").splitlines()
+    [test] = [command.split(" && ") for command in commands if "pytest" in command]
+    assert test[-1] == ci[-1] == "python -m pytest"
+    installs = [re.findall(r'"\.\[\w+\]"', line) for line in (test[-2], *ci) if "pip install" in line]
+    assert installs == [['".[test]"']] * 2
+
+
+def test_commands_run_files_that_exist():
+    files = re.findall(r"python (\S+\.py)", "\n".join(code for _, code in _blocks("README.md", "bash", "console")))
+    assert files == ["examples/plot_01_classification.py"]
+    assert (ROOT / files[0]).is_file()
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "CHANGELOG.md"])
+def test_links_lead_somewhere(name):
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)", _read(name))
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_parameter_table_has_names_and_defaults(estimator):
+    table = {name: default for names, defaults, _ in _parameter_rows() for name, default in zip(names, defaults, strict=True)}
+    if estimator is MLPClassifier:
+        assert table.pop("loss") == MLPRegressor().loss
+    assert table == estimator().get_params()
+
+
+def test_parameter_table_has_no_row_twice():
+    names = [name for names, _, _ in _parameter_rows() for name in names]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("parameter", OPTIONS)
+def test_parameter_table_lists_the_options(parameter):
+    [meaning] = [meaning for names, _, meaning in _parameter_rows() if parameter in names]
+    assert set(re.findall("`'([^`]+)'`", meaning)) == set(OPTIONS[parameter])
+
+
+def test_map_of_files_is_complete():
+    rows = re.findall(r"^\| (`sknn/.*?) \|", _read("CONTRIBUTING.md"), flags=re.MULTILINE)
+    named = {name.removeprefix("sknn/").strip("/") for row in rows for name in re.findall("`([^`]+)`", row)}
+    modules = {path.name for path in (ROOT / "sknn").glob("*.py")} - {"__init__.py"}
+    folders = {path.parent.name for path in (ROOT / "sknn").glob("*/__init__.py")}
+    assert named == modules | folders
