@@ -15,6 +15,7 @@ warning is given and the kernel is compiled: a cache must never be the reason wh
 ``NUMBA_DISABLE_JIT=1`` runs all of it as plain Python; ``NUMBA_CACHE_DIR`` moves the cache.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -22,6 +23,7 @@ import pickle
 import sys
 import tempfile
 import threading
+import uuid
 import warnings
 from pathlib import Path
 from types import FunctionType
@@ -161,8 +163,9 @@ class GuardedCache:
 
     def flush(self):
         """Remove every file of this kernel."""
-        for path in Path(self.cache_path).glob(f"{self._prefix()}-*.nbc"):
-            path.unlink(missing_ok=True)
+        if self.cache_path is not None:
+            for path in Path(self.cache_path).glob(f"{self._prefix()}-*.nbc"):
+                path.unlink(missing_ok=True)
 
     def load_overload(self, signature, target_context):
         """Return the compiled kernel from disk, or None."""
@@ -188,20 +191,20 @@ class GuardedCache:
             path = self._path(signature, compiled.codegen)
             payload = dumps(compiled._reduce())
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".sknn-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(payload).digest() + payload)
+            temporary = path.with_name(f".sknn-{os.getpid()}-{uuid.uuid4().hex}")
+            temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
             os.replace(temporary, path)
         except Exception as error:
             if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             warn_once("written", error)
 
     def _prefix(self):
         return f"sknn-{self._function.__module__}.{self._function.__qualname__}"
 
     def _path(self, signature, codegen):
-        identity = (stamp(), str(signature), codegen.magic_tuple(), self._function.__code__.co_code)
+        identity = (STAMP, str(signature), codegen.magic_tuple(), self._function.__code__.co_code)
         directory = cache_directory()
         if directory is None:
             raise PermissionError("no writable folder; set NUMBA_CACHE_DIR to one")
@@ -209,8 +212,7 @@ class GuardedCache:
         return Path(directory) / f"{self._prefix()}-{digest}.nbc"
 
 
-@functools.cache
-def stamp():
+def _stamp():
     """Hash everything that shapes compiled code: the package's sources, versions, options."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -220,6 +222,9 @@ def stamp():
     options = (sys.version, versions, sorted(_OPTIONS.items()), _FASTMATH, config.BOUNDSCHECK, str(config.OPT))
     digest.update(repr(options).encode())
     return digest.hexdigest()
+
+
+STAMP = _stamp()  # at import, so that it is of the sources that this process runs, whatever happens to them later
 
 
 @functools.cache

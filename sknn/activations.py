@@ -109,7 +109,7 @@ def _selu_backward(z, a, shape, da, dz):
 
 
 _THREE, _SIX = constant(3), constant(6)
-_HALF, _CUBE, _ROOT = constant(0.5), constant(0.044715), constant(0.7978845608028654)  # sqrt(2 / pi)
+_HALF, _CUBE, _ROOT, _FAR = constant(0.5), constant(0.044715), constant(0.7978845608028654), constant(30)  # root: sqrt(2 / pi)
 
 
 @jit
@@ -122,11 +122,12 @@ def _gelu(z, shape, a):
 
 @jit
 def _gelu_backward(z, a, shape, da, dz):
-    half, cube, root, three = _HALF(shape), _CUBE(shape), _ROOT(shape), _THREE(shape)
+    half, cube, root, three, far = _HALF(shape), _CUBE(shape), _ROOT(shape), _THREE(shape), _FAR(shape)
     for i in range(dz.size):
-        t = tanh(root * (z[i] + cube * z[i] * z[i] * z[i]))
-        inner = root * (one(shape) + three * cube * z[i] * z[i])
-        dz[i] = da[i] * half * (one(shape) + t + z[i] * (one(shape) - t * t) * inner)
+        x = far if z[i] > far else (-far if z[i] < -far else z[i])  # beyond, f' is 1 or 0, and squares would overflow
+        t = tanh(root * (x + cube * x * x * x))
+        inner = root * (one(shape) + three * cube * x * x)
+        dz[i] = da[i] * half * (one(shape) + t + x * (one(shape) - t * t) * inner)
 
 
 @jit

@@ -211,7 +211,8 @@ def _quantile(z, y, weight, n_outputs, shape, scale, delta, totals):
             quantile += row[j] if j == 0 else softplus(row[j])
             difference = y[i] - quantile
             value += weight[i] / n_levels * max(shape[j] * difference, (shape[j] - 1) * difference)
-            slopes[j] = factor * (one(factor) - shape[j] if difference < 0 else -shape[j])
+            slope = one(factor) - shape[j] if difference < 0 else -shape[j]
+            slopes[j] = factor * (slope if difference == difference else difference)
         for j in range(n_outputs - 1, 0, -1):
             upper = slopes[j]
             slopes[j - 1] += upper

@@ -145,7 +145,7 @@ def _amsgrad(w, g, mean, square, largest, h):
     for i in range(w.size):
         mean[i] = beta_1 * mean[i] + rest_1 * g[i]
         square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
-        largest[i] = max(largest[i], square[i])
+        largest[i] = largest[i] if largest[i] > square[i] else square[i]  # in this order NaN shows
         w[i] -= rate * mean[i] / (math.sqrt(largest[i]) + epsilon)
 
 

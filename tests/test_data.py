@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from reference import DTYPES
+from scipy import sparse
+
+import sknn._data
+from sknn._data import Table
+
+X = np.random.default_rng(0).integers(-3, 4, (23, 5)).astype(np.float64) * np.random.default_rng(1).integers(0, 2, (23, 5))
+DENSE = {
+    "float64": X,
+    "float32": X.astype(np.float32),
+    "float16": X.astype(np.float16),
+    "int8": X.astype(np.int8),
+    "int64": X.astype(np.int64),
+    "big-endian": X.astype(">f8"),
+    "big-endian int": X.astype(">i4"),
+    "Fortran": np.asfortranarray(X),
+    "strided": np.repeat(X, 2, axis=1)[:, ::2],
+    "backwards": X[::-1].copy()[::-1],
+}
+SPARSE = {
+    "csr_matrix": sparse.csr_matrix(X),
+    "csr_array": sparse.csr_array(X),
+    "float32 csr": sparse.csr_matrix(X.astype(np.float32)),
+    "int csr": sparse.csr_matrix(X.astype(np.int32)),
+}
+WHICH = (slice(0, 7), slice(7, 8), slice(20, 23), slice(3, 3), np.array([5, 0, 22, 5]), np.array([4]), np.arange(23)[::-1])
+
+
+def _densified(rows, n_rows):
+    if not rows.is_sparse:
+        return rows.dense[: n_rows * X.shape[1]].reshape(n_rows, X.shape[1])
+    return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])).toarray()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", [*DENSE, *SPARSE])
+def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
+    table = Table({**DENSE, **SPARSE}[kind], None, None, np.dtype(dtype))
+    for which in WHICH:
+        rows, expected = table.rows(which), X[which]
+        np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
+        assert rows.is_sparse == (kind in SPARSE)
+        assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {np.dtype(dtype)}
+        assert {rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
+        assert all(column.flags.c_contiguous and column.flags.aligned for column in rows[:6])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_targets_and_weights_come_with_their_rows(dtype):
+    y, weight = np.arange(46).reshape(23, 2).astype(dtype), np.linspace(0, 2, 23).astype(dtype)
+    table = Table(X, y, weight, np.dtype(dtype))
+    for which in WHICH:
+        rows = table.rows(which)
+        np.testing.assert_array_equal(rows.y, y[which].ravel())
+        np.testing.assert_array_equal(rows.weight, weight[which])
+
+
+@pytest.mark.parametrize("kind", DENSE)
+def test_memory_is_kept_between_chunks_and_holds_one_chunk_only(kind):
+    table = Table(DENSE[kind], None, None, np.dtype(np.float32))
+    first = table.rows(slice(0, 7)).dense
+    assert table.rows(slice(7, 12)).dense is first
+    assert table.rows(np.array([22, 3])).dense is first
+    assert first.size == 7 * X.shape[1]
+
+
+@pytest.mark.parametrize("kind", [*DENSE, *SPARSE])
+def test_users_table_is_only_read(kind):
+    table = {**DENSE, **SPARSE}[kind]
+    before = table.copy()
+    for which in WHICH:
+        rows = Table(table, None, None, np.dtype(np.float64)).rows(which)
+        for column in rows[:4]:
+            column[...] = 99
+    assert (table != before).sum() == 0
+
+
+def test_read_only_memmap(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    table = Table(np.load(tmp_path / "X.npy", mmap_mode="r"), None, None, np.dtype(np.float64))
+    for which in WHICH:
+        expected = X[which]
+        np.testing.assert_array_equal(_densified(table.rows(which), len(expected)), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_chunks_are_bounded_by_memory_and_by_work(dtype, monkeypatch):
+    table = Table(X, None, None, np.dtype(dtype))
+    monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(sknn._data, "_CHUNK_OPERATIONS", 1e4)
+    assert table.chunk_rows(1) == 1000 // (5 * np.dtype(dtype).itemsize)
+    assert table.chunk_rows(300) == 11
+    assert table.chunk_rows(10**9) == 1
+    monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1)
+    assert table.chunk_rows(1) == 1
