@@ -258,7 +258,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _for_prediction(self, X):
         check_is_fitted(self)
         X = check_X(self, X)
-        dtype = np.result_type(self.coefs_[0].dtype, np.float32)
+        dtype = np.dtype(np.float32 if len(self.coefs_) and np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64)
         session = Session(flat_vector(self, self._layout, dtype), self._layout, self, self._loss_name)
         return session, Table(X, None, None, dtype)
 
@@ -287,13 +287,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return session.hidden(table, layer % n_hidden)
 
     def summary(self):
-        """Return the layers with their output shapes and numbers of parameters.
-
-        Returns
-        -------
-        summary : Summary
-            Prints as a table; ``layers`` and ``n_parameters`` hold the figures.
-        """
+        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters, as a table that prints."""
         return summarize(self)
 
     def __sklearn_tags__(self):

@@ -212,7 +212,7 @@ class GuardedCache:
         return Path(directory) / f"{self._prefix()}-{digest}.nbc"
 
 
-def _stamp():
+def stamp():
     """Hash everything that shapes compiled code: the package's sources, versions, options."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -224,7 +224,7 @@ def _stamp():
     return digest.hexdigest()
 
 
-STAMP = _stamp()  # at import, so that it is of the sources that this process runs, whatever happens to them later
+STAMP = stamp()  # at import, so that it is of the sources that this process runs, whatever happens to them later
 
 
 @functools.cache

@@ -4,6 +4,7 @@ Layer after layer, each as its weights (fan_in x fan_out, row-major), its interc
 running variance; every block starts at a multiple of ``ALIGNMENT`` elements, and the padding between blocks stays zero.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -75,21 +76,25 @@ def views(flat, layout):
 
 def flat_vector(owner, layout, dtype):
     """Return the flat vector behind the attributes of ``owner``: the one they are views of, if they are, else a new one."""
-    base = owner.coefs_[0].base
+    base = getattr(owner.coefs_[0], "base", None) if len(owner.coefs_) else None
     if isinstance(base, np.ndarray) and base.shape == (layout.size,) and base.dtype == dtype and base.flags.writeable:
         same = (
             _is_same_view(array, view)
             for name, expected in views(base, layout).items()
-            for array, view in zip(getattr(owner, name), expected, strict=True)
+            for array, view in itertools.zip_longest(getattr(owner, name), expected)
         )
         if all(same):
             return base
     flat = np.zeros(layout.size, dtype=dtype)
     for name, targets in views(flat, layout).items():
-        for i, (target, value) in enumerate(zip(targets, getattr(owner, name), strict=True)):
-            if np.shape(value) != target.shape:
+        values = [np.asarray(value) for value in getattr(owner, name)]
+        if len(values) != len(targets):
+            raise ValueError(f"{name} has {len(values)} arrays, but this network needs {len(targets)}; assign one for each layer")
+        for i, (target, value) in enumerate(zip(targets, values, strict=True)):
+            if value.shape != target.shape or value.dtype.kind not in "biuf":
                 raise ValueError(
-                    f"{name}[{i}] has shape {np.shape(value)}, but this network needs {target.shape}; assign arrays of its shapes"
+                    f"{name}[{i}] has shape {value.shape} and dtype {value.dtype}, but this network needs {target.shape} real numbers; "
+                    "assign arrays of its shapes"
                 )
             target[...] = value
     return flat
@@ -98,6 +103,7 @@ def flat_vector(owner, layout, dtype):
 def _is_same_view(array, view):
     return (
         isinstance(array, np.ndarray)
+        and isinstance(view, np.ndarray)
         and array.dtype == view.dtype
         and array.shape == view.shape
         and array.strides == view.strides

@@ -2,7 +2,7 @@
 
 ``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``, ``tanh`` and ``softplus`` are built on it,
 the last two with polynomials of their own. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
-results under the smallest normal number are flushed to it.
+results under the smallest normal number become about that.
 """
 
 import math

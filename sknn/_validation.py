@@ -36,7 +36,7 @@ PARAMETER_CONSTRAINTS = {
     "momentum": [Interval(Real, 0, 1, closed="both"), list, tuple],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [_RATE, HasMethods("split")],
+    "validation_fraction": [_RATE, HasMethods(["split", "get_n_splits"])],
     "beta_1": [_RATE],
     "beta_2": [_RATE],
     "epsilon": [_POSITIVE],
@@ -98,6 +98,7 @@ def check_parameters(estimator):
         if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value <= 1 for value in pair):
             raise ValueError(f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}.")
     parameters = estimator.get_params(deep=False)
+    _check_quantile(parameters.get("quantile", 0.5))
     defaults = {name: value.default for name, value in estimator._constructor_parameters().items()}
     for name, acts in _ACTS.items():
         if name in parameters and not _is_default(parameters[name], defaults[name]) and not acts(estimator):
@@ -107,6 +108,12 @@ def check_parameters(estimator):
     if estimator.solver != "sgd" and not isinstance(estimator.momentum, Real):
         _warn_without_effect(estimator, "momentum")
     return widths
+
+
+def _check_quantile(quantile):
+    levels = np.atleast_1d(np.asarray(quantile, dtype=float))
+    if levels.ndim != 1 or levels.size == 0 or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
+        raise ValueError(f"quantile must be in (0, 1), or a rising sequence of such levels, got {quantile!r}.")
 
 
 def _is_default(value, default):

@@ -25,7 +25,7 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, Transf
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from sknn import HiddenFeatures, MLPClassifier
-    >>> features = HiddenFeatures(MLPClassifier((20, 5), random_state=0, max_iter=1000))
+    >>> features = HiddenFeatures(MLPClassifier((20, 5), random_state=0, max_iter=2000))
     >>> model = make_pipeline(features, LogisticRegression()).fit(*load_iris(return_X_y=True))
     >>> features.get_feature_names_out()
     array(['hiddenfeatures0', 'hiddenfeatures1', 'hiddenfeatures2',

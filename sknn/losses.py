@@ -5,7 +5,7 @@
 
 ``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the targets: one class code a row for
 ``softmax``, else one number an output; ``shape`` holds the parameters of the loss. ``delta`` may not share memory with ``z``;
-``prediction`` may. Values are summed in float64. Links of probabilities stay inside (0, 1), so that their logarithms are finite. To add
+``prediction`` may. Values are summed in float64. Probabilities are never 0, so that their logarithms are finite. To add
 one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
 """
 

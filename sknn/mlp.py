@@ -510,14 +510,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError(f"loss={self.loss!r} requires y {sign} 0, got a minimum of {y.min()}; choose another loss.")
         if self.normalize_y and loss.lowest_target == 0:
             raise ValueError(f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive.")
-        self._check_quantile(y)
-        return X, y
-
-    def _check_quantile(self, y):
-        levels = np.atleast_1d(np.asarray(self.quantile, dtype=float))
-        if levels.ndim != 1 or levels.size == 0 or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
-            raise ValueError(f"quantile must be in (0, 1), or a rising sequence of such levels, got {self.quantile!r}.")
-        if self.loss == "quantile" and y.ndim == 2 and levels.size > 1:
+        if self.loss == "quantile" and y.ndim == 2 and np.size(self.quantile) > 1:
             raise ValueError(f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}.")
 
     def _n_outputs_of(self, y):

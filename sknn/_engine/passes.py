@@ -126,6 +126,9 @@ def output_loss(network, scratch, rows, first, n_rows, scale):
     z, delta = _part(scratch.values, network.a_offsets[last], size), _part(scratch.deltas, scratch.delta_offsets[last], size)
     y = _part(rows.y, first * y_width, n_rows * y_width)
     weight = _part(rows.weight, first, n_rows)
+    for i in range(n_rows):
+        if weight[i] == 0:  # or 0 times inf would be NaN
+            z[i * n_outputs : (i + 1) * n_outputs] = 0
     call(network.loss, z, y, weight, n_outputs, network.loss_shape, scale, delta, scratch.totals)
 
 

@@ -78,13 +78,13 @@ def evaluate(network, update, scratch, rows, n_rows, block_size, layer, outputs)
     while first < n_rows:
         size = min(block_size, n_rows - first)
         forward(network, update, scratch, rows, first, size, no, no)
-        if network.loss != 0:
-            output_loss(network, scratch, rows, first, size, scratch.values.dtype.type(1))
         if layer >= 0:
             width, place = network.widths[layer], network.out_offsets[layer]
             outputs[first * width : (first + size) * width] = scratch.values[place : place + size * width]
         else:
             z = scratch.values[offset : offset + size * n_outputs]
             call(network.link, z, n_outputs, network.loss_shape, outputs[first * n_outputs : (first + size) * n_outputs])
+        if network.loss != 0:
+            output_loss(network, scratch, rows, first, size, scratch.values.dtype.type(1))
         first += size
     restore_denormals(control)
