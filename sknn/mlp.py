@@ -512,6 +512,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             raise ValueError(f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive.")
         if self.loss == "quantile" and y.ndim == 2 and np.size(self.quantile) > 1:
             raise ValueError(f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}.")
+        return X, y
 
     def _n_outputs_of(self, y):
         if self.loss == "quantile" and y.ndim == 1:
