@@ -1,7 +1,10 @@
 """scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning course as a hyperparameter."""
 
+from .custom import Activation
+from .features import HiddenFeatures
+from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["MLPClassifier", "MLPRegressor"]
+__all__ = ["Activation", "HiddenFeatures", "MLPClassifier", "MLPRegressor", "TrainingHistoryDisplay"]

@@ -1,16 +1,21 @@
 """The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to users' attributes."""
 
 import contextlib
+import copy
+import inspect
 from abc import ABC, abstractmethod
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ._binding import NORM_PLACES, dropout_rates, hidden_parts, pieces_of
 from ._data import Table
-from ._layout import flat_vector, make_layout, views
+from ._layout import COEFS, INTERCEPTS, flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
+from ._monitor import Monitor, split_rows
 from ._session import Session
 from ._stochastic import OptimizerState, StochasticTraining
 from ._tasks import CallbackSupportMixin, EpochTasks
@@ -18,14 +23,14 @@ from ._training import HISTORY_COLUMNS
 from ._validation import (
     PARAMETER_CONSTRAINTS,
     arithmetic_dtype,
-    check_hidden_layer_sizes,
     check_memory,
+    check_parameters,
     check_sample_weight,
     check_X,
     relative_weight,
-    split_rows,
 )
 from .initializers import INITIALIZERS
+from .inspection import summarize
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
@@ -39,6 +44,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
 
+    def _set_parameters(self, arguments):
+        """Keep every constructor argument under its name, unchanged, as scikit-learn asks."""
+        for name in self._constructor_parameters():
+            setattr(self, name, arguments[name])
+
+    @classmethod
+    def _constructor_parameters(cls):
+        return {name: value for name, value in inspect.signature(cls.__init__).parameters.items() if name != "self"}
+
     # ---- what subclasses define --------------------------------------------------------------------------------------
 
     @property
@@ -51,7 +65,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return X and y as checked arrays, and learn the classes if the fit is fresh."""
 
     @abstractmethod
-    def _encode(self, y, dtype):
+    def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
 
     @abstractmethod
@@ -64,7 +78,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _stratify(self, y):
-        """Return labels to stratify the validation split by, or None, for encoded targets."""
+        """Return labels to stratify the validation split by, or None."""
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
@@ -82,23 +96,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             raise
         vars(self).pop("_training", None)
 
-    def _fit(self, X, y, sample_weight, *, incremental):
+    def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
         with self._unchanged_on_error():
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            hidden = check_hidden_layer_sizes(self.hidden_layer_sizes)
+            hidden = check_parameters(self)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
-            checked_X, checked_y = self._check_data(X, y, fresh=fresh, incremental=incremental)
-            weight = check_sample_weight(sample_weight, checked_X)
-            dtype = arithmetic_dtype(self, checked_X)
-            layout = self._make_layout(checked_X.shape[1], hidden, checked_y, dtype, fresh)
+            data = self._check_data(X, y, fresh=fresh, incremental=incremental)
+            weight = self._check_weight(sample_weight, *data, incremental=incremental)
+            dtype = arithmetic_dtype(self, data[0])
+            layout = self._make_layout(data[0].shape[1], hidden, data[1], dtype, fresh)
             flat = self._start(layout, dtype, fresh, incremental)
-            targets = self._encode(checked_y, dtype)
-            train_rows, validation_rows = self._split(targets, fresh)
-            table = Table(checked_X, targets, *relative_weight(*weight, train_rows, dtype))
             session = Session(flat, layout, self, self._loss_name)
+            table, train_rows, monitor = self._make_tables(*data, weight, dtype, validation, fresh)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
-            self._training = kind(self, session, table, train_rows, validation_rows)
+            self._training = kind(self, session, table, train_rows, monitor)
             n_epochs = 1 if incremental else self.max_iter
             tasks = EpochTasks(self, X, y, sample_weight, 0 if incremental else n_epochs, session)
             tasks.begin_fit()
@@ -107,19 +119,48 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._keeps_training = incremental
         return self
 
+    def _check_weight(self, sample_weight, X, y, *, incremental):
+        """Return the rows' weights as :func:`check_sample_weight` does."""
+        return check_sample_weight(sample_weight, X)
+
+    def _make_tables(self, X, y, weight, dtype, validation, fresh):
+        """Return ``(table, rows to train on, monitor of validation rows or None)``."""
+        given = validation[0] is not None
+        if given != (validation[1] is not None):
+            raise ValueError("X_val and y_val must be given together.")
+        train_rows, validation_rows = np.arange(len(y)), None
+        if self.early_stopping and not given:
+            train_rows, validation_rows = self._split(X, y, fresh)
+        targets = self._encode(y, weight[0], dtype, fresh)
+        table = Table(X, targets, *relative_weight(*weight, train_rows, dtype))
+        if given:
+            X_val, y_val = self._check_data(*validation[:2], fresh=False, incremental=True)
+            rows = np.arange(len(y_val))
+            weight_val = relative_weight(*check_sample_weight(validation[2], X_val), rows, dtype)
+            table_val = Table(X_val, self._encode(y_val, weight_val[0], dtype, False), *weight_val)
+            return table, train_rows, Monitor(self, table_val, rows, y_val)
+        return table, train_rows, None if validation_rows is None else Monitor(self, table, validation_rows, y)
+
+    def _split(self, X, y, fresh):
+        """Return the rows to train on and the rows to validate on; the same ones when training goes on."""
+        kept = self._split_kept
+        if fresh or kept is None or sum(map(len, kept)) != len(y):
+            self._split_kept = split_rows(X, y, self.validation_fraction, self._random_state, self._stratify(y))
+        return self._split_kept
+
     def _make_layout(self, n_features, hidden, y, dtype, fresh):
         """Return the layout of the network, after checking that it fits into memory and to the one being trained on."""
         units = [n_features, *hidden, self._n_outputs_of(y)]
-        layout = make_layout(units)
+        parts = hidden_parts(self, len(hidden))
+        layout = make_layout(units, pieces_of(self, parts), NORM_PLACES[self.batch_norm])
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         check_memory(self, n_vectors * layout.size * dtype.itemsize)
-        if not fresh:
-            trained = [self._layout.fan_ins[0], *self._layout.fan_outs]
-            if units != trained:
-                raise ValueError(
-                    f"hidden_layer_sizes={self.hidden_layer_sizes!r} does not fit the network trained before, of layers {trained}; "
-                    "set warm_start=False to start anew, or give the same sizes, features and outputs."
-                )
+        if not fresh and any(not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)):
+            widths = [int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]
+            raise ValueError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one "
+                f"trained before, of widths {widths}; set warm_start=False to start anew, or give the same sizes, features and outputs."
+            )
         return layout
 
     def _start(self, layout, dtype, fresh, incremental):
@@ -128,6 +169,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._layout = layout
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
+        elif isinstance(self.random_state, Integral):  # nobody else draws from it, so a failing fit can leave it as it was
+            self._random_state = copy.deepcopy(self._random_state)
         flat = self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
         optimizer = None if fresh else kept.get("_optimizer")
         if self.solver == "lbfgs":
@@ -135,18 +178,27 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         elif optimizer is not None and optimizer.fits(self.solver, flat):
             self._optimizer = optimizer.copy()
         else:
-            self._optimizer = OptimizerState(self.solver, flat.size, dtype, self.learning_rate_init)
+            drops = any(rate > 0 for rate in dropout_rates(self, len(layout.fan_ins) - 1))
+            seed = int(self._random_state.randint(np.iinfo(np.int32).max)) if drops else 0
+            self._optimizer = OptimizerState(self.solver, flat.size, dtype, self.learning_rate_init, seed)
         return flat
 
     def _initialize(self, layout, dtype):
+        """Return new weights and forget all earlier training."""
         flat = np.zeros(layout.size, dtype)
-        for coef, intercept in zip(*views(flat, layout), strict=True):
-            drawn = INITIALIZERS["auto"](self._random_state, *coef.shape, self.activation)
-            coef[...], intercept[...] = drawn
+        parts = views(flat, layout)
+        activations = self.activation if isinstance(self.activation, (list, tuple)) else [self.activation] * len(layout.widths)
+        initialize = INITIALIZERS[self.initializer].initialize
+        for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
+            activation = activations[min(layer, len(activations) - 1)] if len(activations) else None
+            coef[...], intercept[...] = initialize(self._random_state, coef.shape, int(layout.widths[layer]), activation)
+        for name in ("batch_norm_scale_", "batch_norm_var_"):
+            for ones in parts.get(name, ()):
+                ones[:] = 1
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(layout.fan_ins) + 1
         self.n_outputs_ = int(layout.fan_outs[-1])
-        self.n_parameters_ = int(((layout.fan_ins + 1) * layout.fan_outs).sum())
+        self.n_parameters_ = int(((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum())
         self.out_activation_ = LOSSES[self._loss_name].out_activation
         self.loss_curve_ = []
         self.history_ = {column: [] for column in HISTORY_COLUMNS}
@@ -174,24 +226,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self.best_loss_ = None
         elif self.best_loss_ is None:
             self.best_loss_ = np.inf
-        flat = flat_vector(self.coefs_, self.intercepts_, layout, dtype)
+        flat = flat_vector(self, layout, dtype)
         if self._last_weights is not None and np.array_equal(flat, self._best_weights):
             return self._last_weights.astype(dtype)
         return flat.copy()
 
-    def _split(self, targets, fresh):
-        """Return the rows to train on and the rows to validate on, or None."""
-        if not self.early_stopping:
-            return np.arange(len(targets)), None
-        kept = self._split_kept
-        if fresh or kept is None or sum(map(len, kept)) != len(targets):
-            self._split_kept = split_rows(len(targets), self.validation_fraction, self._random_state, self._stratify(targets))
-        return self._split_kept
-
     # ---- weights -----------------------------------------------------------------------------------------------------
 
     def _set_weights(self, flat):
-        self.coefs_, self.intercepts_ = views(flat, self._layout)
+        vars(self).update(views(flat, self._layout))
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -203,17 +246,49 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def __setstate__(self, state):
         super().__setstate__(state)
         if "coefs_" in state:  # arrays come back one by one; predictions want them in one vector
-            self._set_weights(flat_vector(self.coefs_, self.intercepts_, self._layout, self.coefs_[0].dtype))
+            self._set_weights(flat_vector(self, self._layout, self.coefs_[0].dtype))
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
     def _outputs(self, X, *, link=True):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not ``link``."""
+        session, table = self._for_prediction(X)
+        return session.outputs(table, link=link)
+
+    def _for_prediction(self, X):
         check_is_fitted(self)
         X = check_X(self, X)
-        dtype = np.result_type(self.coefs_[0].dtype, np.float32)
-        session = Session(flat_vector(self.coefs_, self.intercepts_, self._layout, dtype), self._layout, self, self._loss_name)
-        return session.outputs(Table(X, None, None, dtype), link=link)
+        dtype = np.dtype(np.float32 if len(self.coefs_) and np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64)
+        session = Session(flat_vector(self, self._layout, dtype), self._layout, self, self._loss_name)
+        return session, Table(X, None, None, dtype)
+
+    def hidden_features(self, X, layer=-1):
+        """Return the outputs of a hidden layer, as the next layer reads them in prediction.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        layer : int, default=-1
+            Hidden layer, from 0; negative numbers count from the last.
+
+        Returns
+        -------
+        features : ndarray of shape (n_samples, n_units)
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        session, table = self._for_prediction(X)
+        n_hidden = len(self.coefs_) - 1
+        if not -n_hidden <= layer < n_hidden:
+            raise ValueError(f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has {n_hidden} hidden layers.")
+        return session.hidden(table, layer % n_hidden)
+
+    def summary(self):
+        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters, as a table that prints."""
+        return summarize(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -15,6 +15,7 @@ warning is given and the kernel is compiled: a cache must never be the reason wh
 ``NUMBA_DISABLE_JIT=1`` runs all of it as plain Python; ``NUMBA_CACHE_DIR`` moves the cache.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -22,8 +23,10 @@ import pickle
 import sys
 import tempfile
 import threading
+import uuid
 import warnings
 from pathlib import Path
+from types import FunctionType
 
 import llvmlite
 import numba
@@ -31,6 +34,7 @@ import numpy as np
 import scipy
 from numba import types
 from numba.core import compiler, config
+from numba.core.errors import NumbaError
 from numba.core.serialize import dumps
 from numba.extending import overload
 
@@ -65,8 +69,16 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False):
     return _kept_on_disk(dispatcher) if entry else dispatcher
 
 
+def scalar(function):
+    """Make a user's function of one number callable from kernels; what Numba knows itself, like ``math.sin``, already is."""
+    return jit(function) if isinstance(function, FunctionType) else function
+
+
 def _kept_on_disk(dispatcher):
-    dispatcher._cache = GuardedCache(dispatcher.py_func)
+    function = dispatcher.py_func
+    # The stamp knows the package's sources; closures and users' own functions depend on more.
+    if function.__closure__ is None and function.__module__.split(".")[0] == __package__:
+        dispatcher._cache = GuardedCache(function)
     return dispatcher
 
 
@@ -103,7 +115,10 @@ def address(kernel, kinds, dtype):
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
     signature = numba_types(kinds, dtype)
-    _kept_on_disk(kernel).compile(signature)
+    try:
+        _kept_on_disk(kernel).compile(signature)
+    except NumbaError as error:
+        raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {dtype}: {error}") from error
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
@@ -148,8 +163,9 @@ class GuardedCache:
 
     def flush(self):
         """Remove every file of this kernel."""
-        for path in Path(self.cache_path).glob(f"{self._prefix()}-*.nbc"):
-            path.unlink(missing_ok=True)
+        if self.cache_path is not None:
+            for path in Path(self.cache_path).glob(f"{self._prefix()}-*.nbc"):
+                path.unlink(missing_ok=True)
 
     def load_overload(self, signature, target_context):
         """Return the compiled kernel from disk, or None."""
@@ -175,20 +191,20 @@ class GuardedCache:
             path = self._path(signature, compiled.codegen)
             payload = dumps(compiled._reduce())
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".sknn-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(hashlib.sha256(payload).digest() + payload)
+            temporary = path.with_name(f".sknn-{os.getpid()}-{uuid.uuid4().hex}")
+            temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
             os.replace(temporary, path)
         except Exception as error:
             if temporary is not None:
-                Path(temporary).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
             warn_once("written", error)
 
     def _prefix(self):
         return f"sknn-{self._function.__module__}.{self._function.__qualname__}"
 
     def _path(self, signature, codegen):
-        identity = (stamp(), str(signature), codegen.magic_tuple(), self._function.__code__.co_code)
+        identity = (STAMP, str(signature), codegen.magic_tuple(), self._function.__code__.co_code)
         directory = cache_directory()
         if directory is None:
             raise PermissionError("no writable folder; set NUMBA_CACHE_DIR to one")
@@ -196,7 +212,6 @@ class GuardedCache:
         return Path(directory) / f"{self._prefix()}-{digest}.nbc"
 
 
-@functools.cache
 def stamp():
     """Hash everything that shapes compiled code: the package's sources, versions, options."""
     digest = hashlib.sha256()
@@ -207,6 +222,9 @@ def stamp():
     options = (sys.version, versions, sorted(_OPTIONS.items()), _FASTMATH, config.BOUNDSCHECK, str(config.OPT))
     digest.update(repr(options).encode())
     return digest.hexdigest()
+
+
+STAMP = stamp()  # at import, so that it is of the sources that this process runs, whatever happens to them later
 
 
 @functools.cache

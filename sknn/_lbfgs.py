@@ -7,30 +7,39 @@ import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 
+from ._blas import single_blas_thread
+from ._layout import COEFS, views
 from ._training import Training
 
 
 class LBFGSTraining(Training):
-    """Training by L-BFGS-B; one iteration of it counts as an epoch."""
+    """Training by L-BFGS-B; one iteration of it counts as an epoch.
+
+    An L1 penalty has no gradient at 0, so each weight is then split into a positive and a negative part, both bounded below by 0.
+    """
 
     def _train(self, n_epochs, tasks, warn):
         estimator = self.estimator
         self._tasks, self._started = tasks, time.perf_counter()
-        result = scipy.optimize.minimize(
-            self._objective,
-            self.session.flat.astype(np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            callback=self._after_iteration,
-            options={"maxfun": estimator.max_fun, "maxiter": n_epochs, "gtol": estimator.tol},
-        )
-        estimator.loss_ = self._reported_loss(result.x, result.fun)
+        self._l1 = self._l1_strengths()
+        start = self.session.flat.astype(np.float64)
+        options = {"maxfun": estimator.max_fun, "maxiter": n_epochs, "gtol": estimator.tol}
+        bounds = None
+        if self._l1 is not None:
+            start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
+            bounds = [(0, None)] * len(start)
+        with single_blas_thread:
+            result = scipy.optimize.minimize(
+                self._objective, start, method="L-BFGS-B", jac=True, bounds=bounds, callback=self._after_iteration, options=options
+            )
+        estimator.loss_ = self._reported_loss(result.x)
         if not (np.isfinite(estimator.loss_) and np.isfinite(self.session.flat).all()):
             self._return_to_last_epoch()
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed: scale "
                 "X (and y, in regression), for instance with StandardScaler."
             )
+        self.session.settle_statistics(self.table, self.train_rows)
         if warn and result.status == 1:
             warnings.warn(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, max_fun={estimator.max_fun}): "
@@ -39,13 +48,30 @@ class LBFGSTraining(Training):
                 stacklevel=7,
             )
 
-    def _objective(self, x):
-        np.copyto(self.session.flat, x, casting="same_kind")
-        objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self.train_rows)
-        self._evaluated = x.copy()
-        return objective, gradient.astype(np.float64)
+    def _l1_strengths(self):
+        """Return the L1 penalty's strength for every element of the flat vector, or None without one."""
+        strength = self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / len(self.train_rows)
+        if strength == 0:
+            return None
+        strengths = np.zeros(self.session.flat.size)
+        for coef in views(strengths, self.session.layout)[COEFS]:
+            coef[...] = strength
+        return strengths
 
-    def _reported_loss(self, x, objective):
+    def _weights(self, x):
+        return x if self._l1 is None else x[: len(x) // 2] - x[len(x) // 2 :]
+
+    def _objective(self, x):
+        np.copyto(self.session.flat, self._weights(x), casting="same_kind")
+        objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self.train_rows)
+        self._evaluated, gradient = x.copy(), gradient.astype(np.float64)
+        if self._l1 is None:
+            return objective, gradient
+        # The penalty counts both parts, though at the minimum one of them is 0.
+        excess = self._l1 @ (x[: len(x) // 2] + x[len(x) // 2 :] - np.abs(self._weights(x)))
+        return objective + excess, np.concatenate([self._l1 + gradient, self._l1 - gradient])
+
+    def _reported_loss(self, x):
         """Return the loss as scikit-learn reports it, with the weights set to ``x``."""
         if not np.array_equal(x, self._evaluated):
             self._objective(x)
@@ -53,11 +79,12 @@ class LBFGSTraining(Training):
 
     def _after_iteration(self, intermediate_result):
         self._tasks.begin()
-        loss = self._reported_loss(intermediate_result.x, intermediate_result.fun)
+        loss = self._reported_loss(intermediate_result.x)
+        self.session.settle_statistics(self.table, self.train_rows)
         self._record(loss, *self._validate(), np.nan, self._started)
         self._remember()
         self._started = time.perf_counter()
-        reason = self._stall_message() if self.validation_rows is not None else None
+        reason = self._stall_message() if self.estimator.early_stopping else None
         if reason and self.estimator.verbose:
             print(reason, "Stopping.")
         if self._tasks.end() or reason:

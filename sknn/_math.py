@@ -1,8 +1,8 @@
 """Elementary functions that LLVM vectorises inside kernels, where ``math.exp`` would be one library call a number.
 
-``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic`` and ``tanh`` are built on it, ``tanh`` with a
-polynomial of its own near zero. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
-results under the smallest normal number are flushed to it.
+``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``, ``tanh`` and ``softplus`` are built on it,
+the last two with polynomials of their own. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
+results under the smallest normal number become about that.
 """
 
 import math
@@ -114,29 +114,58 @@ def _tanh_double(x):
 tanh = by_precision(_tanh_single, _tanh_double, np.tanh)
 
 
-def _epsilon_single(x):
-    return np.float32(1.1920929e-07)
+# softplus x = max(x, 0) + log(1 + u) with u = exp(-|x|), and log(1 + u) = 2 atanh(s) with s = u / (2 + u) in [0, 1/3];
+# atanh s = s + s^3 Q(s^2), with Q interpolated at Chebyshev nodes.
 
 
-def _epsilon_double(x):
-    return 2.220446049250313e-16
+def _softplus_single(x):
+    u = exp(-abs(x))
+    s = u / (np.float32(2) + u)
+    square = s * s
+    q = np.float32(0.11612165)
+    q = q * square + np.float32(0.10853288)
+    q = q * square + np.float32(0.14296179)
+    q = q * square + np.float32(0.19999853)
+    q = q * square + np.float32(0.33333334)
+    return x if x != x else max(x, np.float32(0)) + np.float32(2) * (s + s * square * q)
 
 
-epsilon = by_precision(_epsilon_single, _epsilon_double, lambda x: np.finfo(np.asarray(x).dtype).eps)
-"""Machine epsilon of the argument's type."""
+def _softplus_double(x):
+    u = exp(-abs(x))
+    s = u / (2.0 + u)
+    square = s * s
+    q = 0.0781528890046142522
+    q = q * square + 0.0374607189777538365
+    q = q * square + 0.0542258919744000741
+    q = q * square + 0.0586713953065159873
+    q = q * square + 0.0666758931572462792
+    q = q * square + 0.0769227198243027464
+    q = q * square + 0.0909090994898135719
+    q = q * square + 0.111111110991183853
+    q = q * square + 0.142857142858000496
+    q = q * square + 0.199999999999997613
+    q = q * square + 0.333333333333333334
+    return x if x != x else max(x, 0.0) + 2.0 * (s + s * square * q)
 
 
-def _smallest_single(x):
-    return np.float32(1.1754944e-38)
+softplus = by_precision(_softplus_single, _softplus_double, lambda x: np.logaddexp(0, x))
 
 
-def _smallest_double(x):
-    return 2.2250738585072014e-308
+def constant(value):
+    """Return a function that gives ``value`` in its argument's type: a literal would turn float32 arithmetic into float64."""
+    single, double = np.float32(value), float(value)
+    return by_precision(lambda x: single, lambda x: double, lambda x: np.asarray(x).dtype.type(value))
 
 
-smallest = by_precision(_smallest_single, _smallest_double, lambda x: np.finfo(np.asarray(x).dtype).tiny)
-"""Smallest normal number of the argument's type."""
+one = constant(1)
 
 
-one = by_precision(lambda x: np.float32(1), lambda x: 1.0, lambda x: np.asarray(x).dtype.type(1))
-"""1 in the argument's type: a literal would turn float32 arithmetic into float64."""
+def _limit(name):
+    """Return a function that gives a limit of its argument's type."""
+    single, double = (float(getattr(np.finfo(dtype), name)) for dtype in (np.float32, np.float64))
+    single = np.float32(single)
+    return by_precision(lambda x: single, lambda x: double, lambda x: getattr(np.finfo(np.asarray(x).dtype), name))
+
+
+epsilon = _limit("eps")
+smallest = _limit("tiny")  # that is a normal number

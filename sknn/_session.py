@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from . import activations, losses, optimizers, regularizers
+from . import losses
+from ._binding import bind_network, bind_update, for_prediction
 from ._engine import steps
-from ._engine.network import Network, Scratch, Update
-from ._jit import address
+from ._engine.network import Scratch
 from ._layout import views
-from ._tiles import PRODUCT, product
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
@@ -28,16 +27,30 @@ class Session:
 
     def __init__(self, flat, layout, settings, loss):
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
-        self._hidden = [activations.ACTIVATIONS[settings.activation]] * (len(layout.fan_ins) - 1)
         self._loss = losses.LOSSES[loss]
         self._totals = np.zeros(2)
-        self._nothing = np.empty(0, self.dtype)
-        self._penalize = address(regularizers.REGULARIZERS["l2"].penalize, regularizers.PENALIZE, self.dtype)
-        self._step = 0
-        if settings.solver != "lbfgs":
-            self._step = address(optimizers.OPTIMIZERS[settings.solver].step, optimizers.STEP, self.dtype)
-        self._gradient = self._nothing
+        self._gradient = np.empty(0, self.dtype)
         self._capacity = 0
+
+    def _prepare(self, n_rows, *, with_gradient):
+        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
+        if n_rows > self._capacity:
+            self._capacity = n_rows
+            self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
+            widest = n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max()))
+            self._scratch = Scratch(
+                np.empty(n_values, self.dtype),
+                np.empty(n_deltas, self.dtype),
+                delta_offsets,
+                np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
+                np.empty(3 * widest, self.dtype),
+                self._gradient,
+                self._totals,
+            )
+        if with_gradient and self._gradient.size == 0:
+            self._gradient = np.zeros(self.flat.size, self.dtype)
+            self._scratch = self._scratch._replace(gradient=self._gradient)
+        return self._network, self._scratch
 
     # ---- training ----------------------------------------------------------------------------------------------------
 
@@ -47,9 +60,9 @@ class Session:
         ``optimizer`` is an :class:`OptimizerState`.
         """
         chunk = table.chunk_rows(self.flat.size)
-        if batch_size > chunk:
+        if batch_size > chunk and not self.layout.norm_widths.any() and not self._drops():
             return self._train_in_parts(table, order, batch_size, optimizer)
-        chunk -= chunk % batch_size
+        chunk = max(batch_size, chunk - chunk % batch_size)
         network, scratch = self._prepare(batch_size, with_gradient=True)
         self._totals[:] = 0
         for start in range(0, len(order), chunk):
@@ -59,6 +72,9 @@ class Session:
             if done < len(which):
                 return np.nan
         return self._reported(*self._totals) / len(order)
+
+    def _drops(self):
+        return self.settings.input_dropout > 0 or np.any(np.asarray(self.settings.dropout) > 0)
 
     def _train_in_parts(self, table, order, batch_size, optimizer):
         """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""
@@ -73,28 +89,38 @@ class Session:
         return total / len(order)
 
     def loss_and_gradient(self, table, order):
-        """Return ``(objective, loss as reported, gradient of the objective)`` over the rows ``order``."""
+        """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)`` over the rows ``order``."""
         network, scratch = self._accumulate(table, order)
         steps.apply(network, self._update(table), scratch, len(order))
         data, penalty = self._totals[0], len(order) * self._totals[1]
         return (data + penalty) / len(order), self._reported(data, penalty) / len(order), scratch.gradient
 
+    def settle_statistics(self, table, order):
+        """Set batch norm's running statistics to those of the rows ``order``."""
+        if self.layout.norm_widths.any():
+            self._accumulate(table, order, norm_momentum=0.0)
+
     def _reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
         return (data / self.layout.fan_outs[-1] if self._loss.averages_outputs else data) + penalty
 
-    def _accumulate(self, table, order):
+    def _accumulate(self, table, order, norm_momentum=1.0):
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean."""
-        network, scratch = self._prepare(_BLOCK_ROWS, with_gradient=True)
-        update = self._update(table)
+        # Batch norm needs all rows at once.
+        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.flat.size))
+        network, scratch = self._prepare(block, with_gradient=True)
+        network = network._replace(dropout=np.zeros_like(network.dropout), out_offsets=network.normed_offsets)
+        update = self._update(table)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
         scratch.gradient[:] = 0
         self._totals[:] = 0
         scale = np.array([1 / len(order)], self.dtype)
-        chunk = table.chunk_rows(self.flat.size)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
-            steps.accumulate(network, update, scratch, table.rows(which), len(which), _BLOCK_ROWS, scale)
+            steps.accumulate(network, update, scratch, table.rows(which), len(which), block, scale)
         return network, scratch
+
+    def _update(self, table, optimizer=None, n_steps=0):
+        return bind_update(self.settings, self.dtype, table.mean_weight, optimizer, n_steps)
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
@@ -107,76 +133,24 @@ class Session:
         predictions, total = self._evaluate(table, order, link=True, with_loss=True)
         return predictions, self._reported(total, 0.0) / table.weight[order].sum(dtype=np.float64)
 
-    def _evaluate(self, table, order, *, link, with_loss):
+    def hidden(self, table, layer):
+        """Return the outputs of hidden layer ``layer`` for all rows, of shape (n_rows, n_units)."""
+        return self._evaluate(table, None, link=False, with_loss=False, layer=layer)[0]
+
+    def _evaluate(self, table, order, *, link, with_loss, layer=-1):
         n_rows = table.n_rows if order is None else len(order)
-        n_outputs = int(self.layout.fan_outs[-1])
         network, scratch = self._prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
-        link_kernel = self._loss.link if link else losses.LOSSES["squared_error"].link
-        network = network._replace(loss=network.loss if with_loss else 0, link=address(link_kernel, losses.LINK, self.dtype))
+        network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
+        update = bind_update(self.settings, self.dtype, 1.0)
         self._totals[:] = 0
-        outputs = np.empty((n_rows, n_outputs), self.dtype)
+        outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
         chunk = table.chunk_rows(self.flat.size)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            steps.evaluate(network, scratch, rows, stop - start, _BLOCK_ROWS, outputs[start:stop].reshape(-1))
+            steps.evaluate(network, update, scratch, rows, stop - start, _BLOCK_ROWS, layer, outputs[start:stop].reshape(-1))
         return outputs, self._totals[0]
 
     def fitted_attributes(self):
         """Return the attributes that make a copy of the estimator predict with a copy of the weights as they are now."""
-        coefs, intercepts = views(self.flat.copy(), self.layout)
-        return {"coefs_": coefs, "intercepts_": intercepts}
-
-    # ---- NamedTuples for the engine ----------------------------------------------------------------------------------
-
-    def _prepare(self, n_rows, *, with_gradient):
-        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
-        if n_rows > self._capacity:
-            self._capacity = n_rows
-            self._network, n_values = self._build_network(n_rows)
-            values, deltas = np.empty(n_values, self.dtype), np.empty(n_values, self.dtype)
-            work = np.empty(3 * n_rows * int(self.layout.fan_outs.max()), self.dtype)
-            self._scratch = Scratch(values, deltas, work, self._gradient, self._totals)
-        if with_gradient and self._gradient.size == 0:
-            self._gradient = np.zeros(self.flat.size, self.dtype)
-            self._scratch = self._scratch._replace(gradient=self._gradient)
-        return self._network, self._scratch
-
-    def _build_network(self, n_rows):
-        widths = [int(width) for width in self.layout.fan_outs]
-        n_values = n_rows * max(widths)  # the first place is for pre-activations that nobody keeps
-        a_offsets, z_offsets = [], []
-        for width, part in zip(widths, [*self._hidden, None], strict=True):
-            a_offsets.append(n_values)
-            n_values += n_rows * width
-            z_offsets.append(0)
-            if part is None:
-                z_offsets[-1] = a_offsets[-1]
-            elif part.needs_z:
-                z_offsets[-1] = n_values
-                n_values += n_rows * width
-        forwards = [address(part.forward, activations.FORWARD, self.dtype) for part in self._hidden]
-        backwards = [address(part.backward, activations.BACKWARD, self.dtype) for part in self._hidden]
-        network = Network(
-            self.flat,
-            *self.layout[:4],
-            np.array(a_offsets, np.int64),
-            np.array(z_offsets, np.int64),
-            np.array(forwards, np.int64),
-            np.array(backwards, np.int64),
-            np.zeros(len(self._hidden), self.dtype),
-            address(self._loss.loss, losses.LOSS, self.dtype),
-            address(self._loss.link, losses.LINK, self.dtype),
-            address(product, PRODUCT, self.dtype),
-        )
-        return network, n_values
-
-    def _update(self, table, optimizer=None, n_steps=0):
-        """Return what to do with gradients: only penalise them, or take the optimizer's next ``n_steps`` steps."""
-        step, states, h = 0, [self._nothing] * 3, self._nothing
-        if optimizer is not None:
-            step = self._step
-            states[: len(optimizer.states)] = optimizer.states
-            h = optimizer.hyperparameters(self.settings, n_steps).astype(self.dtype, order="C")
-        alpha = np.array([self.settings.alpha / table.mean_weight], self.dtype)
-        return Update(step, self._penalize, alpha, h.reshape(-1), h.shape[-1], *states)
+        return views(self.flat.copy(), self.layout)

@@ -8,28 +8,47 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ._training import Training
 from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES
+from .schedules import SCHEDULES, warmup
 
 
 class OptimizerState:
     """What a stochastic optimizer remembers between steps."""
 
-    def __init__(self, solver, size, dtype, learning_rate):
+    def __init__(self, solver, size, dtype, learning_rate, seed):
         self.solver = solver
         self.states = [np.zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
+        self.epoch, self.step_in_epoch, self.steps_per_epoch = 0, 0, 1
         self.learning_rate = float(learning_rate)
+        self.seed = seed
 
     @property
     def part(self):
         """The row of ``OPTIMIZERS``."""
         return OPTIMIZERS[self.solver]
 
+    def begin_epoch(self, n_steps):
+        """Tell the schedule that an epoch of ``n_steps`` steps begins."""
+        self.steps_per_epoch = n_steps
+
+    def end_epoch(self, settings, n_samples):
+        """Count an epoch, after which ``n_samples`` have been seen since training began."""
+        self.epoch, self.step_in_epoch = self.epoch + 1, 0
+        self.learning_rate = schedule_of(settings).after_epoch(settings, self.learning_rate, n_samples)
+
+    def rates(self, settings, n_steps):
+        """Return the learning rates of the next ``n_steps`` steps and how many epochs lie before each."""
+        epochs = self.epoch + np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
+        factor = schedule_of(settings).factor(settings, epochs)
+        return self.learning_rate * factor * warmup(settings, epochs + 1 / self.steps_per_epoch), epochs
+
     def hyperparameters(self, settings, n_steps):
-        """Return the kernel's numbers for the next ``n_steps`` steps, and count them."""
-        first = self.n_steps + 1
+        """Return the kernel's numbers for the next ``n_steps`` steps and their learning rates; count the steps."""
+        rates, epochs = self.rates(settings, n_steps)
+        table = self.part.hyperparameters(settings, self.n_steps + 1, rates, epochs)
         self.n_steps += n_steps
-        return self.part.hyperparameters(settings, first, np.full(n_steps, self.learning_rate))
+        self.step_in_epoch += n_steps
+        return table, rates
 
     def fits(self, solver, flat):
         """Tell whether training of ``flat`` by ``solver`` can go on with this state."""
@@ -45,16 +64,20 @@ class OptimizerState:
         """Take over the values of ``other``, in place."""
         for mine, theirs in zip(self.states, other.states, strict=True):
             np.copyto(mine, theirs)
-        self.n_steps, self.learning_rate = other.n_steps, other.learning_rate
+        vars(self).update({name: value for name, value in vars(other).items() if name != "states"})
+
+
+def schedule_of(settings):
+    """Return the schedule that acts: scikit-learn's own belong to 'sgd'."""
+    schedule = SCHEDULES[settings.learning_rate]
+    return SCHEDULES["constant"] if schedule.sgd_only and settings.solver != "sgd" else schedule
 
 
 class StochasticTraining(Training):
     """Training in epochs: every row once, in batches, one optimizer step a batch."""
 
-    def __init__(self, estimator, session, table, train_rows, validation_rows):
-        super().__init__(estimator, session, table, train_rows, validation_rows)
-        # scikit-learn's schedules are sgd's; with other solvers the rate stays as it is.
-        self._schedule = SCHEDULES[estimator.learning_rate if estimator.solver == "sgd" else "constant"]
+    def __init__(self, estimator, session, table, train_rows, monitor):
+        super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
         self._finished_optimizer = None
         self._shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
@@ -97,14 +120,15 @@ class StochasticTraining(Training):
         """Train for one epoch and record it; False if it diverged."""
         estimator, started = self.estimator, time.perf_counter()
         optimizer = estimator._optimizer
-        rate = optimizer.learning_rate
+        optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
+        rate = float(optimizer.rates(estimator, 1)[0][0])
         loss = self.session.train(self.table, self._next_order(), self._batch_size, optimizer)
         if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
             self._diverged(rate, started)
             return False
         self._shuffle = None
         self._record(loss, *self._validate(), rate, started)
-        optimizer.learning_rate = self._schedule.after_epoch(estimator, rate, estimator.t_)
+        optimizer.end_epoch(estimator, estimator.t_)
         return True
 
     def _next_order(self):
@@ -130,7 +154,7 @@ class StochasticTraining(Training):
         estimator, reason = self.estimator, self._stall_message()
         if reason is None:
             return False
-        rate = self._schedule.on_stall(estimator._optimizer.learning_rate)
+        rate = schedule_of(estimator).on_stall(estimator, estimator._optimizer.learning_rate)
         if rate is not None:
             estimator._optimizer.learning_rate = rate
             estimator._no_improvement_count = 0

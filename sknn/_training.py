@@ -24,12 +24,13 @@ class Training:
     session : Session
     table : Table
     train_rows : ndarray of int
-    validation_rows : ndarray of int or None
+    monitor : Monitor or None
+        Of the validation rows. They decide when to stop if the estimator has ``early_stopping``.
     """
 
-    def __init__(self, estimator, session, table, train_rows, validation_rows):
+    def __init__(self, estimator, session, table, train_rows, monitor):
         self.estimator, self.session, self.table = estimator, session, table
-        self.train_rows, self.validation_rows = train_rows, validation_rows
+        self.train_rows, self.monitor = train_rows, monitor
         self.has_finished_epochs = False
         self._finished_weights = None
 
@@ -56,11 +57,7 @@ class Training:
 
     def _validate(self):
         """Return the validation rows' loss and score with the weights as they are; NaN without validation rows."""
-        if self.validation_rows is None:
-            return np.nan, np.nan
-        predictions, loss = self.session.outputs_and_loss(self.table, self.validation_rows)
-        y, weight = self.table.y[self.validation_rows], self.table.weight[self.validation_rows]
-        return loss, float(self.estimator._validation_score(predictions, y, weight))
+        return (np.nan, np.nan) if self.monitor is None else self.monitor.evaluate(self.session)
 
     def _record(self, loss, val_loss, val_score, rate, started):
         """Write one epoch into the estimator's public attributes."""
@@ -71,28 +68,29 @@ class Training:
         estimator.loss_curve_.append(loss)
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        if self.validation_rows is not None:
+        if self.monitor is not None and estimator.verbose:
+            print(f"Validation score: {val_score:f}")
+        if estimator.early_stopping:
             estimator.validation_scores_.append(val_score)
-            if estimator.verbose:
-                print(f"Validation score: {val_score:f}")
         epoch = len(estimator.loss_curve_)
         row = (epoch, loss, val_loss, val_score, rate, time.perf_counter() - started)
         for column, value in zip(HISTORY_COLUMNS, row, strict=True):
             estimator.history_[column].append(value)
-        self._judge(epoch, loss, val_score)
+        self._judge(epoch, loss)
 
-    def _judge(self, epoch, loss, val_score):
+    def _judge(self, epoch, loss):
         """Remember the best epoch and count those without an improvement by ``tol``."""
         estimator = self.estimator
-        if self.validation_rows is None:
+        if not estimator.early_stopping:
             stalled, better = loss > estimator.best_loss_ - estimator.tol, loss < estimator.best_loss_
             if better:
                 estimator.best_loss_ = loss
         else:
             best = estimator.best_validation_score_
-            stalled, better = val_score < best + estimator.tol, val_score > best
+            score = float(np.mean(estimator.validation_scores_[-estimator.early_stopping_window :]))
+            stalled, better = score < best + estimator.tol, score > best
             if better:
-                estimator.best_validation_score_ = val_score
+                estimator.best_validation_score_ = score
                 estimator._best_weights = self.session.flat.copy()
         if better:
             estimator.best_iter_ = epoch
@@ -103,7 +101,7 @@ class Training:
         estimator = self.estimator
         if estimator._no_improvement_count <= estimator.n_iter_no_change:
             return None
-        watched = "Training loss" if self.validation_rows is None else "Validation score"
+        watched = "Validation score" if estimator.early_stopping else "Training loss"
         return f"{watched} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
 
     # ---- the way back ------------------------------------------------------------------------------------------------
@@ -146,10 +144,10 @@ class Training:
         warnings.warn(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7)
 
     def _finish(self):
-        """Hand the weights to the estimator: the best ones if a validation set was watched, else the last ones."""
+        """Hand the weights to the estimator: the best ones if early stopping watched for them, else the last ones."""
         estimator = self.estimator
         estimator._last_weights = None
-        if self.validation_rows is not None and estimator._best_weights is not None:
+        if estimator.early_stopping and estimator.restore_best and estimator._best_weights is not None:
             estimator._last_weights = self.session.flat
             estimator._set_weights(estimator._best_weights.copy())
         else:

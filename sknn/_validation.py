@@ -1,55 +1,146 @@
-"""What users give, checked before any state changes: parameters, tables, targets, weights."""
+"""What users give, checked before any state changes: parameters, tables, weights."""
 
 import os
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.model_selection import train_test_split
-from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from .activations import ACTIVATIONS
+from .custom import Activation
+from .initializers import INITIALIZERS
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
+_NOT_NEGATIVE, _POSITIVE = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")
+_COUNT, _RATE = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="left")
 
 PARAMETER_CONSTRAINTS = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
+    "hidden_layer_sizes": ["array-like", _COUNT],
+    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple, Activation],
     "solver": [StrOptions(set(SOLVERS))],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "alpha": [_NOT_NEGATIVE],
+    "batch_size": [StrOptions({"auto"}), _COUNT],
     "learning_rate": [StrOptions(set(SCHEDULES))],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "learning_rate_init": [_POSITIVE],
+    "power_t": [_NOT_NEGATIVE],
+    "max_iter": [_COUNT],
     "shuffle": ["boolean"],
     "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
+    "tol": [_NOT_NEGATIVE],
     "verbose": ["verbose"],
     "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "momentum": [Interval(Real, 0, 1, closed="both"), list, tuple],
     "nesterovs_momentum": ["boolean"],
     "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "validation_fraction": [_RATE, HasMethods(["split", "get_n_splits"])],
+    "beta_1": [_RATE],
+    "beta_2": [_RATE],
+    "epsilon": [_POSITIVE],
+    "n_iter_no_change": [_COUNT, Options(Real, {np.inf})],
+    "max_fun": [_COUNT],
+    "negative_slope": [_NOT_NEGATIVE],
+    "elu_alpha": [_POSITIVE],
+    "maxout_pieces": [Interval(Integral, 2, None, closed="left")],
+    "initializer": [StrOptions(set(INITIALIZERS))],
+    "rho": [_RATE],
+    "decay_rate": [_NOT_NEGATIVE],
+    "warmup_epochs": [_NOT_NEGATIVE],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "weight_decay": [_NOT_NEGATIVE],
+    "dropout": [_RATE, list, tuple],
+    "input_dropout": [_RATE],
+    "batch_norm": ["boolean", StrOptions({"before", "after"})],
+    "batch_norm_momentum": [_RATE],
+    "max_grad_norm": [_POSITIVE, None],
+    "scoring": [str, callable, None],
+    "early_stopping_window": [_COUNT],
+    "restore_best": ["boolean"],
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
 
+# When an added parameter acts. One that was set and does not is reported, since scikit-learn's own never would be.
+_ACTS = {
+    "negative_slope": lambda est: "leaky_relu" in _names(est.activation),
+    "elu_alpha": lambda est: "elu" in _names(est.activation),
+    "maxout_pieces": lambda est: "maxout" in _names(est.activation),
+    "rho": lambda est: est.solver in ("rmsprop", "adadelta"),
+    "decay_rate": lambda est: est.solver != "lbfgs" and est.learning_rate in ("exponential", "inverse_time", "step", "plateau"),
+    "warmup_epochs": lambda est: est.solver != "lbfgs",
+    "l1_ratio": lambda est: est.alpha > 0,
+    "weight_decay": lambda est: est.solver != "lbfgs",
+    "dropout": lambda est: est.solver != "lbfgs",
+    "input_dropout": lambda est: est.solver != "lbfgs",
+    "batch_norm_momentum": lambda est: est.batch_norm is not False and est.solver != "lbfgs",
+    "max_grad_norm": lambda est: est.solver != "lbfgs",
+    "scoring": lambda est: est.early_stopping,
+    "early_stopping_window": lambda est: est.early_stopping,
+    "restore_best": lambda est: est.early_stopping,
+    "huber_delta": lambda est: est.loss == "huber",
+    "quantile": lambda est: est.loss == "quantile",
+}
 
-def check_hidden_layer_sizes(sizes):
-    """Return the hidden layers' widths as a list of ints."""
+
+def _names(activation):
+    return activation if isinstance(activation, (list, tuple)) else [activation]
+
+
+def check_parameters(estimator):
+    """Return the hidden layers' widths, after checking what depends on several parameters; warn of parameters without effect."""
+    widths = _check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    _check_per_layer(estimator, "activation", len(widths), lambda value: isinstance(value, Activation) or value in ACTIVATIONS)
+    _check_per_layer(estimator, "dropout", len(widths), lambda value: isinstance(value, Real) and 0 <= value < 1)
+    if not isinstance(estimator.momentum, Real):
+        pair = estimator.momentum
+        if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value <= 1 for value in pair):
+            raise ValueError(f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}.")
+    parameters = estimator.get_params(deep=False)
+    _check_quantile(parameters.get("quantile", 0.5))
+    defaults = {name: value.default for name, value in estimator._constructor_parameters().items()}
+    for name, acts in _ACTS.items():
+        if name in parameters and not _is_default(parameters[name], defaults[name]) and not acts(estimator):
+            _warn_without_effect(estimator, name)
+    if estimator.solver == "lbfgs" and not SCHEDULES[estimator.learning_rate].sgd_only and estimator.learning_rate != "constant":
+        _warn_without_effect(estimator, "learning_rate")
+    if estimator.solver != "sgd" and not isinstance(estimator.momentum, Real):
+        _warn_without_effect(estimator, "momentum")
+    return widths
+
+
+def _check_quantile(quantile):
+    levels = np.atleast_1d(np.asarray(quantile, dtype=float))
+    if levels.ndim != 1 or levels.size == 0 or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
+        raise ValueError(f"quantile must be in (0, 1), or a rising sequence of such levels, got {quantile!r}.")
+
+
+def _is_default(value, default):
+    return value is default or (np.ndim(value) == np.ndim(default) == 0 and value == default)
+
+
+def _warn_without_effect(estimator, name):
+    warnings.warn(
+        f"{name}={getattr(estimator, name)!r} has no effect with the other parameters as they are (solver={estimator.solver!r}).",
+        UserWarning,
+        stacklevel=8,
+    )
+
+
+def _check_hidden_layer_sizes(sizes):
     widths = list(np.atleast_1d(np.asarray(sizes, dtype=object)))
     if not all(isinstance(width, Integral) and not isinstance(width, bool) for width in widths):
         raise ValueError(f"hidden_layer_sizes must be an int or a sequence of ints, got {sizes!r}.")
     if any(width <= 0 for width in widths):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {widths}.")
     return [int(width) for width in widths]
+
+
+def _check_per_layer(estimator, name, n_layers, is_valid):
+    values = getattr(estimator, name)
+    if isinstance(values, (list, tuple)) and (len(values) != n_layers or not all(map(is_valid, values))):
+        raise ValueError(f"{name} must be one valid value or one for each of the {n_layers} hidden layers, got {values!r}.")
 
 
 def check_training_data(estimator, X, y, *, reset, y_numeric):
@@ -97,28 +188,6 @@ def relative_weight(weight, largest, train_rows, dtype):
     if mean == 0:
         raise ValueError("sample_weight must have at least one positive weight among the rows that early_stopping leaves for training.")
     return (weight / mean).astype(dtype), dtype, mean * largest
-
-
-def split_rows(n_rows, validation_fraction, random_state, labels):
-    """Return ``(training rows, validation rows)``, drawn as scikit-learn draws them, stratified by ``labels`` where possible.
-
-    With two classes the split is scikit-learn's, errors included. With more, the only row of a class is trained on, and labels are
-    ignored if there are more classes than validation rows.
-    """
-    if validation_fraction == 0:
-        raise ValueError("validation_fraction must be in (0, 1) with early_stopping=True, got 0.")
-    rows, alone = np.arange(n_rows), np.empty(0, dtype=np.int64)
-    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    if labels is not None and len(classes) > 2:
-        single = counts[codes] == 1
-        rows, alone, labels = rows[~single], rows[single], labels[~single]
-        n_validation = int(np.ceil(validation_fraction * len(rows)))
-        if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
-            labels = None
-    train_rows, validation_rows = train_test_split(rows, test_size=validation_fraction, random_state=random_state, stratify=labels)
-    if len(validation_rows) < 2:
-        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    return np.concatenate([train_rows, alone]), validation_rows
 
 
 def arithmetic_dtype(estimator, X):

@@ -1,19 +1,84 @@
 """Initializers: functions that draw one layer's weights and intercepts, and a row in ``INITIALIZERS``.
 
-    initialize(random_state, fan_in, fan_out, activation)     (weights of shape (fan_in, fan_out), intercepts of shape (fan_out,))
+    initialize(random_state, shape, fan_out, activation)     (weights of ``shape``, intercepts of shape (shape[1],))
 
-To add one: write the function, add the row, add its property to tests/test_initializers.py.
+``shape`` is (fan_in, fan_out), or wider for activations of several pieces, each of which counts as a layer of its own. Intercepts are
+0 except for "auto". To add one: write the function, add its row, add its property to ``REFERENCE`` in tests/test_initializers.py.
 """
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
 
 
-def _auto(random_state, fan_in, fan_out, activation):
-    """Draw as scikit-learn does: uniform within sqrt(6 / (fan_in + fan_out)), with 2 for 6 in logistic networks."""
-    factor = 2.0 if activation == "logistic" else 6.0
-    bound = math.sqrt(factor / (fan_in + fan_out))
-    weights = random_state.uniform(-bound, bound, (fan_in, fan_out))
-    return weights, random_state.uniform(-bound, bound, fan_out)
+def _auto(random_state, shape, fan_out, activation):
+    factor = 2.0 if activation in ("logistic", "sigmoid") else 6.0
+    bound = math.sqrt(factor / (shape[0] + fan_out))
+    weights = random_state.uniform(-bound, bound, shape)
+    return weights, random_state.uniform(-bound, bound, shape[1])
 
 
-INITIALIZERS = {"auto": _auto}
+def _scaled(variance, *, normal):
+    """Return an initializer of mean 0 and ``variance(fan_in, fan_out)``, normal or uniform."""
+
+    def initialize(random_state, shape, fan_out, activation):
+        deviation = math.sqrt(variance(shape[0], fan_out))
+        if normal:
+            return random_state.normal(0.0, deviation, shape), np.zeros(shape[1])
+        bound = math.sqrt(3.0) * deviation
+        return random_state.uniform(-bound, bound, shape), np.zeros(shape[1])
+
+    return initialize
+
+
+def _orthogonal(random_state, shape, fan_out, activation):
+    draws = random_state.normal(size=(max(shape), min(shape)))
+    q, r = np.linalg.qr(draws)
+    q *= np.sign(np.diag(r))  # makes it uniform over all such matrices
+    return (q if shape[0] >= shape[1] else q.T), np.zeros(shape[1])
+
+
+def _zeros(random_state, shape, fan_out, activation):
+    return np.zeros(shape), np.zeros(shape[1])
+
+
+class Initializer(NamedTuple):
+    """How starting weights are drawn."""
+
+    initialize: Callable
+    formula: str
+
+
+def _glorot(fan_in, fan_out):
+    return 2 / (fan_in + fan_out)
+
+
+def _he(fan_in, fan_out):
+    return 2 / fan_in
+
+
+def _he_fan_out(fan_in, fan_out):
+    return 2 / fan_out
+
+
+def _lecun(fan_in, fan_out):
+    return 1 / fan_in
+
+
+INITIALIZERS = {
+    "auto": Initializer(_auto, "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', intercepts too"),
+    "glorot_uniform": Initializer(_scaled(_glorot, normal=False), "uniform, variance 2 / (fan_in + fan_out)"),
+    "glorot_normal": Initializer(_scaled(_glorot, normal=True), "normal, variance 2 / (fan_in + fan_out); Glorot and Bengio, 2010"),
+    "he_uniform": Initializer(_scaled(_he, normal=False), "uniform, variance 2 / fan_in"),
+    "he_normal": Initializer(_scaled(_he, normal=True), "normal, variance 2 / fan_in; arXiv:1502.01852"),
+    "he_uniform_fan_out": Initializer(_scaled(_he_fan_out, normal=False), "uniform, variance 2 / fan_out"),
+    "he_normal_fan_out": Initializer(_scaled(_he_fan_out, normal=True), "normal, variance 2 / fan_out"),
+    "lecun_uniform": Initializer(_scaled(_lecun, normal=False), "uniform, variance 1 / fan_in"),
+    "lecun_normal": Initializer(_scaled(_lecun, normal=True), "normal, variance 1 / fan_in; LeCun et al., 1998"),
+    "orthogonal": Initializer(_orthogonal, "columns (or rows) at right angles; arXiv:1312.6120"),
+    "random_normal": Initializer(_scaled(lambda fan_in, fan_out: 1.0, normal=True), "normal, variance 1: signals explode"),
+    "random_uniform": Initializer(_scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False), "uniform within 0.05: signals vanish"),
+    "zeros": Initializer(_zeros, "zeros: the units of a layer stay alike for ever"),
+}

@@ -1,23 +1,25 @@
 """Losses: a kernel for the value and its gradient, the link from outputs to predictions, and a row in ``LOSSES``.
 
-    loss(z, y, weight, n_outputs, scale, delta, totals)     totals[0] += sum_i weight_i l_i,  delta = scale weight dl/dz
-    link(z, n_outputs, prediction)                          prediction = g(z)
+    loss(z, y, weight, n_outputs, shape, scale, delta, totals)     totals[0] += sum_i weight_i l_i,  delta = scale weight dl/dz
+    link(z, n_outputs, shape, prediction)                          prediction = g(z)
 
-``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the targets: one class code a row for ``softmax``,
-else one number an output. ``delta`` may not share memory with ``z``; ``prediction`` may. Values are summed in float64. Links of
-probabilities stay inside (0, 1), so that their logarithms are finite.
-To add one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
+``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the targets: one class code a row for
+``softmax``, else one number an output; ``shape`` holds the parameters of the loss. ``delta`` may not share memory with ``z``;
+``prediction`` may. Values are summed in float64. Probabilities are never 0, so that their logarithms are finite. To add
+one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
 """
 
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ._jit import jit
-from ._math import epsilon, exp, logistic, smallest
+import numpy as np
 
-LOSS = "run run run int scalar run totals"
-LINK = "run int run"
+from ._jit import jit
+from ._math import epsilon, exp, logistic, one, smallest, softplus, tanh
+
+LOSS = "run run run int run scalar run totals"
+LINK = "run int run run"
 
 
 @jit(inline=True)
@@ -37,19 +39,20 @@ def _clipped(p):
 
 
 @jit
-def _identity_link(z, n_outputs, prediction):
+def identity_link(z, n_outputs, shape, prediction):
+    """Predict the outputs as they are."""
     for i in range(z.size):
         prediction[i] = z[i]
 
 
 @jit
-def _exp_link(z, n_outputs, prediction):
+def _exp_link(z, n_outputs, shape, prediction):
     for i in range(z.size):
         prediction[i] = exp(z[i])
 
 
 @jit
-def _logistic_link(z, n_outputs, prediction):
+def _logistic_link(z, n_outputs, shape, prediction):
     for i in range(z.size):
         p = logistic(z[i])
         prediction[i] = _bounded(p, smallest(p), 1 - epsilon(p) / 2)
@@ -71,7 +74,7 @@ def _exp_of_gaps(z, n_outputs, gaps):
 
 
 @jit
-def _softmax_link(z, n_outputs, prediction):
+def _softmax_link(z, n_outputs, shape, prediction):
     _exp_of_gaps(z, n_outputs, prediction)
     for start in range(0, z.size, n_outputs):
         row = prediction[start : start + n_outputs]
@@ -84,38 +87,43 @@ def _softmax_link(z, n_outputs, prediction):
 
 
 @jit
-def _log_loss(z, y, weight, n_outputs, scale, delta, totals):
+def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     _exp_of_gaps(z, n_outputs, delta)
-    value = 0.0
+    value, smoothing = 0.0, shape[0]
+    rest = smoothing / shape.dtype.type(n_outputs)
     for i in range(weight.size):
         row = delta[i * n_outputs : (i + 1) * n_outputs]
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
         code = int(y[i])
-        value -= weight[i] * math.log(_clipped(row[code] / total))
+        value -= weight[i] * (1 - smoothing) * math.log(_clipped(row[code] / total))
+        if smoothing > 0:
+            for j in range(n_outputs):
+                value -= weight[i] * rest * math.log(_clipped(row[j] / total))
         factor = weight[i] * scale
         for j in range(n_outputs):
-            row[j] *= factor / total
-        row[code] -= factor
+            row[j] = factor * (row[j] / total - rest)
+        row[code] -= factor * (one(smoothing) - smoothing)
     totals[0] += value
 
 
 @jit
-def _binary_log_loss(z, y, weight, n_outputs, scale, delta, totals):
+def _binary_log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     for i in range(z.size):
         delta[i] = logistic(z[i])
-    value = 0.0
+    value, smoothing = 0.0, shape[0]
+    half, keep = smoothing / shape.dtype.type(2), one(smoothing) - smoothing
     for i in range(z.size):
-        p = _clipped(delta[i])
+        p, target = _clipped(delta[i]), keep * y[i] + half
         w = weight[i // n_outputs]
-        value -= w * (y[i] * math.log(p) + (1 - y[i]) * math.log(1 - p))
-        delta[i] = w * scale * (delta[i] - y[i])
+        value -= w * (target * math.log(p) + (1 - target) * math.log(1 - p))
+        delta[i] = w * scale * (delta[i] - target)
     totals[0] += value
 
 
 @jit
-def _squared_error(z, y, weight, n_outputs, scale, delta, totals):
+def _squared_error(z, y, weight, n_outputs, shape, scale, delta, totals):
     value = 0.0
     for i in range(z.size):
         w = weight[i // n_outputs]
@@ -126,7 +134,7 @@ def _squared_error(z, y, weight, n_outputs, scale, delta, totals):
 
 
 @jit
-def _poisson(z, y, weight, n_outputs, scale, delta, totals):
+def _poisson(z, y, weight, n_outputs, shape, scale, delta, totals):
     value = 0.0
     for i in range(z.size):
         w = weight[i // n_outputs]
@@ -137,6 +145,81 @@ def _poisson(z, y, weight, n_outputs, scale, delta, totals):
     totals[0] += value
 
 
+@jit
+def _gamma(z, y, weight, n_outputs, shape, scale, delta, totals):
+    value = 0.0
+    for i in range(z.size):
+        w = weight[i // n_outputs]
+        ratio = y[i] * exp(-z[i])
+        value += w * (z[i] - math.log(y[i]) + ratio - 1)
+        delta[i] = w * scale * (one(ratio) - ratio)
+    totals[0] += value
+
+
+@jit
+def _absolute_error(z, y, weight, n_outputs, shape, scale, delta, totals):
+    value = 0.0
+    for i in range(z.size):
+        w = weight[i // n_outputs]
+        difference = z[i] - y[i]
+        value += w * abs(difference)
+        sign = np.sign(difference)
+        delta[i] = w * scale * sign
+    totals[0] += value
+
+
+@jit
+def _huber(z, y, weight, n_outputs, shape, scale, delta, totals):
+    value, bound = 0.0, shape[0]
+    for i in range(z.size):
+        w = weight[i // n_outputs]
+        difference = z[i] - y[i]
+        slope = min(max(difference, -bound), bound) if difference == difference else difference
+        value += w * slope * (difference - 0.5 * slope)
+        delta[i] = w * scale * slope
+    totals[0] += value
+
+
+@jit
+def _log_cosh(z, y, weight, n_outputs, shape, scale, delta, totals):
+    value = 0.0
+    for i in range(z.size):
+        w = weight[i // n_outputs]
+        difference = z[i] - y[i]
+        size = abs(difference)
+        value += w * (softplus(-(size + size)) + size - math.log(2.0))
+        delta[i] = w * scale * tanh(difference)
+    totals[0] += value
+
+
+@jit
+def _quantile_link(z, n_outputs, shape, prediction):
+    # Levels are in rising order; each quantile but the first lies a positive step above the one before it.
+    for start in range(0, z.size, n_outputs):
+        prediction[start] = z[start]
+        for j in range(start + 1, start + n_outputs):
+            prediction[j] = prediction[j - 1] + softplus(z[j])
+
+
+@jit
+def _quantile(z, y, weight, n_outputs, shape, scale, delta, totals):
+    value, n_levels = 0.0, shape.dtype.type(n_outputs)
+    for i in range(weight.size):
+        row, slopes = z[i * n_outputs : (i + 1) * n_outputs], delta[i * n_outputs : (i + 1) * n_outputs]
+        quantile, factor = row[0] * 0, weight[i] * scale / n_levels
+        for j in range(n_outputs):
+            quantile += row[j] if j == 0 else softplus(row[j])
+            difference = y[i] - quantile
+            value += weight[i] / n_levels * max(shape[j] * difference, (shape[j] - 1) * difference)
+            slope = one(factor) - shape[j] if difference < 0 else -shape[j]
+            slopes[j] = factor * (slope if difference == difference else difference)
+        for j in range(n_outputs - 1, 0, -1):
+            upper = slopes[j]
+            slopes[j - 1] += upper
+            slopes[j] = upper * logistic(row[j])
+    totals[0] += value
+
+
 class Loss(NamedTuple):
     """A loss: its kernels and how its outputs and value are to be read."""
 
@@ -144,15 +227,36 @@ class Loss(NamedTuple):
     link: Callable
     out_activation: str
     formula: str
+    parameter: str | None = None  # the constructor argument that ``shape`` holds
     averages_outputs: bool = False  # the reported value is the mean over outputs; the gradient is that of the sum
     class_codes: bool = False  # targets are one class code a row
-    nonnegative_targets: bool = False
+    lowest_target: float = -math.inf
+    excludes_lowest: bool = False
 
 
 LOSSES = {
-    "log_loss": Loss(_log_loss, _softmax_link, "softmax", "-log p_y", class_codes=True),
-    "binary_log_loss": Loss(_binary_log_loss, _logistic_link, "logistic", "-y log p - (1 - y) log(1 - p), summed over outputs"),
-    "squared_error": Loss(_squared_error, _identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True),
-    "poisson": Loss(_poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", nonnegative_targets=True),
+    "log_loss": Loss(_log_loss, _softmax_link, "softmax", "-log p_y", "label_smoothing", class_codes=True),
+    "binary_log_loss": Loss(
+        _binary_log_loss,
+        _logistic_link,
+        "logistic",
+        "-y log p - (1 - y) log(1 - p), summed over outputs",
+        "label_smoothing",
+    ),
+    "squared_error": Loss(_squared_error, identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True),
+    "absolute_error": Loss(_absolute_error, identity_link, "identity", "abs(z - y)"),
+    "huber": Loss(
+        _huber, identity_link, "identity", "(z - y)^2 / 2 up to abs(z - y) = huber_delta, linear beyond", parameter="huber_delta"
+    ),
+    "log_cosh": Loss(_log_cosh, identity_link, "identity", "log(cosh(z - y))"),
+    "poisson": Loss(_poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", lowest_target=0.0),
+    "gamma": Loss(_gamma, _exp_link, "exp", "log(exp(z) / y) + y / exp(z) - 1", lowest_target=0.0, excludes_lowest=True),
+    "quantile": Loss(
+        _quantile,
+        _quantile_link,
+        "identity",
+        "max(q (y - z), (q - 1) (y - z)) for q = ``quantile``, averaged over levels",
+        parameter="quantile",
+    ),
 }
-REGRESSION_LOSSES = ("squared_error", "poisson")
+REGRESSION_LOSSES = tuple(name for name in LOSSES if not name.endswith("log_loss"))

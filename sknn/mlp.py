@@ -1,11 +1,14 @@
 """The estimators: their constructors, documentation, targets and scores."""
 
+from numbers import Real
+
 import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -18,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import BaseMLP
 from ._docs import document
 from ._tasks import with_callbacks
-from ._validation import check_training_data
+from ._validation import check_sample_weight, check_training_data
 from .losses import LOSSES, REGRESSION_LOSSES
 
 
@@ -34,7 +37,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimises the cross-entropy
 
-        sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) ||W||^2 / 2
+        sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
     over batches B, with l = -log p_y for more than two classes (softmax outputs) and
     l = -y log p - (1 - y) log(1 - p), summed over outputs, for two classes or several labels (logistic outputs).
@@ -79,6 +82,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     0.88
     """
 
+    _parameter_constraints = {
+        **BaseMLP._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -105,36 +114,32 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        negative_slope=0.1,
+        elu_alpha=1.0,
+        maxout_pieces=2,
+        initializer="auto",
+        rho=0.9,
+        decay_rate=0.1,
+        warmup_epochs=0,
+        l1_ratio=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_norm=False,
+        batch_norm_momentum=0.9,
+        label_smoothing=0.0,
+        class_weight=None,
+        max_grad_norm=None,
+        scoring=None,
+        early_stopping_window=1,
+        restore_best=True,
         dtype=None,
     ):
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
 
         Parameters
@@ -145,6 +150,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Class labels of any type, or an indicator matrix of labels.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; None is 1 for every row.
+        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+            Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches them instead of rows held back.
 
         Returns
         -------
@@ -157,7 +164,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         MemoryError
             If the network does not fit into memory.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -273,7 +280,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return y.shape[1]
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
-    def _encode(self, y, dtype):
+    def _check_weight(self, sample_weight, X, y, *, incremental):
+        relative, largest = check_sample_weight(sample_weight, X)
+        if self.class_weight is None:
+            return relative, largest
+        if incremental and self.class_weight == "balanced":
+            raise ValueError("class_weight='balanced' is not known to partial_fit, which sees only some rows; give a dict of weights.")
+        return check_sample_weight(relative * largest * compute_sample_weight(self.class_weight, y), X)
+
+    def _encode(self, y, weight, dtype, fresh):
         if y.ndim == 2:
             return (y != 0).astype(dtype)
         return np.searchsorted(self.classes_, y).astype(dtype).reshape(-1, 1)
@@ -294,11 +309,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             correct = ((predictions > 0.5) == (y > 0.5)).all(axis=1)
         return np.average(correct, weights=weight) if weight.any() else np.nan
 
-    def _stratify(self, targets):
+    def _stratify(self, y):
         if self._multilabel:
             return None
-        codes = targets[:, 0].astype(int)
-        return self.classes_[codes].astype(str) if len(self.classes_) > 2 else np.array(["False", "True"])[codes]
+        return y if len(self.classes_) > 2 else np.where(y == self.classes_[-1], "True", "False")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -312,7 +326,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     A drop-in replacement for :class:`sklearn.neural_network.MLPRegressor`. It minimises
 
-        sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) ||W||^2 / 2
+        sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
     over batches B, with the loss l summed over outputs. As in scikit-learn, the squared error is *reported* as its mean over outputs.
 
@@ -323,7 +337,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         {loss_formulas}
 
-        'poisson' needs non-negative targets and predicts exp(z).
+        'poisson' needs targets >= 0 and 'gamma' targets > 0; both predict exp(z).
     {parameters}
 
     Attributes
@@ -352,12 +366,18 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=1)
     >>> regr = MLPRegressor(random_state=1, max_iter=2000, tol=0.1).fit(X_train, y_train)
     >>> regr.predict(X_test[:2]).round()
-    array([  28., -291.])
+    array([  29., -291.])
     >>> round(regr.score(X_test, y_test), 2)
     0.98
     """
 
-    _parameter_constraints = {**BaseMLP._parameter_constraints, "loss": [StrOptions(set(REGRESSION_LOSSES))]}
+    _parameter_constraints = {
+        **BaseMLP._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
+        "normalize_y": ["boolean"],
+    }
 
     def __init__(
         self,
@@ -386,37 +406,33 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         epsilon=1e-8,
         n_iter_no_change=10,
         max_fun=15000,
+        negative_slope=0.1,
+        elu_alpha=1.0,
+        maxout_pieces=2,
+        initializer="auto",
+        rho=0.9,
+        decay_rate=0.1,
+        warmup_epochs=0,
+        l1_ratio=0.0,
+        weight_decay=0.0,
+        dropout=0.0,
+        input_dropout=0.0,
+        batch_norm=False,
+        batch_norm_momentum=0.9,
+        quantile=0.5,
+        huber_delta=1.0,
+        normalize_y=False,
+        max_grad_norm=None,
+        scoring=None,
+        early_stopping_window=1,
+        restore_best=True,
         dtype=None,
     ):
-        self.loss = loss
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dtype = dtype
+        self._set_parameters(locals())
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
         """Train the network.
 
         Parameters
@@ -427,6 +443,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Real targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights; None is 1 for every row.
+        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+            Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches them instead of rows held back.
 
         Returns
         -------
@@ -439,7 +457,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         MemoryError
             If the network does not fit into memory.
         """
-        return self._fit(X, y, sample_weight, incremental=False)
+        return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -472,6 +490,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         predictions = self._outputs(X)
+        if self.normalize_y:
+            predictions = (predictions * self.y_scale_ + self.y_mean_).astype(predictions.dtype)
         return predictions.ravel() if self.n_outputs_ == 1 else predictions
 
     # ---- targets -----------------------------------------------------------------------------------------------------
@@ -484,22 +504,38 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if LOSSES[self.loss].nonnegative_targets and y.min() < 0:
-            raise ValueError(f"loss={self.loss!r} requires y >= 0, got a minimum of {y.min()}; choose another loss.")
+        loss = LOSSES[self.loss]
+        if y.min() < loss.lowest_target or (loss.excludes_lowest and y.min() == loss.lowest_target):
+            sign = ">" if loss.excludes_lowest else ">="
+            raise ValueError(f"loss={self.loss!r} requires y {sign} 0, got a minimum of {y.min()}; choose another loss.")
+        if self.normalize_y and loss.lowest_target == 0:
+            raise ValueError(f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive.")
+        if self.loss == "quantile" and y.ndim == 2 and np.size(self.quantile) > 1:
+            raise ValueError(f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}.")
         return X, y
 
     def _n_outputs_of(self, y):
+        if self.loss == "quantile" and y.ndim == 1:
+            return np.size(self.quantile)
         return 1 if y.ndim == 1 else y.shape[1]
 
-    def _encode(self, y, dtype):
-        with np.errstate(over="ignore"):  # what becomes inf makes the loss so, which is reported
-            return y.reshape(len(y), -1).astype(dtype)
+    def _encode(self, y, weight, dtype, fresh):
+        y = y.reshape(len(y), -1)
+        with np.errstate(over="ignore", invalid="ignore"):  # what becomes inf makes the loss so, which is reported
+            if self.normalize_y and (fresh or not hasattr(self, "y_mean_")):
+                self.y_mean_ = np.average(y, axis=0, weights=weight)
+                deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
+                self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
+            return ((y - self.y_mean_) / self.y_scale_ if self.normalize_y else y).astype(dtype)
 
     def _validation_score(self, predictions, y, weight):
-        """Return R^2."""
+        """Return R^2, or minus the pinball loss of several quantiles."""
         if not np.isfinite(predictions).all() or not weight.any():
             return np.nan
+        if predictions.shape[1] != y.shape[1]:
+            levels = np.asarray(self.quantile, dtype=predictions.dtype)
+            return -np.average(np.maximum(levels * (y - predictions), (levels - 1) * (y - predictions)).mean(axis=1), weights=weight)
         return r2_score(y, predictions, sample_weight=weight)
 
-    def _stratify(self, targets):
+    def _stratify(self, y):
         return None

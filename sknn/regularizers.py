@@ -1,9 +1,10 @@
-"""Regularizers of the weights (intercepts are never penalised): a kernel over a block of weights, and a row in ``REGULARIZERS``.
+"""Regularizers of the weights (intercepts are never penalised): kernels over a block of weights, and a row in ``REGULARIZERS``.
 
-    penalize(w, strength, g, totals)     g += strength dP/dw,  totals[1] += strength P(w)
+    penalize(w, l1, l2, g, totals)     g += dP/dw, smooth terms only,  totals[1] += P(w)
+    shrink(w, step_sizes, l1)          the proximal step of the others: w = argmin_v (v - w)^2 / (2 step_size) + l1 abs(v)
 
-``strength`` is ``alpha`` over the weight of the batch. To add one: write its kernel, add its row, add its formula to ``REFERENCE`` in
-tests/test_regularizers.py.
+``l1`` and ``l2`` are the strengths over the weight of the batch: alpha l1_ratio and alpha (1 - l1_ratio). To add one: write its
+kernels, add its row, add its formula to ``REFERENCE`` in tests/test_regularizers.py.
 """
 
 from collections.abc import Callable
@@ -11,16 +12,35 @@ from typing import NamedTuple
 
 from ._jit import jit
 
-PENALIZE = "run scalar run totals"
+PENALIZE = "run scalar scalar run totals"
+SHRINK = "run run scalar"
 
 
 @jit(reassociate=True)
-def _l2(w, strength, g, totals):
-    squares = strength * 0
+def _l2(w, l1, l2, g, totals):
+    squares = 0.0
     for i in range(w.size):
         squares += w[i] * w[i]
-        g[i] += strength * w[i]
-    totals[1] += 0.5 * strength * squares
+        g[i] += l2 * w[i]
+    totals[1] += 0.5 * l2 * squares
+
+
+@jit(reassociate=True)
+def _elastic_net(w, l1, l2, g, totals):
+    squares, sizes = 0.0, 0.0
+    for i in range(w.size):
+        squares += w[i] * w[i]
+        sizes += abs(w[i])
+        g[i] += l2 * w[i]
+    totals[1] += 0.5 * l2 * squares + l1 * sizes
+
+
+@jit
+def _soft_threshold(w, step_sizes, l1):
+    zero = l1 - l1
+    for i in range(w.size):
+        bound = step_sizes[i] * l1
+        w[i] = w[i] - bound if w[i] > bound else (w[i] + bound if w[i] < -bound else zero)
 
 
 class Regularizer(NamedTuple):
@@ -28,8 +48,10 @@ class Regularizer(NamedTuple):
 
     penalize: Callable
     formula: str
+    shrink: Callable | None = None
 
 
 REGULARIZERS = {
-    "l2": Regularizer(_l2, "P(w) = w^2 / 2"),
+    "l2": Regularizer(_l2, "l2 w^2 / 2"),
+    "elastic_net": Regularizer(_elastic_net, "l1 abs(w) + l2 w^2 / 2", _soft_threshold),
 }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sknn._jit import INTERPRETED, address
+from sknn._layout import COEFS, INTERCEPTS, make_layout, views
 
 compiled_only = pytest.mark.skipif(INTERPRETED, reason="a property of compiled kernels, which NumPy's do not have")
 
@@ -146,3 +147,17 @@ def train(network, batches, step, settings, rate):
         for i, g in enumerate((*of_coefs, *of_intercepts)):
             weights[i], states[i] = step(weights[i], g, states[i], settings, rate, t)
     return network._replace(coefs=weights[:n_layers], intercepts=weights[n_layers:]), losses
+
+
+# ---- the package's own layout ----------------------------------------------------------------------------------------
+
+
+def plain_layout(units):
+    """Return the layout of a network without batch norm or maxout."""
+    return make_layout(units, [1] * (len(units) - 2), None)
+
+
+def coefs_and_intercepts(flat, layout):
+    """Return ``(coefs, intercepts)``, views of the flat vector."""
+    parts = views(flat, layout)
+    return parts[COEFS], parts[INTERCEPTS]

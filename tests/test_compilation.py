@@ -28,9 +28,19 @@ TARGETS = {
     "binary": (MLPClassifier, CLASSES == 0, {}),
     "multiclass": (MLPClassifier, CLASSES, {}),
     "multilabel": (MLPClassifier, RANDOM.randint(0, 2, (40, 3)), {}),
-    **{loss: (MLPRegressor, RANDOM.rand(40), {"loss": loss}) for loss in REGRESSION_LOSSES},
+    **{loss: (MLPRegressor, 0.1 + RANDOM.rand(40), {"loss": loss}) for loss in REGRESSION_LOSSES},
     "several outputs": (MLPRegressor, RANDOM.rand(40, 3), {}),
 }
+
+
+INGREDIENTS = (
+    {},
+    {"dropout": 0.2, "input_dropout": 0.1},
+    {"batch_norm": "before"},
+    {"batch_norm": "after", "dropout": 0.2},
+    {"alpha": 1.0, "l1_ratio": 0.5},
+    {"max_grad_norm": 1.0, "weight_decay": 0.1},
+)  # six of them and fourteen activations, so every solver meets each
 
 
 def every_kernel():
@@ -45,9 +55,11 @@ def fit_everything(dtype):
     warnings.simplefilter("ignore")
     dense = X.astype(dtype)
     forms = {"dense": dense, "csr": sparse.csr_array(dense)}
-    for solver, activation, form, target, early in itertools.product(SOLVERS, ACTIVATIONS, forms, TARGETS, (False, True)):
+    others = itertools.cycle(itertools.product(forms, TARGETS, (False, True)))
+    parts = itertools.product(SOLVERS, ACTIVATIONS)
+    for (solver, activation), (form, target, early), ingredient in zip(parts, others, itertools.cycle(INGREDIENTS)):
         kind, y, parameters = TARGETS[target]
-        settings = {"solver": solver, "activation": activation, "early_stopping": early, **parameters}
+        settings = {"solver": solver, "activation": activation, "early_stopping": early, **parameters, **ingredient}
         model = kind(hidden_layer_sizes=(4,), max_iter=2, validation_fraction=0.3, **settings)
         model.fit(forms[form], y).predict(forms[form])
     fit_unusual_inputs(dense)
@@ -180,7 +192,7 @@ def test_an_error_passes_through_a_call_by_address():
 
 
 def test_addresses_are_one_for_each_kernel_and_dtype():
-    kernels = [part.forward for part in ACTIVATIONS.values()]
+    kernels = {part.forward for part in ACTIVATIONS.values()}
     addresses = [address(kernel, FORWARD, np.dtype(dtype)) for kernel in kernels for dtype in ("f4", "f8") for _ in range(2)]
     assert set(Counter(addresses).values()) == {2}
     assert 0 not in addresses  # the engine's "none"

@@ -1,18 +1,39 @@
 import numpy as np
 import pytest
-from reference import Batch, Network, central_differences, data_loss, forward, gradient, objective, outputs, penalty
+from reference import (
+    Batch,
+    Network,
+    central_differences,
+    coefs_and_intercepts,
+    data_loss,
+    forward,
+    gradient,
+    objective,
+    outputs,
+    penalty,
+    plain_layout,
+)
 from scipy import sparse
 from test_activations import KINKS
 from test_activations import REFERENCE as ACTIVATIONS
 from test_losses import REFERENCE as LOSSES
+from test_losses import parameters as loss_parameters
 
-from sknn import MLPRegressor
+from sknn import MLPClassifier, MLPRegressor
 from sknn._data import Table
-from sknn._layout import make_layout, views
 from sknn._session import Session
 
-SHAPE = 0.0  # of activations that take none
-combinations = pytest.mark.parametrize(("activation", "loss"), [(activation, loss) for activation in ACTIVATIONS for loss in LOSSES])
+ELEMENTWISE = [name for name in ACTIVATIONS if name not in ("maxout", "sigmoid")]  # sigmoid is logistic
+SHAPE = 1.0  # of activations that take one
+combinations = pytest.mark.parametrize(("activation", "loss"), [(activation, loss) for activation in ELEMENTWISE for loss in LOSSES])
+
+
+def settings_for(loss, n_outputs, **parameters):
+    """Return an estimator with the parameters of the loss."""
+    of_loss = loss_parameters(n_outputs)
+    if loss.endswith("log_loss"):
+        return MLPClassifier(label_smoothing=of_loss["label_smoothing"], negative_slope=SHAPE, **parameters)
+    return MLPRegressor(huber_delta=of_loss["huber_delta"], quantile=of_loss["quantile"], negative_slope=SHAPE, **parameters)
 
 
 class Problem:
@@ -20,10 +41,11 @@ class Problem:
 
     def __init__(self, activation, loss, *, alpha=0.3, n_rows=12, units=(4, 5, 3, 3), seed=0):
         rng = np.random.default_rng(seed)
-        self.settings, self.loss = MLPRegressor(activation=activation, alpha=alpha, solver="lbfgs"), loss
-        self.layout = make_layout(units)
+        self.loss = loss
+        self.settings = settings_for(loss, units[-1], activation=activation, alpha=alpha, solver="lbfgs")
+        self.layout = plain_layout(units)
         self.flat = np.zeros(self.layout.size)
-        for array in (array for arrays in views(self.flat, self.layout) for array in arrays):
+        for array in (array for arrays in coefs_and_intercepts(self.flat, self.layout) for array in arrays):
             array[...] = rng.normal(0, 0.6, array.shape)
         X = rng.normal(0, 1, (n_rows, units[0])) * rng.integers(0, 2, (n_rows, units[0]))
         y = np.asarray(LOSSES[loss].targets(rng, n_rows, units[-1]), np.float64)
@@ -39,7 +61,7 @@ class Problem:
 
     def network(self, flat=None):
         activation = ACTIVATIONS[self.settings.activation]
-        coefs, intercepts = views(self.flat if flat is None else flat, self.layout)
+        coefs, intercepts = coefs_and_intercepts(self.flat if flat is None else flat, self.layout)
         return Network(coefs, intercepts, lambda z: activation(z, SHAPE), LOSSES[self.loss].loss, self.settings.alpha)
 
     def is_near_a_kink(self):
@@ -61,12 +83,14 @@ def _relative_error(array, expected):
 def test_gradient_is_the_central_difference_of_the_objective(activation, loss, alpha):
     problem = _smooth_problem(activation, loss, alpha=alpha)
     expected = central_differences(lambda flat: objective(problem.network(flat), problem.batch), problem.flat)
-    by_layer = [part for parts in views(expected, problem.layout) for part in parts]
+    by_layer = [part for parts in coefs_and_intercepts(expected, problem.layout) for part in parts]
     assert all(np.abs(part).max() > 1e-4 for part in by_layer)  # or there would be nothing to compare
     for is_sparse in (False, True):
         value, _, found = problem.session().loss_and_gradient(problem.table(is_sparse=is_sparse), np.arange(12))
         np.testing.assert_allclose(value, objective(problem.network(), problem.batch), rtol=1e-12)
-        for part, expected_part in zip((part for parts in views(found, problem.layout) for part in parts), by_layer, strict=True):
+        for part, expected_part in zip(
+            (part for parts in coefs_and_intercepts(found, problem.layout) for part in parts), by_layer, strict=True
+        ):
             assert _relative_error(part, expected_part) < 1e-6
 
 
@@ -83,7 +107,7 @@ def test_gradient_over_many_rows_and_wide_layers(is_sparse):
 
 def _check_against_chain_rule(problem, *, is_sparse=False):
     _, _, found = problem.session().loss_and_gradient(problem.table(is_sparse=is_sparse), np.arange(len(problem.batch.X)))
-    for parts, expected_parts in zip(views(found, problem.layout), gradient(problem.network(), problem.batch), strict=True):
+    for parts, expected_parts in zip(coefs_and_intercepts(found, problem.layout), gradient(problem.network(), problem.batch), strict=True):
         for part, expected in zip(parts, expected_parts, strict=True):
             np.testing.assert_allclose(part, expected, rtol=1e-10, atol=1e-12 * np.abs(expected).max() + 1e-300)
 

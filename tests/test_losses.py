@@ -26,6 +26,34 @@ def _poisson(z, y):
     return np.where(y > 0, xlogy(y, y) - y * z, 0) - y + np.exp(z)
 
 
+HUBER_DELTA = 1.3
+
+
+def _huber(z, y):
+    difference = z - y
+    size = np.where(difference.real > 0, difference, -difference)
+    return np.where(size.real <= HUBER_DELTA, difference**2 / 2, HUBER_DELTA * (size - HUBER_DELTA / 2))
+
+
+def _log_cosh(z, y):
+    difference = z - y
+    size = np.where(difference.real > 0, difference, -difference)
+    return size + np.log1p(np.exp(-2 * size)) - np.log(2)
+
+
+def _rising(z):
+    return np.cumsum(np.concatenate([z[:1], _softplus(z[1:])]))
+
+
+def _quantile(z, y):
+    levels, difference = np.array(parameters(len(z))["quantile"]), y - _rising(z)
+    return np.where(difference.real > 0, levels * difference, (levels - 1) * difference) / len(z)
+
+
+def _normal_targets(rng, n_rows, n_outputs):
+    return rng.normal(0, 3, (n_rows, n_outputs))
+
+
 class Formulas(NamedTuple):
     """The loss of one row, as terms to be summed, also for complex z; the prediction; targets that fit."""
 
@@ -43,9 +71,27 @@ REFERENCE = {
         lambda rng, n, k: rng.integers(0, 2, (n, k)),
         clipped=True,
     ),
-    "squared_error": Formulas(lambda z, y: (z - y) ** 2 / 2, lambda z: z, lambda rng, n, k: rng.normal(0, 3, (n, k))),
+    "squared_error": Formulas(lambda z, y: (z - y) ** 2 / 2, lambda z: z, _normal_targets),
+    "absolute_error": Formulas(lambda z, y: np.where(z.real > y, z - y, y - z), lambda z: z, _normal_targets),
+    "huber": Formulas(_huber, lambda z: z, _normal_targets),
+    "log_cosh": Formulas(_log_cosh, lambda z: z, _normal_targets),
     "poisson": Formulas(_poisson, np.exp, lambda rng, n, k: rng.integers(0, 3, (n, k)) * 1.5),
+    "gamma": Formulas(lambda z, y: z - np.log(y) + y * np.exp(-z) - 1, np.exp, lambda rng, n, k: rng.integers(1, 4, (n, k)) * 1.5),
+    "quantile": Formulas(_quantile, _rising, lambda rng, n, k: rng.normal(0, 3, (n, 1))),
 }
+
+
+def parameters(n_outputs):
+    """Return the losses' parameters, as the constructors take them, for so many outputs."""
+    levels = np.arange(1, n_outputs + 1) / (n_outputs + 1)
+    return {"huber_delta": HUBER_DELTA, "quantile": tuple(levels), "label_smoothing": 0.0}
+
+
+def shape_of(name, n_outputs, dtype):
+    """Return the run of parameters that the kernel reads."""
+    parameter = LOSSES[name].parameter
+    return np.atleast_1d(parameters(n_outputs)[parameter] if parameter else 0.0).astype(dtype)
+
 
 N_OUTPUTS = (1, 2, 3, 5, 17)
 SCALE = 0.25
@@ -58,7 +104,7 @@ def _loss(name, z, y, weight, total=0.0):
     dtype, delta, totals = z.dtype, np.full(z.size, 77, z.dtype), np.array([total, 7.0])
     runs = [np.ascontiguousarray(array, dtype).ravel() for array in (z, y, weight)]
     with np.errstate(all="ignore"):
-        compiled(LOSSES[name].loss, LOSS, dtype)(*runs, z.shape[1], dtype.type(SCALE), delta, totals)
+        compiled(LOSSES[name].loss, LOSS, dtype)(*runs, z.shape[1], shape_of(name, z.shape[1], dtype), dtype.type(SCALE), delta, totals)
     assert totals[1] == 7
     return totals[0], delta.reshape(z.shape)
 
@@ -66,7 +112,7 @@ def _loss(name, z, y, weight, total=0.0):
 def _link(name, z):
     prediction = np.full(z.size, 77, z.dtype)
     with np.errstate(all="ignore"):
-        compiled(LOSSES[name].link, LINK, z.dtype)(z.ravel(), z.shape[1], prediction)
+        compiled(LOSSES[name].link, LINK, z.dtype)(z.ravel(), z.shape[1], shape_of(name, z.shape[1], z.dtype), prediction)
     return prediction.reshape(z.shape)
 
 
@@ -196,14 +242,15 @@ def test_link_is_the_formula(name, dtype, n_rows, n_outputs):
     z = np.random.default_rng(n_rows).permutation(np.resize(FINITE, n_rows * n_outputs)).reshape(n_rows, n_outputs).astype(dtype)
     expected = [REFERENCE[name].link(row) for row in z.astype(np.float64)]
     eps = np.finfo(dtype).eps
-    np.testing.assert_allclose(_link(name, z), np.reshape(expected, z.shape), rtol=40 * eps)  # differences of outputs are rounded
+    atol = 40 * eps * np.abs(z).max(initial=0) if name == "quantile" else 0  # sums may cancel
+    np.testing.assert_allclose(_link(name, z), np.reshape(expected, z.shape), rtol=40 * eps, atol=atol)  # differences are rounded
 
 
 @rows_and_dtypes
 def test_link_may_overwrite_its_input(name, dtype):
     z = _case(name, 16, 3, dtype)[0]
     apart, in_place = _link(name, z), z.ravel().copy()
-    compiled(LOSSES[name].link, LINK, dtype)(in_place, 3, in_place)
+    compiled(LOSSES[name].link, LINK, dtype)(in_place, 3, shape_of(name, 3, dtype), in_place)
     np.testing.assert_array_equal(bits(in_place.reshape(z.shape)), bits(apart))
 
 
@@ -230,3 +277,21 @@ def test_probabilities_have_finite_logarithms(name, dtype):
 def test_softmax_adds_up_to_one(name, dtype):
     z = np.random.default_rng(0).normal(0, 10, (33, 17)).astype(dtype)
     np.testing.assert_allclose(_link(name, z).sum(axis=1), 1, rtol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.5])
+@pytest.mark.parametrize(("name", "n_outputs"), [("log_loss", 3), ("log_loss", 5), ("binary_log_loss", 1), ("binary_log_loss", 3)])
+def test_smoothed_labels_are_mixed_targets(name, n_outputs, smoothing):
+    z, y, weight = _case(name, 7, n_outputs, np.float64)
+    delta, totals = np.empty(z.size), np.zeros(2)
+    runs = [np.ascontiguousarray(array, np.float64).ravel() for array in (z, y, weight)]
+    compiled(LOSSES[name].loss, LOSS, np.float64)(*runs, n_outputs, np.array([smoothing]), SCALE, delta, totals)
+    p = _link(name, z)
+    if name == "log_loss":
+        target = (1 - smoothing) * np.eye(n_outputs)[y[:, 0].astype(int)] + smoothing / n_outputs
+        terms = -target * np.log(p)
+    else:
+        target = (1 - smoothing) * y + smoothing / 2
+        terms = -target * np.log(p) - (1 - target) * np.log(1 - p)
+    np.testing.assert_allclose(totals[0], weight @ terms.sum(axis=1), rtol=1e-12)
+    np.testing.assert_allclose(delta.reshape(z.shape), SCALE * weight[:, None] * (p - target), rtol=1e-12, atol=1e-14)

@@ -54,7 +54,6 @@ def _grid(dtype):
     return np.concatenate([-positive, positive]).astype(dtype)
 
 
-@compiled_only
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", REFERENCE)
 def test_relative_error(name, dtype):

@@ -73,9 +73,9 @@ def test_links_lead_somewhere(name):
 
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
 def test_parameter_table_has_names_and_defaults(estimator):
-    table = {name: default for names, defaults, _ in _parameter_rows() for name, default in zip(names, defaults, strict=True)}
-    if estimator is MLPClassifier:
-        assert table.pop("loss") == MLPRegressor().loss
+    others = "regressor only" if estimator is MLPClassifier else "classifier only"
+    rows = [(names, defaults) for names, defaults, meaning in _parameter_rows() if not meaning.strip().startswith(others)]
+    table = {name: default for names, defaults in rows for name, default in zip(names, defaults, strict=True)}
     assert table == estimator().get_params()
 
 

@@ -1,17 +1,16 @@
 import numpy as np
 import pytest
 import reference
-from reference import DTYPES, Batch, Network, bits, compiled_only
+from reference import DTYPES, Batch, Network, bits, coefs_and_intercepts, compiled_only, plain_layout
 from scipy import sparse
 from test_activations import REFERENCE as ACTIVATIONS
+from test_gradients import ELEMENTWISE, SHAPE, settings_for
 from test_losses import REFERENCE as LOSSES
 from test_optimizers import REFERENCE as OPTIMIZERS
 from test_optimizers import SETTINGS
 
 import sknn._data
-from sknn import MLPRegressor
 from sknn._data import Table
-from sknn._layout import make_layout, views
 from sknn._session import Session
 from sknn._stochastic import OptimizerState
 
@@ -23,19 +22,19 @@ class Problem:
 
     def __init__(self, solver, dtype, *, units=(6, 7, 5, 3), n_rows=23, activation="tanh", loss="log_loss", **changes):
         rng = np.random.default_rng(0)
-        self.settings = MLPRegressor(activation=activation, alpha=0.2, solver=solver, **changes)
-        self.loss, self.dtype, self.layout = loss, np.dtype(dtype), make_layout(units)
+        self.settings = settings_for(loss, units[-1], activation=activation, alpha=0.2, solver=solver, **changes)
+        self.loss, self.dtype, self.layout = loss, np.dtype(dtype), plain_layout(units)
         self.flat = np.zeros(self.layout.size, dtype)
         for part in self.parts():
             part[...] = rng.uniform(-1, 1, part.shape) * np.sqrt(3 / units[0])
         self.X = (rng.integers(-8, 9, (n_rows, units[0])) * rng.integers(0, 2, (n_rows, units[0]))) / 8
         self.y = np.asarray(LOSSES[loss].targets(rng, n_rows, units[-1]), np.float64)
         self.weight = rng.choice([0.0, 1.0, 2.0, 4.0], n_rows)
-        self.optimizer = OptimizerState(solver, self.flat.size, self.dtype, RATE)
+        self.optimizer = OptimizerState(solver, self.flat.size, self.dtype, RATE, seed=0)
         self.session = Session(self.flat, self.layout, self.settings, loss)
 
     def parts(self):
-        return [part for parts in views(self.flat, self.layout) for part in parts]
+        return [part for parts in coefs_and_intercepts(self.flat, self.layout) for part in parts]
 
     def table(self, X=None):
         mean_weight = self.weight.mean()
@@ -50,8 +49,8 @@ class Problem:
     def oracle(self, orders, batch_size):
         """Return ``(weights, losses)`` that training should lead to, from the weights as they are."""
         activation = ACTIVATIONS[self.settings.activation]
-        coefs, intercepts = views(self.flat.astype(np.float64), self.layout)
-        network = Network(coefs, intercepts, lambda z: activation(z, 0.0), LOSSES[self.loss].loss, self.settings.alpha)
+        coefs, intercepts = coefs_and_intercepts(self.flat.astype(np.float64), self.layout)
+        network = Network(coefs, intercepts, lambda z: activation(z, SHAPE), LOSSES[self.loss].loss, self.settings.alpha)
         batches = [order[start : start + batch_size] for order in orders for start in range(0, len(order), batch_size)]
         tables = [Batch(self.X[rows], self.y[rows], self.weight[rows], self.weight.mean()) for rows in batches]
         trained, losses = reference.train(network, tables, OPTIMIZERS[self.settings.solver], self.settings, RATE)
@@ -86,10 +85,10 @@ def test_training_is_the_oracles(dtype, solver, batch_size, changes):
 
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ELEMENTWISE)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_training_with_every_part(solver, activation, loss):
-    _check_training(Problem(solver, "float64", activation=activation, loss=loss), _orders(2, 23), 5)
+    _check_training(Problem(solver, "float64", activation=activation, loss=loss, epsilon=1e-3), _orders(2, 23), 5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -228,7 +227,7 @@ def test_sparse_tables_of_the_same_values_give_the_same_predictions(kind, dtype)
 
 @compiled_only
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", ELEMENTWISE)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("convert", [np.asarray, sparse.csr_matrix])
 def test_predictions_of_rows_alone_or_together_have_the_same_bits(dtype, activation, loss, convert):

@@ -14,7 +14,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 from sknn import MLPClassifier, MLPRegressor
-from sknn._validation import split_rows
+from sknn._monitor import split_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
 
@@ -148,7 +148,7 @@ def test_unusable_weights_are_refused(kind, weight, message):
 def test_validation_rows_have_the_classes_shares(counts):
     labels = np.repeat([f"class {i}" for i in range(len(counts))], counts)
     for seed in range(5):
-        train, validation = split_rows(len(labels), 0.1, np.random.RandomState(seed), labels)
+        train, validation = split_rows(None, labels, 0.1, np.random.RandomState(seed), labels)
         assert sorted([*train, *validation]) == list(range(len(labels)))
         shares = np.unique(labels[validation], return_counts=True)[1]
         assert np.array_equal(shares, np.array(counts) // 10)
@@ -162,7 +162,7 @@ def test_the_only_row_of_a_class_is_trained_on(seed):
     settings = {"early_stopping": True, "validation_fraction": 0.5, "batch_size": 60, "solver": "sgd", "max_iter": 1, "random_state": seed}
     start, network = (MLPClassifier(learning_rate_init=rate, **settings).fit(X, y, sample_weight=weight) for rate in (1e-12, 0.1))
     assert network.intercepts_[-1][3] > start.intercepts_[-1][3] + 1e-3
-    train, validation = split_rows(len(y), 0.5, np.random.RandomState(seed), y.astype(str))
+    train, validation = split_rows(None, y, 0.5, np.random.RandomState(seed), y)
     assert 0 in train
     assert sorted([*train, *validation]) == list(range(len(y)))
 
@@ -600,7 +600,7 @@ def test_assigned_weights_of_a_wrong_shape_are_named():
     X, y = _regression()
     network = MLPRegressor(hidden_layer_sizes=8, max_iter=3).fit(X, y)
     network.coefs_[1] = np.zeros((8, 2))
-    with pytest.raises(ValueError, match=r"coefs_\[1\] has shape \(8, 2\), but this network needs \(8, 1\)"):
+    with pytest.raises(ValueError, match=r"coefs_\[1\] has shape \(8, 2\) and dtype float64, but this network needs \(8, 1\) real numbers"):
         network.predict(X)
 
 

@@ -27,7 +27,7 @@ NOT_BOOLEANS = ["yes", None, 2, 0.5]
 NOT_OPTIONS = ["nonsense", None, 1, "", b"adam"]
 OUT_OF_RANGE = {
     "hidden_layer_sizes": [0, -1, True, 2.5, None, "wide", (2.5,), ("a",), (0,), (3, -1), (True,), (None,), ((3, 4),), [[3], [4]], {3: 4}],
-    "activation": NOT_OPTIONS,
+    "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"]],
     "solver": NOT_OPTIONS,
     "alpha": [-1e-9, "none", None, np.nan, np.inf, [1.0], 1j],
     "batch_size": [*NOT_POSITIVE_INTEGERS, "full", np.inf],
@@ -40,7 +40,7 @@ OUT_OF_RANGE = {
     "tol": [-1e-9, "tight", None, np.nan, np.inf],
     "verbose": ["loud", None, -1, 0.5],
     "warm_start": NOT_BOOLEANS,
-    "momentum": [-0.1, 1.1, "much", None, np.nan],
+    "momentum": [-0.1, 1.1, "much", None, np.nan, (0.5,), (0.5, 1.5), (0.1, 0.2, 0.3)],
     "nesterovs_momentum": NOT_BOOLEANS,
     "early_stopping": NOT_BOOLEANS,
     "validation_fraction": NOT_FRACTIONS,
@@ -51,6 +51,28 @@ OUT_OF_RANGE = {
     "max_fun": [*NOT_POSITIVE_INTEGERS, np.inf],
     "dtype": ["float16", "int32", np.float32, np.dtype("float64"), 32],
     "loss": [*NOT_OPTIONS, "log_loss"],
+    "negative_slope": [-0.1, "little", None, np.nan],
+    "elu_alpha": [0, -1.0, "some", None, np.nan],
+    "maxout_pieces": [1, 0, 2.5, "many", None],
+    "initializer": NOT_OPTIONS,
+    "rho": NOT_FRACTIONS,
+    "decay_rate": [-0.1, "slow", None, np.nan],
+    "warmup_epochs": [-1, "some", None, np.nan],
+    "l1_ratio": [-0.1, 1.1, "half", None, np.nan],
+    "weight_decay": [-0.1, "some", None, np.nan],
+    "dropout": [*NOT_FRACTIONS, (0.1, 0.2), (1.0,), ("half",)],
+    "input_dropout": NOT_FRACTIONS,
+    "batch_norm": ["between", None, 2, 0.5],
+    "batch_norm_momentum": NOT_FRACTIONS,
+    "max_grad_norm": [0, -1.0, "short", np.nan],
+    "scoring": [1, 0.5, ["accuracy"]],
+    "early_stopping_window": NOT_POSITIVE_INTEGERS,
+    "restore_best": NOT_BOOLEANS,
+    "label_smoothing": NOT_FRACTIONS,
+    "class_weight": ["even", 1, 0.5],
+    "quantile": [0, 1, -0.5, "half", None, (0.5, 0.5), (0.9, 0.1), (0.5, 1.0), ()],
+    "huber_delta": [0, -1.0, "far", None, np.nan],
+    "normalize_y": NOT_BOOLEANS,
 }
 AT_THE_EDGE = {
     "hidden_layer_sizes": [1, np.int8(3), (), [], [2], (1, 1), np.array([3, 2]), range(1, 3)],
@@ -298,7 +320,7 @@ def test_warm_start_with_other_layers_is_refused(kind, sizes):
     network = kind(hidden_layer_sizes=5, max_iter=2, warm_start=True).fit(X, TARGETS[kind])
     predictions = network.predict(X)
     network.set_params(hidden_layer_sizes=sizes)
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* does not fit the network trained before, of layers "):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* does not fit the one trained before, of widths "):
         network.fit(X, TARGETS[kind])
     np.testing.assert_array_equal(network.predict(X), predictions)
     network.set_params(warm_start=False).fit(X, TARGETS[kind])
@@ -311,7 +333,7 @@ def test_warm_start_with_other_targets_is_refused():
         with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same classes"):
             classifier.fit(X, y)
     regressor = MLPRegressor(max_iter=2, warm_start=True).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="does not fit the network trained before"):
+    with pytest.raises(ValueError, match="does not fit the one trained before"):
         regressor.fit(X, X[:, :2])
 
 

@@ -4,23 +4,37 @@ from typing import NamedTuple
 
 import numpy as np
 
+NO_NORM, NORM_BEFORE, NORM_AFTER = 0, 1, 2  # batch norm before the activation, or after it
+
 
 class Network(NamedTuple):
-    """A network: its weights and where each layer's parts are."""
+    """A network: its weights and where each layer's parts are. Vectors have one element a layer, hidden or output."""
 
     weights: np.ndarray  # the flat vector of _layout
-    fan_ins: np.ndarray  # of each layer, hidden or output, as are the next five
-    fan_outs: np.ndarray
+    fan_ins: np.ndarray
+    fan_outs: np.ndarray  # width of the pre-activations
+    widths: np.ndarray  # width of the activations; less than fan_outs if several pre-activations make one
     weight_offsets: np.ndarray
     bias_offsets: np.ndarray
-    a_offsets: np.ndarray  # of activations in Scratch.values; for the output layer, of its pre-activations
+    norm_offsets: np.ndarray  # of batch norm's scale in the weights
+    shift_offsets: np.ndarray  # of its shift, right behind, and of its running averages
+    mean_offsets: np.ndarray
+    variance_offsets: np.ndarray
     z_offsets: np.ndarray  # of pre-activations in Scratch.values; layers share one place where f' needs only f
+    a_offsets: np.ndarray  # of activations; for the output layer, of its pre-activations
+    x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
+    normed_offsets: np.ndarray  # of its results, if it follows the activation
+    out_offsets: np.ndarray  # of what the next layer reads: one of the above, or those after dropout
+    statistics_offsets: np.ndarray  # of the batch's statistics, halved
     forwards: np.ndarray  # addresses of the hidden layers' activations
     backwards: np.ndarray
     shapes: np.ndarray  # their parameters
+    dropout: np.ndarray  # rates, of the inputs first
+    norm: int  # one of the constants above
     loss: int  # address, as are the next two
     link: int
     product: int
+    loss_shape: np.ndarray  # parameters of the loss
 
 
 class Rows(NamedTuple):
@@ -39,20 +53,29 @@ class Update(NamedTuple):
     """What is done with gradients."""
 
     step: int  # address of the optimizer's kernel; 0 leaves weights as they are
-    penalize: int  # address of the regularizer's kernel
-    alpha: np.ndarray  # one element: strength of the penalty, over the mean of the sample weights
+    step_sizes: int  # address of the kernel for its step sizes, weight by weight
+    penalize: int  # addresses of the regularizer's kernels
+    shrink: int  # 0 if it has none
+    strengths: np.ndarray  # of the L1 and the L2 penalty, over the mean of the sample weights
     hyperparameters: np.ndarray  # of the chunk's steps, one after another
     n_hyperparameters: int
+    decays: np.ndarray  # of the chunk's steps: factor that weights keep under decoupled weight decay
     state_0: np.ndarray
     state_1: np.ndarray
     state_2: np.ndarray
+    max_norm: np.ndarray  # one element: bound of the gradient's norm; 0 is none
+    norm_momentum: np.ndarray  # one element: share that batch norm's running statistics keep
+    seed: int  # of dropout
+    first_step: int  # number of the chunk's first step, counted from the start of training
 
 
 class Scratch(NamedTuple):
     """Memory for one pass over a block of rows."""
 
-    values: np.ndarray  # activations and pre-activations of all layers
-    deltas: np.ndarray  # dL/dz, at the same offsets as activations
+    values: np.ndarray  # z, a, x and out of all layers
+    deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
+    delta_offsets: np.ndarray
+    statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
     work: np.ndarray  # for one layer's deltas on their way through transposes
     gradient: np.ndarray  # laid out like the weights
     totals: np.ndarray  # float64: sum of weighted losses, sum of penalties

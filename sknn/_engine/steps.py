@@ -9,7 +9,7 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call, flush_denormals, restore_denormals
-from .passes import backward, forward, move, output_loss, penalize
+from .passes import backward, forward, output_loss, penalize_and_move
 
 
 @jit(entry=True)
@@ -22,16 +22,20 @@ def train(network, update, scratch, rows, n_rows, batch_size):
         Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
     """
     control = flush_denormals()
-    step, first = np.int64(0), np.int64(0)
+    step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
+    real, fused = scratch.values.dtype, update.max_norm[0] == 0
     while first < n_rows:
         size = min(batch_size, n_rows - first)
-        forward(network, scratch, rows, first, size)
-        output_loss(network, scratch, rows, first, size, scratch.values.dtype.type(1 / size))
+        forward(network, update, scratch, rows, first, size, step, yes)
+        output_loss(network, scratch, rows, first, size, real.type(1 / size))
         if not math.isfinite(scratch.totals[0]):
             break
         penalty = scratch.totals[1]
         scratch.totals[1] = 0
-        backward(network, update, scratch, rows, first, size, scratch.values.dtype.type(update.alpha[0] / size), step)
+        share = real.type(1 / size)
+        backward(network, update, scratch, rows, first, size, share, step, yes if fused else no, no)
+        if not fused:
+            penalize_and_move(network, update, scratch, share, step)
         scratch.totals[1] = penalty + size * scratch.totals[1]
         step += 1
         first += size
@@ -43,39 +47,44 @@ def train(network, update, scratch, rows, n_rows, batch_size):
 def accumulate(network, update, scratch, rows, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds."""
     control = flush_denormals()
-    for first in range(0, n_rows, block_size):
+    first, yes, no = np.int64(0), np.int64(1), np.int64(0)
+    while first < n_rows:
         size = min(block_size, n_rows - first)
-        forward(network, scratch, rows, first, size)
+        forward(network, update, scratch, rows, first, size, no, yes)
         output_loss(network, scratch, rows, first, size, scale[0])
-        backward(network, update, scratch, rows, first, size, scale[0], np.int64(-1))
+        backward(network, update, scratch, rows, first, size, scale[0], no, no, yes)
+        first += size
     restore_denormals(control)
 
 
 @jit(entry=True)
 def apply(network, update, scratch, batch_size):
-    """Penalise the whole gradient in ``scratch`` and, if there is an optimizer, take its step."""
+    """Penalise and clip the whole gradient in ``scratch`` and, if there is an optimizer, take its step."""
     control = flush_denormals()
-    strength = scratch.values.dtype.type(update.alpha[0] / batch_size)
-    for layer in range(network.fan_ins.size):
-        fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-        penalize(network, update, scratch, network.weight_offsets[layer], fan_in * fan_out, strength)
-        if update.step != 0:
-            move(network, update, scratch, network.weight_offsets[layer], fan_in * fan_out, np.int64(0))
-            move(network, update, scratch, network.bias_offsets[layer], fan_out, np.int64(0))
+    penalize_and_move(network, update, scratch, scratch.values.dtype.type(1 / batch_size), np.int64(0))
     restore_denormals(control)
 
 
 @jit(entry=True)
-def evaluate(network, scratch, rows, n_rows, block_size, outputs):
-    """Write what the network's link makes of a chunk of rows into ``outputs``; with a loss, add it to ``totals``."""
+def evaluate(network, update, scratch, rows, n_rows, block_size, layer, outputs):
+    """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of rows into ``outputs``.
+
+    If the network has a loss, it is added to ``totals``.
+    """
     control = flush_denormals()
     last = network.fan_ins.size - 1
     n_outputs, offset = network.fan_outs[last], network.a_offsets[last]
-    for first in range(0, n_rows, block_size):
+    first, no = np.int64(0), np.int64(0)
+    while first < n_rows:
         size = min(block_size, n_rows - first)
-        forward(network, scratch, rows, first, size)
+        forward(network, update, scratch, rows, first, size, no, no)
+        if layer >= 0:
+            width, place = network.widths[layer], network.out_offsets[layer]
+            outputs[first * width : (first + size) * width] = scratch.values[place : place + size * width]
+        else:
+            z = scratch.values[offset : offset + size * n_outputs]
+            call(network.link, z, n_outputs, network.loss_shape, outputs[first * n_outputs : (first + size) * n_outputs])
         if network.loss != 0:
             output_loss(network, scratch, rows, first, size, scratch.values.dtype.type(1))
-        z = scratch.values[offset : offset + size * n_outputs]
-        call(network.link, z, n_outputs, outputs[first * n_outputs : (first + size) * n_outputs])
+        first += size
     restore_denormals(control)

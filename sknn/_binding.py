@@ -1,0 +1,128 @@
+"""From an estimator's parameters to the engine's NamedTuples: addresses of its parts, places of its values."""
+
+import numpy as np
+
+from . import losses, optimizers, regularizers
+from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
+from ._jit import address
+from ._layout import norm_part_offsets
+from ._tiles import PRODUCT, product
+from .activations import ACTIVATIONS, BACKWARD, FORWARD
+from .custom import Activation, custom_part
+
+NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
+
+
+def hidden_parts(settings, n_hidden):
+    """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
+    activation = settings.activation
+    chosen = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
+    return [custom_part(choice.forward, choice.derivative) if isinstance(choice, Activation) else ACTIVATIONS[choice] for choice in chosen]
+
+
+def pieces_of(settings, parts):
+    """Return how many pre-activations make one activation, for each hidden layer."""
+    return [getattr(settings, part.pieces) if part.pieces else 1 for part in parts]
+
+
+def dropout_rates(settings, n_hidden):
+    """Return the rates of the inputs and of the hidden layers."""
+    rates = settings.dropout
+    return [settings.input_dropout, *(rates if np.ndim(rates) else [rates] * n_hidden)]
+
+
+class _Places:
+    """Hand out places in a vector, one after another."""
+
+    def __init__(self):
+        self.size = 0
+
+    def take(self, size):
+        """Return the offset of a new place."""
+        self.size += size
+        return self.size - size
+
+
+def bind_network(flat, layout, settings, loss, n_rows):
+    """Return ``(network, size of its values, offsets of its deltas, their size)`` for blocks of up to ``n_rows`` rows."""
+    dtype, parts = flat.dtype, hidden_parts(settings, len(layout.fan_ins) - 1)
+    norm = NORM_PLACES[settings.batch_norm]
+    rates = dropout_rates(settings, len(parts))
+    values, columns = _Places(), {name: [] for name in ("z", "a", "x", "normed", "out")}
+    values.take(n_rows * int(layout.fan_outs.max()))  # for pre-activations that nobody keeps
+    for part, fan_out, width, rate in zip([*parts, None], layout.fan_outs, layout.widths, [*rates[1:], 0.0], strict=True):
+        z_size, a_size = n_rows * int(fan_out), n_rows * int(width)
+        a = values.take(a_size)
+        z = a if part is None else values.take(z_size) if part.needs_z else 0
+        x = values.take(max(z_size, a_size)) if norm else 0
+        normed = values.take(a_size) if norm == "after" and part is not None else a
+        out = values.take(a_size) if rate > 0 else normed
+        for column, offset in zip(columns.values(), (z, a, x, normed, out), strict=True):
+            column.append(offset)
+    deltas = np.concatenate([[0], np.cumsum(n_rows * layout.fan_outs)])
+    shapes = [getattr(settings, part.parameter) if part.parameter else 0.0 for part in parts]
+    network = Network(
+        flat,
+        *layout[:5],
+        *(norm_part_offsets(layout, part) for part in range(4)),
+        *(np.array(column, np.int64) for column in columns.values()),
+        np.cumsum(layout.norm_widths) - layout.norm_widths,
+        _vector([address(part.forward, FORWARD, dtype) for part in parts], np.int64),
+        _vector([address(part.backward, BACKWARD, dtype) for part in parts], np.int64),
+        _vector(shapes, dtype),
+        _vector([*rates, 0.0], dtype),
+        {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}[norm],
+        address(loss.loss, losses.LOSS, dtype),
+        0,
+        address(product, PRODUCT, dtype),
+        _vector(np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype),
+    )
+    return network, values.size, deltas[:-1], int(deltas[-1])
+
+
+def for_prediction(network, link, *, with_loss):
+    """Return the network as it predicts: without dropout, with a link."""
+    return network._replace(
+        out_offsets=network.normed_offsets,
+        dropout=np.zeros_like(network.dropout),
+        loss=network.loss if with_loss else 0,
+        link=address(link, losses.LINK, network.weights.dtype),
+    )
+
+
+def bind_update(settings, dtype, mean_weight, optimizer=None, n_steps=0):
+    """Return what to do with gradients: only penalise them, or take the optimizer's next ``n_steps`` steps."""
+    nothing = np.empty(0, dtype)
+    step = step_sizes = first_step = seed = 0
+    states, h, decays = [nothing] * 3, nothing, np.ones(1, dtype)
+    if optimizer is not None:
+        part = optimizer.part
+        step, seed, first_step = address(part.step, optimizers.STEP, dtype), optimizer.seed, optimizer.n_steps
+        states[: len(optimizer.states)] = optimizer.states
+        h, rates = optimizer.hyperparameters(settings, n_steps)
+        h, decays = h.astype(dtype, order="C"), (1 - rates * settings.weight_decay).astype(dtype)
+    regularizer = regularizers.REGULARIZERS["elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"]
+    shrink = 0
+    if optimizer is not None and regularizer.shrink is not None:
+        shrink = address(regularizer.shrink, regularizers.SHRINK, dtype)
+        step_sizes = address(part.step_sizes, optimizers.STEP_SIZES, dtype)
+    strengths = settings.alpha / mean_weight * np.array([settings.l1_ratio, 1 - settings.l1_ratio])
+    return Update(
+        step,
+        step_sizes,
+        address(regularizer.penalize, regularizers.PENALIZE, dtype),
+        shrink,
+        strengths.astype(dtype),
+        h.reshape(-1),
+        h.shape[-1],
+        decays,
+        *states,
+        _vector([settings.max_grad_norm or 0.0], dtype),
+        _vector([settings.batch_norm_momentum], dtype),
+        seed,
+        first_step,
+    )
+
+
+def _vector(values, dtype):
+    return np.array(values, dtype=dtype).reshape(-1)

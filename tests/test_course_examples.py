@@ -1,0 +1,33 @@
+"""The examples on the course's topics run without warnings and print what they are there to show."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+ROOT = Path(__file__).parents[1]
+NO_WINDOW = "ignore:FigureCanvasAgg is non-interactive:UserWarning"
+
+EXPECTED = {
+    "plot_03_spiral.py": r"^20 +relu +123 +0\.9\d\d$",
+    "plot_04_initialization.py": r"^tanh +random_normal( +0\.9\d){3} +8\d% beyond 0\.99$",
+    "plot_05_optimizers.py": r"^constant +0\.5000 +0\.5000 +0\.5000 +0\.\d{4} +0\.\d{4}$",
+    "plot_06_overfitting.py": r"^L1: +9\d\.\d% of 84480 weights are exactly zero, the largest is 0\.\d\d$",
+    "plot_07_model_selection.py": r"^test accuracy: 0\.9\d\d$",
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_example_prints_what_it_shows(name):
+    environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONWARNINGS": NO_WINDOW}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, str(ROOT / "examples" / name)]
+    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "Warning" not in result.stderr
+    assert re.search(EXPECTED[name], result.stdout, re.MULTILINE), result.stdout
