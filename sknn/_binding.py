@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import losses, optimizers, regularizers
+from ._engine import batch_norm, dropout
 from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
 from ._jit import address
 from ._layout import norm_part_offsets
@@ -76,6 +77,10 @@ def bind_network(flat, layout, settings, loss, n_rows):
         0,
         address(product, PRODUCT, dtype),
         _vector(np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype),
+        address(batch_norm.normalize, batch_norm.NORMALIZE, dtype) if norm else 0,
+        address(batch_norm.normalize_backward, batch_norm.NORMALIZE_BACKWARD, dtype) if norm else 0,
+        address(dropout.drop, dropout.DROP, dtype) if any(rates) else 0,
+        address(dropout.drop_in_place, dropout.DROP_IN_PLACE, dtype) if any(rates) else 0,
     )
     return network, values.size, deltas[:-1], int(deltas[-1])
 

@@ -3,7 +3,9 @@
 import numpy as np
 from scipy import sparse
 
+from ._engine import sparse as sparse_layer
 from ._engine.network import Rows
+from ._jit import address
 
 _CHUNK_BYTES = 4 << 20  # of dense rows at a time: they stay in the processor's caches
 _CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
@@ -52,9 +54,10 @@ class Table:
                 part.indptr.astype(np.int64),
                 y,
                 weight,
-                1,
+                address(sparse_layer.affine, sparse_layer.AFFINE, self.dtype),
+                address(sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT, self.dtype),
             )
-        return Rows(self._gather(which), self._nothing, self._no_indices, self._no_indices, y, weight, 0)
+        return Rows(self._gather(which), self._nothing, self._no_indices, self._no_indices, y, weight, 0, 0)
 
     def _gather(self, which):
         n_rows = len(range(self.n_rows)[which]) if isinstance(which, slice) else len(which)

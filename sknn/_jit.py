@@ -94,6 +94,7 @@ def numba_types(kinds, dtype):
         "run": types.Array(scalar, 1, "C"),
         "scalar": scalar,
         "int": types.int64,
+        "ints": types.Array(types.int64, 1, "C"),
         "totals": types.Array(types.float64, 1, "C"),
     }
     return tuple(known[kind] for kind in kinds.split())
@@ -107,8 +108,8 @@ def address(kernel, kinds, dtype):
     ----------
     kernel : function decorated with ``jit``
     kinds : str
-        Its arguments: ``run`` (contiguous vector of ``dtype``), ``scalar`` (of ``dtype``), ``int`` (int64) or
-        ``totals`` (contiguous vector of float64), separated by blanks.
+        Its arguments: ``run`` (contiguous vector of ``dtype``), ``scalar`` (of ``dtype``), ``int`` (int64), ``ints`` (contiguous
+        vector of int64) or ``totals`` (contiguous vector of float64), separated by blanks.
     dtype : numpy.dtype
     """
     if INTERPRETED:

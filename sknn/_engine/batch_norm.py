@@ -10,10 +10,12 @@ import numpy as np
 from .._jit import jit
 
 EPSILON = 1e-5
+NORMALIZE = "run int int int int run run run run run run run run run run"
+NORMALIZE_BACKWARD = "run int int int int run run run run run run"
 
 
 @jit
-def batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum):
+def _batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum):
     """Compute mean and 1 / deviation of columns ``start:stop`` and move the running averages; a batch of zero weights uses those."""
     total = weight.dtype.type(0)
     for i in range(n_rows):
@@ -36,11 +38,11 @@ def batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, run
             running_variance[j] = keep * running_variance[j] + (1 - keep) * deviation[j]
             deviation[j] = 1 / np.sqrt(deviation[j] + EPSILON)
     else:
-        running_statistics(start, stop, mean, deviation, running_mean, running_variance)
+        _running_statistics(start, stop, mean, deviation, running_mean, running_variance)
 
 
 @jit
-def running_statistics(start, stop, mean, deviation, running_mean, running_variance):
+def _running_statistics(start, stop, mean, deviation, running_mean, running_variance):
     """Take mean and 1 / deviation of columns ``start:stop`` from the running averages."""
     for j in range(start, stop):
         mean[j] = running_mean[j]
@@ -48,8 +50,16 @@ def running_statistics(start, stop, mean, deviation, running_mean, running_varia
 
 
 @jit
-def normalize(z, n_rows, width, start, stop, mean, deviation, scale, shift, x, out):
-    """Compute ``x`` and ``out`` in columns ``start:stop``; ``out`` may be ``z``."""
+def normalize(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum, scale, shift, x, out):
+    """Compute ``x`` and ``out`` in columns ``start:stop`` of rows of ``width``; ``out`` may be ``z``.
+
+    ``mean`` and ``deviation`` (its inverse) are written: those of the batch, which also move the running ones, or, if ``weight`` is
+    empty, the running ones.
+    """
+    if weight.size > 0:
+        _batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum)
+    else:
+        _running_statistics(start, stop, mean, deviation, running_mean, running_variance)
     for i in range(n_rows):
         z_row, x_row, out_row = z[i * width : (i + 1) * width], x[i * width : (i + 1) * width], out[i * width : (i + 1) * width]
         for j in range(start, stop):

@@ -7,6 +7,9 @@ import numpy as np
 
 from .._jit import jit
 
+DROP = "run int int scalar run"
+DROP_IN_PLACE = "run int int scalar"
+
 
 @jit(inline=True)
 def _mixed(h):
@@ -24,12 +27,12 @@ def dropout_key(seed, step, layer):
     key = _mixed(np.uint32(seed))
     key = _mixed(np.uint32(key + np.uint32(step)))
     key = _mixed(np.uint32(key + np.uint32(step >> 32)))
-    return _mixed(np.uint32(key + np.uint32(layer) * np.uint32(0x9E3779B9)))
+    return np.int64(_mixed(np.uint32(key + np.uint32(layer) * np.uint32(0x9E3779B9))))
 
 
 @jit(inline=True)
 def _factor(unit, key, threshold, scale):
-    h = _mixed(np.uint32(_mixed(np.uint32(unit)) + key))
+    h = _mixed(np.uint32(_mixed(np.uint32(unit)) + np.uint32(key)))
     return scale if h >= threshold else scale - scale
 
 

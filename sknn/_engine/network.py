@@ -35,6 +35,10 @@ class Network(NamedTuple):
     link: int
     product: int
     loss_shape: np.ndarray  # parameters of the loss
+    normalize: int  # addresses of batch norm's and dropout's kernels; 0 if not used
+    normalize_backward: int
+    drop: int
+    drop_in_place: int
 
 
 class Rows(NamedTuple):
@@ -46,7 +50,8 @@ class Rows(NamedTuple):
     indptr: np.ndarray
     y: np.ndarray  # targets, row after row
     weight: np.ndarray  # one a row, with mean one over the training set
-    is_sparse: int
+    affine: int  # addresses of the sparse first layer's kernels; 0 if dense
+    weight_gradient: int
 
 
 class Update(NamedTuple):

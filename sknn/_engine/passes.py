@@ -10,11 +10,9 @@ import numpy as np
 from .._jit import jit
 from .._native import call
 from .._tiles import transpose
-from .batch_norm import batch_statistics, normalize, normalize_backward, running_statistics
 from .dense import affine_block, bias_gradient, block_width, input_gradient_block, weight_gradient_block
-from .dropout import drop, drop_in_place, dropout_key
+from .dropout import dropout_key
 from .network import NORM_AFTER, NORM_BEFORE
-from .sparse import affine, weight_gradient
 
 
 @jit(inline=True)
@@ -35,17 +33,17 @@ def drop_inputs(network, rows, first, n_rows, seed, step):
     """Drop inputs of rows ``first:first + n_rows``, in place: the chunk is a copy of the data."""
     n_features, key = network.fan_ins[0], dropout_key(seed, step, 0)
     for i in range(n_rows):
-        if rows.is_sparse:
+        if rows.affine != 0:
             for position in range(rows.indptr[first + i], rows.indptr[first + i + 1]):
                 value = _part(rows.data, position, 1)
-                drop_in_place(value, i * n_features + rows.indices[position], key, network.dropout[0])
+                call(network.drop_in_place, value, i * n_features + rows.indices[position], key, network.dropout[0])
         else:
             row = _part(rows.dense, (first + i) * n_features, n_features)
-            drop_in_place(row, i * n_features, key, network.dropout[0])
+            call(network.drop_in_place, row, i * n_features, key, network.dropout[0])
 
 
 @jit
-def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_offset, width, training):
+def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_offset, width):
     """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a row."""
     place = network.statistics_offsets[layer]
     mean, deviation = _part(scratch.statistics, 2 * place, width), _part(scratch.statistics, 2 * place + width, width)
@@ -54,12 +52,11 @@ def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_o
     scale = _part(network.weights, network.norm_offsets[layer], width)
     shift = _part(network.weights, network.shift_offsets[layer], width)
     z, x = scratch.values[z_offset:], scratch.values[network.x_offsets[layer] :]
-    if training:
-        batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, update.norm_momentum)
-    else:
-        running_statistics(start, stop, mean, deviation, running_mean, running_variance)
     out = scratch.values[network.normed_offsets[layer] :] if network.norm == NORM_AFTER else z
-    normalize(z, n_rows, width, start, stop, mean, deviation, scale, shift, x, out)
+    call(
+        network.normalize, z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance,
+        update.norm_momentum, scale, shift, x, out,
+    )  # fmt: skip
 
 
 @jit
@@ -67,11 +64,11 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
     """Compute the outputs of units ``start:stop`` of a hidden layer from their pre-activations."""
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
-    values, weight = scratch.values, _part(rows.weight, first, n_rows) if training else rows.weight
+    values, weight = scratch.values, _part(rows.weight, first, n_rows) if training else rows.weight[:0]
     z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
     if network.norm == NORM_BEFORE:
         z_offset = network.z_offsets[layer]
-        _normalize(network, update, scratch, layer, n_rows, weight, start * pieces, stop * pieces, z_offset, fan_out, training)
+        _normalize(network, update, scratch, layer, n_rows, weight, start * pieces, stop * pieces, z_offset, fan_out)
     function, shape = network.forwards[layer], network.shapes[layer]
     if stop - start == width:
         call(function, z[: n_rows * fan_out], shape, a[: n_rows * width])
@@ -80,7 +77,7 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
             begin, end = i * width + start, i * width + stop
             call(function, z[begin * pieces : end * pieces], shape, a[begin:end])
     if network.norm == NORM_AFTER:
-        _normalize(network, update, scratch, layer, n_rows, weight, start, stop, network.a_offsets[layer], width, training)
+        _normalize(network, update, scratch, layer, n_rows, weight, start, stop, network.a_offsets[layer], width)
     rate = network.dropout[layer + 1]
     if training and rate > 0:
         source = network.a_offsets[layer] if network.norm != NORM_AFTER else network.normed_offsets[layer]
@@ -88,7 +85,7 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
         for i in range(n_rows):
             begin = i * width + start
             out = _part(values, network.out_offsets[layer] + begin, stop - start)
-            drop(_part(values, source + begin, stop - start), begin, key, rate, out)
+            call(network.drop, _part(values, source + begin, stop - start), begin, key, rate, out)
 
 
 @jit
@@ -103,9 +100,9 @@ def forward(network, update, scratch, rows, first, n_rows, step, training):
         w = _part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
         b = _part(network.weights, network.bias_offsets[layer], fan_out)
         z = scratch.values[network.z_offsets[layer] :]
-        sparse = layer == 0 and rows.is_sparse != 0
+        sparse = layer == 0 and rows.affine != 0
         if sparse:
-            affine(rows, first, n_rows, w, b, fan_out, z)
+            call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, w, b, fan_out, z)
         pieces = fan_out // width
         units = width if sparse else max(1, block_width(n_rows, fan_in, fan_out, fan_out) // pieces)
         for start in range(0, width, units):
@@ -144,11 +141,11 @@ def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, 
         key = dropout_key(update.seed, update.first_step + step, layer + 1)
         for i in range(n_rows):
             run = _part(da, i * width + start, stop - start)
-            drop_in_place(run, i * width + start, key, rate)
+            call(network.drop_in_place, run, i * width + start, key, rate)
     if network.norm == NORM_AFTER:
         deviation, scale = _part(scratch.statistics, 2 * place + width, width), _part(network.weights, scale_offset, width)
         g_scale, g_shift = _part(scratch.gradient, scale_offset, width), _part(scratch.gradient, shift_offset, width)
-        normalize_backward(da, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
+        call(network.normalize_backward, da, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
     z, a, delta = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :], scratch.deltas[scratch.delta_offsets[layer] :]
     function, shape = network.backwards[layer], network.shapes[layer]
     for i in range(n_rows):
@@ -158,7 +155,8 @@ def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, 
     if network.norm == NORM_BEFORE:
         deviation, scale = _part(scratch.statistics, 2 * place + fan_out, fan_out), _part(network.weights, scale_offset, fan_out)
         g_scale, g_shift = _part(scratch.gradient, scale_offset, fan_out), _part(scratch.gradient, shift_offset, fan_out)
-        normalize_backward(delta, n_rows, fan_out, start * pieces, stop * pieces, weight, deviation, scale, x, g_scale, g_shift)
+        begin, end = start * pieces, stop * pieces
+        call(network.normalize_backward, delta, n_rows, fan_out, begin, end, weight, deviation, scale, x, g_scale, g_shift)
 
 
 @jit
@@ -226,9 +224,10 @@ def backward(network, update, scratch, rows, first, n_rows, share, step, consume
         a_in = _layer_input(network, scratch, rows, first, layer)
         dz = scratch.deltas[scratch.delta_offsets[layer] :]
         w_offset, b_offset = network.weight_offsets[layer], network.bias_offsets[layer]
-        sparse = layer == 0 and rows.is_sparse != 0
+        sparse = layer == 0 and rows.affine != 0
         if sparse:
-            weight_gradient(rows, first, n_rows, dz, fan_out, add, _part(scratch.gradient, w_offset, fan_in * fan_out))
+            g = _part(scratch.gradient, w_offset, fan_in * fan_out)
+            call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, first, n_rows, dz, fan_out, add, g)
         width = block_width(n_rows, fan_in, fan_out, fan_in)
         for start in range(0, fan_in, width):
             offset, count = w_offset + start * fan_out, min(width, fan_in - start)
