@@ -173,7 +173,7 @@ def _make_tile(rows, vectors, masked):
 
 def _make_strip(vectors, masked):
     """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
-    largest, four, two, single = (_make_tile(rows, vectors, masked) for rows in (_MOST_ROWS, 4, 2, 1))
+    largest, four, single = (_make_tile(rows, vectors, masked) for rows in (_MOST_ROWS, 4, 1))
 
     @_jit.jit
     def strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
@@ -184,40 +184,33 @@ def _make_strip(vectors, masked):
         if m - i >= 4:
             four(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
             i += 4
-        if m - i >= 2:
-            two(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
-            i += 2
-        if m - i >= 1:
+        while i < m:
             single(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
+            i += 1
 
     return strip
 
 
 _strip_1, _strip_2, _strip_3 = (_make_strip(vectors, False) for vectors in (1, 2, 3))
-_last_strip_1, _last_strip_2, _last_strip_3 = (_make_strip(vectors, True) for vectors in (1, 2, 3))
+_rest_strip = _make_strip(1, True)
 
 
 @_jit.jit
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     lanes = _REGISTER_BYTES // c.itemsize
-    left, rest, j = -(-n // lanes), n % lanes, 0
+    left, rest, j = n // lanes, n % lanes, 0
     while left > 0:
         vectors = 2 if left == 4 else min(left, 3)
-        left -= vectors
-        if left == 0 and rest > 0:
-            if vectors == 3:
-                _last_strip_3(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
-            elif vectors == 2:
-                _last_strip_2(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
-            else:
-                _last_strip_1(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
-        elif vectors == 3:
-            _strip_3(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, 0)
+        if vectors == 3:
+            _strip_3(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
         elif vectors == 2:
-            _strip_2(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, 0)
+            _strip_2(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
         else:
-            _strip_1(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, 0)
+            _strip_1(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
+        left -= vectors
         j += vectors * lanes
+    if rest > 0:
+        _rest_strip(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
 
 
 @_jit.jit
