@@ -38,17 +38,18 @@ def fitted(y, **settings):
 # ---- label types -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("name", LABELS)
-def test_labels_of_any_type_train_the_same_network(name):
+def test_labels_of_any_type_train_the_same_network(name, early_stopping):
     labels = LABELS[name]
-    network, reference = fitted(labels[CODES]), fitted(CODES)
+    network, reference = (fitted(y, early_stopping=early_stopping) for y in (labels[CODES], CODES))
     np.testing.assert_array_equal(network.classes_, labels)
     assert network.classes_.dtype == unique_labels(labels).dtype
     np.testing.assert_array_equal(network.coefs_[0], reference.coefs_[0])
     predictions = network.predict(X)
     assert predictions.dtype == network.classes_.dtype
     np.testing.assert_array_equal(predictions, labels[reference.predict(X)])
-    assert network.score(X, labels[CODES]) == reference.score(X, CODES) > 0.9
+    assert network.score(X, labels[CODES]) == reference.score(X, CODES) > 0.75
     np.testing.assert_array_equal(network.predict_proba(X), reference.predict_proba(X))
 
 

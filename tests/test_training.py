@@ -536,7 +536,7 @@ def test_failing_partial_fit_leaves_a_fitted_estimator_as_it_was(kind):
 
 
 @both_kinds
-@pytest.mark.parametrize(("warm_start", "shuffle"), [(False, True), (False, False), (True, False)])
+@pytest.mark.parametrize(("warm_start", "shuffle"), [(False, True), (True, True), (True, False)])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_raising_callback_leaves_a_fitted_estimator_as_it_was(kind, warm_start, shuffle, early_stopping, solver):

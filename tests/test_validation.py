@@ -320,7 +320,7 @@ def test_warm_start_with_other_layers_is_refused(kind, sizes):
     network = kind(hidden_layer_sizes=5, max_iter=2, warm_start=True).fit(X, TARGETS[kind])
     predictions = network.predict(X)
     network.set_params(hidden_layer_sizes=sizes)
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* does not fit the one trained before, of widths "):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* does not fit the one trained before, of widths \[3, 5, "):
         network.fit(X, TARGETS[kind])
     np.testing.assert_array_equal(network.predict(X), predictions)
     network.set_params(warm_start=False).fit(X, TARGETS[kind])
