@@ -112,14 +112,23 @@ def address(kernel, kinds, dtype):
         vector of int64) or ``totals`` (contiguous vector of float64), separated by blanks.
     dtype : numpy.dtype
     """
+    return _address(kernel, None if INTERPRETED else numba_types(kinds, dtype))
+
+
+def address_for(kernel, *arguments):
+    """Return the address of ``kernel``, compiled for the types of ``arguments``."""
+    return _address(kernel, None if INTERPRETED else tuple(numba.typeof(argument) for argument in arguments))
+
+
+@functools.cache
+def _address(kernel, signature):
     if INTERPRETED:
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
-    signature = numba_types(kinds, dtype)
     try:
         _kept_on_disk(kernel).compile(signature)
     except NumbaError as error:
-        raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {dtype}: {error}") from error
+        raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}") from error
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 

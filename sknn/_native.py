@@ -29,9 +29,12 @@ def _call_codegen(argument_types):
     return codegen
 
 
+_PACKED = (types.StarArgTuple, types.StarArgUniTuple)  # how ``*arguments`` come, once their types are known
+
+
 @intrinsic
 def _call(typing_context, address, *arguments):
-    argument_types = tuple(arguments[0]) if isinstance(arguments[0], types.BaseTuple) else tuple(arguments)
+    argument_types = tuple(arguments[0]) if isinstance(arguments[0], _PACKED) else tuple(arguments)
     signature = types.void(types.int64, types.StarArgTuple(argument_types))
     return signature, _call_codegen(argument_types)
 

@@ -4,8 +4,9 @@ import numpy as np
 
 from . import losses
 from ._binding import bind_network, bind_update, for_prediction
-from ._engine import steps
-from ._engine.network import Scratch
+from ._engine import passes, steps
+from ._engine.network import Passes, Scratch
+from ._jit import address_for
 from ._layout import views
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
@@ -31,6 +32,7 @@ class Session:
         self._totals = np.zeros(2)
         self._gradient = np.empty(0, self.dtype)
         self._capacity = 0
+        self._train_passes = None
 
     def _prepare(self, n_rows, *, with_gradient):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
@@ -52,6 +54,17 @@ class Session:
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
+    def _passes(self, network, update, scratch, rows, *, backward, clip=False):
+        """Return the addresses of the passes that an entry point will call."""
+        common = network, update, scratch
+        share = network.weights.dtype.type(0)
+        return Passes(
+            address_for(passes.forward, *common, rows, 0, 0, 0, 0),
+            address_for(passes.backward, *common, rows, 0, 0, share, 0, 0, 0) if backward else 0,
+            address_for(passes.drop_inputs, network, rows, 0, 0, 0, 0) if network.dropout[0] > 0 else 0,
+            address_for(passes.penalize_and_move, *common, share, 0) if clip else 0,
+        )
+
     # ---- training ----------------------------------------------------------------------------------------------------
 
     def train(self, table, order, batch_size, optimizer):
@@ -68,7 +81,11 @@ class Session:
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
             update = self._update(table, optimizer, n_steps=-(-len(which) // batch_size))
-            done = steps.train(network, update, scratch, table.rows(which), len(which), batch_size)
+            rows = table.rows(which)
+            if self._train_passes is None:
+                clip = self.settings.max_grad_norm is not None
+                self._train_passes = self._passes(network, update, scratch, rows, backward=True, clip=clip)
+            done = steps.train(self._train_passes, network, update, scratch, rows, len(which), batch_size)
             if done < len(which):
                 return np.nan
         return self._reported(*self._totals) / len(order)
@@ -84,16 +101,21 @@ class Session:
             network, scratch = self._accumulate(table, batch)
             if not np.isfinite(self._totals[0]):
                 return np.nan
-            steps.apply(network, self._update(table, optimizer, n_steps=1), scratch, len(batch))
+            self._apply(network, self._update(table, optimizer, n_steps=1), scratch, len(batch))
             total += self._reported(self._totals[0], len(batch) * self._totals[1])
         return total / len(order)
 
     def loss_and_gradient(self, table, order):
         """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)`` over the rows ``order``."""
         network, scratch = self._accumulate(table, order)
-        steps.apply(network, self._update(table), scratch, len(order))
+        self._apply(network, self._update(table), scratch, len(order))
         data, penalty = self._totals[0], len(order) * self._totals[1]
         return (data + penalty) / len(order), self._reported(data, penalty) / len(order), scratch.gradient
+
+    def _apply(self, network, update, scratch, n_rows):
+        share = self.dtype.type(0)
+        clip_and_move = address_for(passes.penalize_and_move, network, update, scratch, share, 0)
+        steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, n_rows)
 
     def settle_statistics(self, table, order):
         """Set batch norm's running statistics to those of the rows ``order``."""
@@ -116,7 +138,9 @@ class Session:
         scale = np.array([1 / len(order)], self.dtype)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
-            steps.accumulate(network, update, scratch, table.rows(which), len(which), block, scale)
+            rows = table.rows(which)
+            addresses = self._passes(network, update, scratch, rows, backward=True)
+            steps.accumulate(addresses, network, update, scratch, rows, len(which), block, scale)
         return network, scratch
 
     def _update(self, table, optimizer=None, n_steps=0):
@@ -148,7 +172,8 @@ class Session:
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            steps.evaluate(network, update, scratch, rows, stop - start, _BLOCK_ROWS, layer, outputs[start:stop].reshape(-1))
+            addresses = self._passes(network, update, scratch, rows, backward=False)
+            steps.evaluate(addresses, network, update, scratch, rows, stop - start, _BLOCK_ROWS, layer, outputs[start:stop].reshape(-1))
         return outputs, self._totals[0]
 
     def fitted_attributes(self):

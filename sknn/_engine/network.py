@@ -41,6 +41,15 @@ class Network(NamedTuple):
     drop_in_place: int
 
 
+class Passes(NamedTuple):
+    """Addresses of the engine's own passes, each compiled once for all entry points, and only if it is used."""
+
+    forward: int
+    backward: int
+    drop_inputs: int
+    clip_and_move: int
+
+
 class Rows(NamedTuple):
     """A chunk of rows of the data, dense or CSR, cast to the network's dtype."""
 

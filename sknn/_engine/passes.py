@@ -92,8 +92,6 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
 def forward(network, update, scratch, rows, first, n_rows, step, training):
     """Compute all layers of rows ``first:first + n_rows``; the outputs are the last layer's pre-activations."""
     last = network.fan_ins.size - 1
-    if training and network.dropout[0] > 0:
-        drop_inputs(network, rows, first, n_rows, update.seed, update.first_step + step)
     for layer in range(last + 1):
         fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
         a_in = _layer_input(network, scratch, rows, first, layer)

@@ -9,11 +9,11 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call, flush_denormals, restore_denormals
-from .passes import backward, forward, output_loss, penalize_and_move
+from .passes import output_loss
 
 
 @jit(entry=True)
-def train(network, update, scratch, rows, n_rows, batch_size):
+def train(passes, network, update, scratch, rows, n_rows, batch_size):
     """Take one optimizer step a batch over a chunk of rows.
 
     Returns
@@ -26,16 +26,18 @@ def train(network, update, scratch, rows, n_rows, batch_size):
     real, fused = scratch.values.dtype, update.max_norm[0] == 0
     while first < n_rows:
         size = min(batch_size, n_rows - first)
-        forward(network, update, scratch, rows, first, size, step, yes)
+        if passes.drop_inputs != 0:
+            call(passes.drop_inputs, network, rows, first, size, update.seed, update.first_step + step)
+        call(passes.forward, network, update, scratch, rows, first, size, step, yes)
         output_loss(network, scratch, rows, first, size, real.type(1 / size))
         if not math.isfinite(scratch.totals[0]):
             break
         penalty = scratch.totals[1]
         scratch.totals[1] = 0
         share = real.type(1 / size)
-        backward(network, update, scratch, rows, first, size, share, step, yes if fused else no, no)
+        call(passes.backward, network, update, scratch, rows, first, size, share, step, yes if fused else no, no)
         if not fused:
-            penalize_and_move(network, update, scratch, share, step)
+            call(passes.clip_and_move, network, update, scratch, share, step)
         scratch.totals[1] = penalty + size * scratch.totals[1]
         step += 1
         first += size
@@ -44,29 +46,29 @@ def train(network, update, scratch, rows, n_rows, batch_size):
 
 
 @jit(entry=True)
-def accumulate(network, update, scratch, rows, n_rows, block_size, scale):
+def accumulate(passes, network, update, scratch, rows, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds."""
     control = flush_denormals()
     first, yes, no = np.int64(0), np.int64(1), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        forward(network, update, scratch, rows, first, size, no, yes)
+        call(passes.forward, network, update, scratch, rows, first, size, no, yes)
         output_loss(network, scratch, rows, first, size, scale[0])
-        backward(network, update, scratch, rows, first, size, scale[0], no, no, yes)
+        call(passes.backward, network, update, scratch, rows, first, size, scale[0], no, no, yes)
         first += size
     restore_denormals(control)
 
 
 @jit(entry=True)
-def apply(network, update, scratch, batch_size):
+def apply(passes, network, update, scratch, batch_size):
     """Penalise and clip the whole gradient in ``scratch`` and, if there is an optimizer, take its step."""
     control = flush_denormals()
-    penalize_and_move(network, update, scratch, scratch.values.dtype.type(1 / batch_size), np.int64(0))
+    call(passes.clip_and_move, network, update, scratch, scratch.values.dtype.type(1 / batch_size), np.int64(0))
     restore_denormals(control)
 
 
 @jit(entry=True)
-def evaluate(network, update, scratch, rows, n_rows, block_size, layer, outputs):
+def evaluate(passes, network, update, scratch, rows, n_rows, block_size, layer, outputs):
     """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of rows into ``outputs``.
 
     If the network has a loss, it is added to ``totals``.
@@ -77,7 +79,7 @@ def evaluate(network, update, scratch, rows, n_rows, block_size, layer, outputs)
     first, no = np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        forward(network, update, scratch, rows, first, size, no, no)
+        call(passes.forward, network, update, scratch, rows, first, size, no, no)
         if layer >= 0:
             width, place = network.widths[layer], network.out_offsets[layer]
             outputs[first * width : (first + size) * width] = scratch.values[place : place + size * width]
