@@ -35,6 +35,7 @@ from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
 # What only further training needs: left out of pickles unless the estimator is one that goes on training.
+_CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 _KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_shuffle", "_split_kept", "_last_weights", "_best_weights")
 _RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
@@ -64,6 +65,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _check_data(self, X, y, *, fresh, incremental):
         """Return X and y as checked arrays, and learn the classes if the fit is fresh."""
 
+    def _check_weight(self, sample_weight, X, y, *, incremental):
+        return check_sample_weight(sample_weight, X)
+
     @abstractmethod
     def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
@@ -91,6 +95,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         except BaseException as error:
             training = vars(self).pop("_training", None)
             if not (isinstance(error, KeyboardInterrupt) and training is not None and training.has_finished_epochs):
+                before |= {name: value for name, value in vars(self).items() if name in _CALLBACK_STATE}  # for their teardown
                 vars(self).clear()
                 vars(self).update(before)
             raise
@@ -118,10 +123,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             tasks.end_fit()
             self._keeps_training = incremental
         return self
-
-    def _check_weight(self, sample_weight, X, y, *, incremental):
-        """Return the rows' weights as :func:`check_sample_weight` does."""
-        return check_sample_weight(sample_weight, X)
 
     def _make_tables(self, X, y, weight, dtype, validation, fresh):
         """Return ``(table, rows to train on, monitor of validation rows or None)``."""
@@ -238,6 +239,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __getstate__(self):
         state = dict(super().__getstate__())
+        for name in ("_training", *_CALLBACK_STATE):
+            state.pop(name, None)
         if not (self.warm_start or state.get("_keeps_training")):
             for name in _RESUME_ATTRIBUTES:
                 state.pop(name, None)
@@ -245,7 +248,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if "coefs_" in state:  # arrays come back one by one; predictions want them in one vector
+        # Arrays come back one by one; predictions want them in one vector. (In a copy made during a refit they may be the old ones.)
+        if "coefs_" in state and [np.shape(coef) for coef in self.coefs_] == [*zip(*self._layout[:2], strict=True)]:
             self._set_weights(flat_vector(self, self._layout, self.coefs_[0].dtype))
 
     # ---- prediction --------------------------------------------------------------------------------------------------

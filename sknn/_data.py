@@ -40,6 +40,7 @@ class Table:
         by_time = _CHUNK_OPERATIONS / (3 * n_weights)
         return int(max(1, min(by_bytes, by_time)))
 
+    @np.errstate(over="ignore", invalid="ignore")  # what becomes inf makes the loss so, which is reported
     def rows(self, which):
         """Return the rows ``which``, a slice or an array of indices; valid until the next call."""
         y = weight = self._nothing

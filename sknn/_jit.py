@@ -20,6 +20,7 @@ import functools
 import hashlib
 import os
 import pickle
+import signal
 import sys
 import tempfile
 import threading
@@ -126,7 +127,8 @@ def _address(kernel, signature):
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
     try:
-        _kept_on_disk(kernel).compile(signature)
+        with _interrupts_held_back():
+            _kept_on_disk(kernel).compile(signature)
     except NumbaError as error:
         raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}") from error
     compiled = kernel.overloads[signature]
@@ -149,6 +151,19 @@ def by_precision(single, double, interpreted):
         return {types.float32: single, types.float64: double}.get(x)
 
     return function
+
+
+@contextlib.contextmanager
+def _interrupts_held_back():
+    """Let an interrupt wait until a kernel is compiled: LLVM's callbacks would swallow it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # ---- the guarded cache -----------------------------------------------------------------------------------------------

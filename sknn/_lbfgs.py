@@ -62,7 +62,8 @@ class LBFGSTraining(Training):
         return x if self._l1 is None else x[: len(x) // 2] - x[len(x) // 2 :]
 
     def _objective(self, x):
-        np.copyto(self.session.flat, self._weights(x), casting="same_kind")
+        with np.errstate(over="ignore"):
+            np.copyto(self.session.flat, self._weights(x), casting="same_kind")
         objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self.train_rows)
         self._evaluated, gradient = x.copy(), gradient.astype(np.float64)
         if self._l1 is None:

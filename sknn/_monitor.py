@@ -36,7 +36,8 @@ class Monitor:
         if scoring == "loss":
             return loss, -loss
         if scoring is None:
-            return loss, float(self.estimator._validation_score(predictions, self._targets, self._weight))
+            with np.errstate(over="ignore", invalid="ignore"):
+                return loss, float(self.estimator._validation_score(predictions, self._targets, self._weight))
         twin = copy.copy(self.estimator)
         vars(twin).pop("feature_names_in_", None)  # the rows are an array
         vars(twin).update(views(session.flat, session.layout))

@@ -155,7 +155,8 @@ class Session:
     def outputs_and_loss(self, table, order):
         """Return ``(predictions, mean loss without penalty)`` over the rows ``order``."""
         predictions, total = self._evaluate(table, order, link=True, with_loss=True)
-        return predictions, self._reported(total, 0.0) / table.weight[order].sum(dtype=np.float64)
+        weight = table.weight[order].sum(dtype=np.float64)
+        return predictions, self._reported(total, 0.0) / weight if weight > 0 else np.nan
 
     def hidden(self, table, layer):
         """Return the outputs of hidden layer ``layer`` for all rows, of shape (n_rows, n_units)."""

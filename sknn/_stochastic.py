@@ -79,8 +79,8 @@ class StochasticTraining(Training):
     def __init__(self, estimator, session, table, train_rows, monitor):
         super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
-        self._finished_optimizer = None
-        self._shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
+        self._shuffle = None  # of the running epoch
+        self._next_shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
 
     def _check_batch_size(self):
         n_rows, batch_size = len(self.train_rows), self.estimator.batch_size
@@ -93,13 +93,8 @@ class StochasticTraining(Training):
             )
         return int(min(batch_size, n_rows))
 
-    def _remember(self):
-        super()._remember()
-        optimizer = self.estimator._optimizer
-        if self._finished_optimizer is None:
-            self._finished_optimizer = optimizer.copy()
-        else:
-            self._finished_optimizer.assign(optimizer)
+    def _state(self):
+        return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "shuffle": self._shuffle}
 
     def _train(self, n_epochs, tasks, warn):
         for epoch in range(n_epochs):
@@ -126,7 +121,6 @@ class StochasticTraining(Training):
         if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
             self._diverged(rate, started)
             return False
-        self._shuffle = None
         self._record(loss, *self._validate(), rate, started)
         optimizer.end_epoch(estimator, estimator.t_)
         return True
@@ -137,17 +131,20 @@ class StochasticTraining(Training):
         if estimator._order is None or len(estimator._order) != n_rows:
             estimator._order = np.arange(n_rows)
         if estimator.shuffle:
-            if self._shuffle is None or len(self._shuffle) != n_rows:
-                self._shuffle = np.arange(n_rows)
-                estimator._random_state.shuffle(self._shuffle)
+            if self._next_shuffle is None or len(self._next_shuffle) != n_rows:
+                shuffle = np.arange(n_rows)
+                estimator._random_state.shuffle(shuffle)
+                self._next_shuffle = shuffle
+            self._shuffle, self._next_shuffle = self._next_shuffle, None
             estimator._order = estimator._order[self._shuffle]
         return self.train_rows[estimator._order]
 
     def _return_to_last_epoch(self):
         super()._return_to_last_epoch()
         estimator = self.estimator
-        estimator._optimizer.assign(self._finished_optimizer)
-        estimator._unused_shuffle = self._shuffle  # what was drawn for the unfinished epoch is the next one's
+        estimator._optimizer.assign(self._finished["optimizer"])
+        # What was drawn for the unfinished epoch is the next one's.
+        estimator._unused_shuffle = None if self._shuffle is self._finished["shuffle"] else self._shuffle
 
     def _out_of_patience(self):
         """Tell whether to stop, after the schedule had its chance to lower the rate instead."""

@@ -31,8 +31,7 @@ class Training:
     def __init__(self, estimator, session, table, train_rows, monitor):
         self.estimator, self.session, self.table = estimator, session, table
         self.train_rows, self.monitor = train_rows, monitor
-        self.has_finished_epochs = False
-        self._finished_weights = None
+        self._finished, self._first_epoch = None, len(estimator.loss_curve_)
 
     def run(self, n_epochs, tasks, *, warn=True):
         """Train; an interrupt or divergence leaves the state after the last finished epoch.
@@ -107,22 +106,31 @@ class Training:
     # ---- the way back ------------------------------------------------------------------------------------------------
 
     def _remember(self):
-        """Keep what must be there again if the coming epoch is not finished."""
+        """Keep what must be there again if the coming epoch is not finished.
+
+        One assignment takes it over, so that an interrupt finds either all of the last epoch or all of this one.
+        """
+        self._finished = self._state()
+
+    @property
+    def has_finished_epochs(self):
+        """Whether an epoch of this call can be returned to."""
+        return self._finished is not None and self._finished["n_epochs"] > self._first_epoch
+
+    def _state(self):
         estimator = self.estimator
-        if self._finished_weights is None:
-            self._finished_weights = self.session.flat.copy()
-        else:
-            self.has_finished_epochs = True
-            np.copyto(self._finished_weights, self.session.flat)
-        self._finished_attributes = {name: getattr(estimator, name) for name in _CARRIED}
-        self._finished_epochs = len(estimator.loss_curve_)
+        return {
+            "weights": self.session.flat.copy(),
+            "attributes": {name: getattr(estimator, name) for name in _CARRIED},
+            "n_epochs": len(estimator.loss_curve_),
+        }
 
     def _return_to_last_epoch(self):
-        estimator = self.estimator
-        np.copyto(self.session.flat, self._finished_weights)
-        vars(estimator).update(self._finished_attributes)
+        estimator, finished = self.estimator, self._finished
+        np.copyto(self.session.flat, finished["weights"])
+        vars(estimator).update(finished["attributes"])
         for column in (estimator.loss_curve_, estimator.validation_scores_ or [], *estimator.history_.values()):
-            del column[self._finished_epochs :]
+            del column[finished["n_epochs"] :]
 
     def _diverged(self, rate, started):
         """Go back to the last finite weights, or raise if there were none."""

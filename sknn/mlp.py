@@ -263,6 +263,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if type_of_target(y, input_name="y") == "multiclass-multioutput":
             raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
         seen = unique_labels(y)
+        if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (y.ndim == 2):
+            raise ValueError(f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels.")
         if not hasattr(self, "classes_") or (fresh and not incremental):
             self.classes_ = seen
         elif not incremental and set(seen) != set(self.classes_):

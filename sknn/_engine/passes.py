@@ -12,7 +12,7 @@ from .._native import call
 from .._tiles import transpose
 from .dense import affine_block, bias_gradient, block_width, input_gradient_block, weight_gradient_block
 from .dropout import dropout_key
-from .network import NORM_AFTER, NORM_BEFORE
+from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 
 
 @jit(inline=True)
@@ -146,10 +146,14 @@ def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, 
         call(network.normalize_backward, da, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
     z, a, delta = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :], scratch.deltas[scratch.delta_offsets[layer] :]
     function, shape = network.backwards[layer], network.shapes[layer]
-    for i in range(n_rows):
-        begin, end = i * width + start, i * width + stop
-        first_z, last_z = begin * pieces, end * pieces
-        call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
+    if stop - start == width:
+        size = n_rows * width
+        call(function, z[: size * pieces], a[:size], shape, da[:size], delta[: size * pieces])
+    else:
+        for i in range(n_rows):
+            begin, end = i * width + start, i * width + stop
+            first_z, last_z = begin * pieces, end * pieces
+            call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
     if network.norm == NORM_BEFORE:
         deviation, scale = _part(scratch.statistics, 2 * place + fan_out, fan_out), _part(network.weights, scale_offset, fan_out)
         g_scale, g_shift = _part(scratch.gradient, scale_offset, fan_out), _part(scratch.gradient, shift_offset, fan_out)
@@ -174,7 +178,7 @@ def _input_gradient(network, update, scratch, rows, first, layer, n_rows, step):
         _unit_gradient(network, update, scratch, rows, first, layer - 1, n_rows, start, stop, step, da)
 
 
-@jit
+@jit(inline=True)
 def penalize(network, update, scratch, offset, size, share):
     """Add the penalty's gradient to one block of the gradient, and ``share`` x the penalty to ``totals``."""
     w, g = _part(network.weights, offset, size), _part(scratch.gradient, offset, size)
@@ -238,7 +242,8 @@ def backward(network, update, scratch, rows, first, n_rows, share, step, consume
         bias_gradient(dz, n_rows, fan_out, add, _part(scratch.gradient, b_offset, fan_out))
         if consume:
             move(network, update, scratch, b_offset, fan_out, step, none)
-            move_norm(network, update, scratch, layer, step)
+            if network.norm != NO_NORM:
+                move_norm(network, update, scratch, layer, step)
 
 
 @jit
