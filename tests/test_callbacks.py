@@ -232,7 +232,8 @@ def test_an_error_in_a_callback_ends_the_fit(kind, solver, hook):
     network = kind(solver=solver, **SETTINGS).set_callbacks(recorder)
     with pytest.raises(RuntimeError, match="raised by the callback"):
         network.fit(X, TARGETS[kind])
-    assert ("end", "fit", 0) not in recorder.calls[:-1]
+    assert recorder.calls[-1] == ("teardown", "fit", 0)
+    assert ("end", "fit", 0) not in recorder.calls[:-2]
     assert attributes_of(network) == set(network.get_params())
 
 

@@ -29,7 +29,7 @@ WHICH = (slice(0, 7), slice(7, 8), slice(20, 23), slice(3, 3), np.array([5, 0, 2
 
 
 def _densified(rows, n_rows):
-    if not rows.is_sparse:
+    if rows.affine == 0:
         return rows.dense[: n_rows * X.shape[1]].reshape(n_rows, X.shape[1])
     return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])).toarray()
 
@@ -41,7 +41,7 @@ def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
     for which in WHICH:
         rows, expected = table.rows(which), X[which]
         np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
-        assert rows.is_sparse == (kind in SPARSE)
+        assert (rows.affine != 0) == (kind in SPARSE)
         assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {np.dtype(dtype)}
         assert {rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
         assert all(column.flags.c_contiguous and column.flags.aligned for column in rows[:6])

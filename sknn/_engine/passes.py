@@ -31,7 +31,7 @@ def _layer_input(network, scratch, rows, first, layer):
 @jit
 def drop_inputs(network, rows, first, n_rows, seed, step):
     """Drop inputs of rows ``first:first + n_rows``, in place: the chunk is a copy of the data."""
-    n_features, key = network.fan_ins[0], dropout_key(seed, step, 0)
+    n_features, key = network.fan_ins[0], dropout_key(seed, step, np.int64(0))
     for i in range(n_rows):
         if rows.affine != 0:
             for position in range(rows.indptr[first + i], rows.indptr[first + i + 1]):
