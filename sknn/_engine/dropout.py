@@ -21,7 +21,7 @@ def _mixed(h):
     return np.uint32(h ^ (h >> np.uint32(16)))
 
 
-@jit
+@jit(inline=True)
 def dropout_key(seed, step, layer):
     """Return the key of one layer's random numbers in one step."""
     key = _mixed(np.uint32(seed))
