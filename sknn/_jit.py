@@ -47,6 +47,19 @@ _OPTIONS = {"nogil": True, "error_model": "numpy"}
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
+@contextlib.contextmanager
+def _interrupts_held_back():
+    """Let an interrupt wait until a kernel is compiled: LLVM's callbacks would swallow it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def jit(function=None, *, entry=False, reassociate=False, inline=False):
     """Compile ``function`` lazily, with the package's options.
 
@@ -67,7 +80,10 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False):
         return function
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
     dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **_OPTIONS)(function)
-    return _kept_on_disk(dispatcher) if entry else dispatcher
+    if entry:
+        dispatcher.compile = _interrupts_held_back()(dispatcher.compile)
+        _kept_on_disk(dispatcher)
+    return dispatcher
 
 
 def scalar(function):
@@ -151,19 +167,6 @@ def by_precision(single, double, interpreted):
         return {types.float32: single, types.float64: double}.get(x)
 
     return function
-
-
-@contextlib.contextmanager
-def _interrupts_held_back():
-    """Let an interrupt wait until a kernel is compiled: LLVM's callbacks would swallow it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 # ---- the guarded cache -----------------------------------------------------------------------------------------------
