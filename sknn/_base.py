@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._binding import NORM_PLACES, dropout_rates, hidden_parts, pieces_of
+from ._binding import NORM_PLACES, activations_of, dropout_rates, hidden_parts, pieces_of
 from ._data import Table
 from ._layout import COEFS, INTERCEPTS, flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
@@ -34,8 +34,8 @@ from .inspection import summarize
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
 
-# What only further training needs: left out of pickles unless the estimator is one that goes on training.
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
+# What only further training needs: left out of pickles unless the estimator is one that goes on training.
 _KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_shuffle", "_split_kept", "_last_weights", "_best_weights")
 _RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
@@ -179,7 +179,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         elif optimizer is not None and optimizer.fits(self.solver, flat):
             self._optimizer = optimizer.copy()
         else:
-            drops = any(rate > 0 for rate in dropout_rates(self, len(layout.fan_ins) - 1))
+            drops = any(dropout_rates(self, len(layout.widths) - 1))
             seed = int(self._random_state.randint(np.iinfo(np.int32).max)) if drops else 0
             self._optimizer = OptimizerState(self.solver, flat.size, dtype, self.learning_rate_init, seed)
         return flat
@@ -188,10 +188,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return new weights and forget all earlier training."""
         flat = np.zeros(layout.size, dtype)
         parts = views(flat, layout)
-        activations = self.activation if isinstance(self.activation, (list, tuple)) else [self.activation] * len(layout.widths)
+        activations = activations_of(self, len(layout.widths))  # the output layer is drawn like the last hidden one
         initialize = INITIALIZERS[self.initializer].initialize
         for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
-            activation = activations[min(layer, len(activations) - 1)] if len(activations) else None
+            activation = activations[min(layer, len(activations) - 1)] if activations else None
             coef[...], intercept[...] = initialize(self._random_state, coef.shape, int(layout.widths[layer]), activation)
         for name in ("batch_norm_scale_", "batch_norm_var_"):
             for ones in parts.get(name, ()):

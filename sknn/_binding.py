@@ -14,11 +14,18 @@ from .custom import Activation, custom_part
 NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
 
 
+def activations_of(settings, n_hidden):
+    """Return the activation of each hidden layer, by name or as :class:`Activation`."""
+    activation = settings.activation
+    return list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
+
+
 def hidden_parts(settings, n_hidden):
     """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
-    activation = settings.activation
-    chosen = list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
-    return [custom_part(choice.forward, choice.derivative) if isinstance(choice, Activation) else ACTIVATIONS[choice] for choice in chosen]
+    return [
+        custom_part(choice.forward, choice.derivative) if isinstance(choice, Activation) else ACTIVATIONS[choice]
+        for choice in activations_of(settings, n_hidden)
+    ]
 
 
 def pieces_of(settings, parts):
@@ -85,11 +92,14 @@ def bind_network(flat, layout, settings, loss, n_rows):
     return network, values.size, deltas[:-1], int(deltas[-1])
 
 
+def without_dropout(network):
+    """Return the network with all its units and inputs."""
+    return network._replace(out_offsets=network.normed_offsets, dropout=np.zeros_like(network.dropout))
+
+
 def for_prediction(network, link, *, with_loss):
     """Return the network as it predicts: without dropout, with a link."""
-    return network._replace(
-        out_offsets=network.normed_offsets,
-        dropout=np.zeros_like(network.dropout),
+    return without_dropout(network)._replace(
         loss=network.loss if with_loss else 0,
         link=address(link, losses.LINK, network.weights.dtype),
     )
@@ -122,7 +132,7 @@ def bind_update(settings, dtype, mean_weight, optimizer=None, n_steps=0):
         h.shape[-1],
         decays,
         *states,
-        _vector([settings.max_grad_norm or 0.0], dtype),
+        _vector([settings.max_grad_norm or 0.0 if optimizer is not None else 0.0], dtype),
         _vector([settings.batch_norm_momentum], dtype),
         seed,
         first_step,

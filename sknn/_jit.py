@@ -132,9 +132,15 @@ def address(kernel, kinds, dtype):
     return _address(kernel, None if INTERPRETED else numba_types(kinds, dtype))
 
 
-def address_for(kernel, *arguments):
-    """Return the address of ``kernel``, compiled for the types of ``arguments``."""
-    return _address(kernel, None if INTERPRETED else tuple(numba.typeof(argument) for argument in arguments))
+_addresses = {}
+
+
+def address_for(kernel, dtype, *arguments):
+    """Return the address of ``kernel``, compiled for the types of ``arguments``, which are always the same for one ``dtype``."""
+    if (kernel, dtype) not in _addresses:
+        signature = None if INTERPRETED else tuple(numba.typeof(argument) for argument in arguments)
+        _addresses[kernel, dtype] = _address(kernel, signature)
+    return _addresses[kernel, dtype]
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import losses
-from ._binding import bind_network, bind_update, for_prediction
+from ._binding import bind_network, bind_update, dropout_rates, for_prediction, without_dropout
 from ._engine import passes, steps
 from ._engine.network import Passes, Scratch
 from ._jit import address_for
@@ -32,7 +32,6 @@ class Session:
         self._totals = np.zeros(2)
         self._gradient = np.empty(0, self.dtype)
         self._capacity = 0
-        self._train_passes = None
 
     def _prepare(self, n_rows, *, with_gradient):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
@@ -56,13 +55,12 @@ class Session:
 
     def _passes(self, network, update, scratch, rows, *, backward, clip=False):
         """Return the addresses of the passes that an entry point will call."""
-        common = network, update, scratch
-        share = network.weights.dtype.type(0)
+        common, share = (network, update, scratch), self.dtype.type(0)
         return Passes(
-            address_for(passes.forward, *common, rows, 0, 0, 0, 0),
-            address_for(passes.backward, *common, rows, 0, 0, share, 0, 0, 0) if backward else 0,
-            address_for(passes.drop_inputs, network, rows, 0, 0, 0, 0) if network.dropout[0] > 0 else 0,
-            address_for(passes.penalize_and_move, *common, share, 0) if clip else 0,
+            address_for(passes.forward, self.dtype, *common, rows, 0, 0, 0, 0),
+            address_for(passes.backward, self.dtype, *common, rows, 0, 0, share, 0, 0, 0) if backward else 0,
+            address_for(passes.drop_inputs, self.dtype, network, rows, 0, 0, 0, 0) if network.dropout[0] > 0 else 0,
+            address_for(passes.penalize_and_move, self.dtype, *common, share, 0) if clip else 0,
         )
 
     # ---- training ----------------------------------------------------------------------------------------------------
@@ -73,7 +71,8 @@ class Session:
         ``optimizer`` is an :class:`OptimizerState`.
         """
         chunk = table.chunk_rows(self.flat.size)
-        if batch_size > chunk and not self.layout.norm_widths.any() and not self._drops():
+        needs_whole_batches = self.layout.norm_widths.any() or any(dropout_rates(self.settings, len(self.layout.widths) - 1))
+        if batch_size > chunk and not needs_whole_batches:
             return self._train_in_parts(table, order, batch_size, optimizer)
         chunk = max(batch_size, chunk - chunk % batch_size)
         network, scratch = self._prepare(batch_size, with_gradient=True)
@@ -82,16 +81,12 @@ class Session:
             which = order[start : start + chunk]
             update = self._update(table, optimizer, n_steps=-(-len(which) // batch_size))
             rows = table.rows(which)
-            if self._train_passes is None:
-                clip = self.settings.max_grad_norm is not None
-                self._train_passes = self._passes(network, update, scratch, rows, backward=True, clip=clip)
-            done = steps.train(self._train_passes, network, update, scratch, rows, len(which), batch_size)
+            clip = self.settings.max_grad_norm is not None
+            addresses = self._passes(network, update, scratch, rows, backward=True, clip=clip)
+            done = steps.train(addresses, network, update, scratch, rows, len(which), batch_size)
             if done < len(which):
                 return np.nan
         return self._reported(*self._totals) / len(order)
-
-    def _drops(self):
-        return self.settings.input_dropout > 0 or np.any(np.asarray(self.settings.dropout) > 0)
 
     def _train_in_parts(self, table, order, batch_size, optimizer):
         """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""
@@ -114,7 +109,7 @@ class Session:
 
     def _apply(self, network, update, scratch, n_rows):
         share = self.dtype.type(0)
-        clip_and_move = address_for(passes.penalize_and_move, network, update, scratch, share, 0)
+        clip_and_move = address_for(passes.penalize_and_move, self.dtype, network, update, scratch, share, 0)
         steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, n_rows)
 
     def settle_statistics(self, table, order):
@@ -131,7 +126,7 @@ class Session:
         # Batch norm needs all rows at once.
         block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.flat.size))
         network, scratch = self._prepare(block, with_gradient=True)
-        network = network._replace(dropout=np.zeros_like(network.dropout), out_offsets=network.normed_offsets)
+        network = without_dropout(network)
         update = self._update(table)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
         scratch.gradient[:] = 0
         self._totals[:] = 0

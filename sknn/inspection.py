@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
+from ._binding import activations_of
+
 _HEADINGS = ("Layer", "Output shape", "Parameters")
 
 
@@ -60,7 +62,7 @@ def summarize(estimator):
     """Return the :class:`Summary` of a fitted estimator."""
     check_is_fitted(estimator)
     layout, n_hidden = estimator._layout, len(estimator.coefs_) - 1
-    activations = estimator.activation if isinstance(estimator.activation, (list, tuple)) else [estimator.activation] * n_hidden
+    activations = activations_of(estimator, n_hidden)
     layers = []
     for i, (fan_in, fan_out, width, norm) in enumerate(
         zip(layout.fan_ins, layout.fan_outs, layout.widths, layout.norm_widths, strict=True)

@@ -117,6 +117,13 @@ def test_clipping_bounds_the_step():
     assert curve(max_grad_norm=1e9) == pytest.approx(curve(), rel=1e-12)
 
 
+def test_clipping_leaves_lbfgs_alone():
+    plain = MLPClassifier((5,), solver="lbfgs", max_iter=10, random_state=0).fit(X, y)
+    with pytest.warns(UserWarning, match="max_grad_norm"):
+        clipped = MLPClassifier((5,), solver="lbfgs", max_iter=10, random_state=0, max_grad_norm=0.01).fit(X, y)
+    assert clipped.loss_curve_ == plain.loss_curve_
+
+
 def test_deep_unscaled_network_stays_finite_when_clipped():
     clf = MLPClassifier((20,) * 50, max_iter=5, max_grad_norm=1.0, random_state=0, initializer="he_normal").fit(1000 * X, y)
     assert np.isfinite(clf.loss_curve_).all()

@@ -23,7 +23,7 @@ class Network(NamedTuple):
     z_offsets: np.ndarray  # of pre-activations in Scratch.values; layers share one place where f' needs only f
     a_offsets: np.ndarray  # of activations; for the output layer, of its pre-activations
     x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
-    normed_offsets: np.ndarray  # of its results, if it follows the activation
+    normed_offsets: np.ndarray  # of its results if it follows the activation, else of the activations
     out_offsets: np.ndarray  # of what the next layer reads: one of the above, or those after dropout
     statistics_offsets: np.ndarray  # of the batch's statistics, halved
     forwards: np.ndarray  # addresses of the hidden layers' activations

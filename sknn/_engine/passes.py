@@ -80,7 +80,7 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
         _normalize(network, update, scratch, layer, n_rows, weight, start, stop, network.a_offsets[layer], width)
     rate = network.dropout[layer + 1]
     if training and rate > 0:
-        source = network.a_offsets[layer] if network.norm != NORM_AFTER else network.normed_offsets[layer]
+        source = network.normed_offsets[layer]
         key = dropout_key(update.seed, update.first_step + step, layer + 1)
         for i in range(n_rows):
             begin = i * width + start
