@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from numbers import Integral
@@ -11,9 +12,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._binding import NORM_PLACES, activations_of, dropout_rates, hidden_parts, pieces_of
+from ._binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
 from ._data import Table
-from ._layout import COEFS, INTERCEPTS, flat_vector, make_layout, views
+from ._layout import flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
 from ._monitor import Monitor, split_rows
 from ._session import Session
@@ -29,7 +30,6 @@ from ._validation import (
     check_X,
     relative_weight,
 )
-from .initializers import INITIALIZERS
 from .inspection import summarize
 from .losses import LOSSES
 from .optimizers import OPTIMIZERS
@@ -51,6 +51,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             setattr(self, name, arguments[name])
 
     @classmethod
+    @functools.cache
     def _constructor_parameters(cls):
         return {name: value for name, value in inspect.signature(cls.__init__).parameters.items() if name != "self"}
 
@@ -186,16 +187,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _initialize(self, layout, dtype):
         """Return new weights and forget all earlier training."""
-        flat = np.zeros(layout.size, dtype)
-        parts = views(flat, layout)
-        activations = activations_of(self, len(layout.widths))  # the output layer is drawn like the last hidden one
-        initialize = INITIALIZERS[self.initializer].initialize
-        for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
-            activation = activations[min(layer, len(activations) - 1)] if activations else None
-            coef[...], intercept[...] = initialize(self._random_state, coef.shape, int(layout.widths[layer]), activation)
-        for name in ("batch_norm_scale_", "batch_norm_var_"):
-            for ones in parts.get(name, ()):
-                ones[:] = 1
+        flat = initial_weights(self, layout, dtype, self._random_state)
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(layout.fan_ins) + 1
         self.n_outputs_ = int(layout.fan_outs[-1])

@@ -6,10 +6,11 @@ from . import losses, optimizers, regularizers
 from ._engine import batch_norm, dropout
 from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
 from ._jit import address
-from ._layout import norm_part_offsets
+from ._layout import COEFS, INTERCEPTS, norm_part_offsets, views
 from ._tiles import PRODUCT, product
 from .activations import ACTIVATIONS, BACKWARD, FORWARD
 from .custom import Activation, custom_part
+from .initializers import INITIALIZERS
 
 NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
 
@@ -37,6 +38,21 @@ def dropout_rates(settings, n_hidden):
     """Return the rates of the inputs and of the hidden layers."""
     rates = settings.dropout
     return [settings.input_dropout, *(rates if np.ndim(rates) else [rates] * n_hidden)]
+
+
+def initial_weights(settings, layout, dtype, random_state):
+    """Return a flat vector of weights as training begins with them."""
+    flat = np.zeros(layout.size, dtype)
+    parts = views(flat, layout)
+    activations = activations_of(settings, len(layout.widths))  # the output layer is drawn like the last hidden one
+    initialize = INITIALIZERS[settings.initializer].initialize
+    for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
+        activation = activations[min(layer, len(activations) - 1)] if activations else None
+        coef[...], intercept[...] = initialize(random_state, coef.shape, int(layout.widths[layer]), activation)
+    for name in ("batch_norm_scale_", "batch_norm_var_"):
+        for ones in parts.get(name, ()):
+            ones[:] = 1
+    return flat
 
 
 class _Places:
@@ -105,22 +121,16 @@ def for_prediction(network, link, *, with_loss):
     )
 
 
-def bind_update(settings, dtype, mean_weight, optimizer=None, n_steps=0):
-    """Return what to do with gradients: only penalise them, or take the optimizer's next ``n_steps`` steps."""
-    nothing = np.empty(0, dtype)
-    step = step_sizes = first_step = seed = 0
-    states, h, decays = [nothing] * 3, nothing, np.ones(1, dtype)
-    if optimizer is not None:
-        part = optimizer.part
-        step, seed, first_step = address(part.step, optimizers.STEP, dtype), optimizer.seed, optimizer.n_steps
-        states[: len(optimizer.states)] = optimizer.states
-        h, rates = optimizer.hyperparameters(settings, n_steps)
-        h, decays = h.astype(dtype, order="C"), (1 - rates * settings.weight_decay).astype(dtype)
+def bind_update(settings, dtype, mean_weight, optimizer=None):
+    """Return what to do with gradients: only penalise them, or give them to an optimizer, whose steps are scheduled chunk by chunk."""
+    states, step, step_sizes, shrink, seed, max_norm = [np.empty(0, dtype)] * 3, 0, 0, 0, 0, 0.0
     regularizer = regularizers.REGULARIZERS["elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"]
-    shrink = 0
-    if optimizer is not None and regularizer.shrink is not None:
-        shrink = address(regularizer.shrink, regularizers.SHRINK, dtype)
-        step_sizes = address(part.step_sizes, optimizers.STEP_SIZES, dtype)
+    if optimizer is not None:
+        states[: len(optimizer.states)] = optimizer.states
+        step, seed, max_norm = address(optimizer.part.step, optimizers.STEP, dtype), optimizer.seed, settings.max_grad_norm or 0.0
+        if regularizer.shrink is not None:
+            shrink = address(regularizer.shrink, regularizers.SHRINK, dtype)
+            step_sizes = address(optimizer.part.step_sizes, optimizers.STEP_SIZES, dtype)
     strengths = settings.alpha / mean_weight * np.array([settings.l1_ratio, 1 - settings.l1_ratio])
     return Update(
         step,
@@ -128,15 +138,24 @@ def bind_update(settings, dtype, mean_weight, optimizer=None, n_steps=0):
         address(regularizer.penalize, regularizers.PENALIZE, dtype),
         shrink,
         strengths.astype(dtype),
-        h.reshape(-1),
-        h.shape[-1],
-        decays,
+        np.empty(0, dtype),
+        0,
+        np.ones(1, dtype),
         *states,
-        _vector([settings.max_grad_norm or 0.0 if optimizer is not None else 0.0], dtype),
+        _vector([max_norm], dtype),
         _vector([settings.batch_norm_momentum], dtype),
         seed,
-        first_step,
+        0,
     )
+
+
+def schedule_update(update, settings, optimizer, n_steps):
+    """Return ``update`` with the numbers of the optimizer's next ``n_steps`` steps, which are counted."""
+    dtype, first_step = update.decays.dtype, optimizer.n_steps
+    h, rates = optimizer.hyperparameters(settings, n_steps)
+    decays = (1 - rates * settings.weight_decay).astype(dtype)
+    h = h.astype(dtype, order="C")
+    return update._replace(hyperparameters=h.reshape(-1), n_hyperparameters=h.shape[-1], decays=decays, first_step=first_step)
 
 
 def _vector(values, dtype):

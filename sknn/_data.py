@@ -11,6 +11,10 @@ _CHUNK_BYTES = 4 << 20  # of dense rows at a time: they stay in the processor's 
 _CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
 
 
+def _cast_silently():
+    return np.errstate(over="ignore", invalid="ignore")  # what becomes inf makes the loss so, which is reported
+
+
 class Table:
     """Rows of X with their targets and weights, handed out as :class:`Rows` in the network's dtype.
 
@@ -40,17 +44,18 @@ class Table:
         by_time = _CHUNK_OPERATIONS / (3 * n_weights)
         return int(max(1, min(by_bytes, by_time)))
 
-    @np.errstate(over="ignore", invalid="ignore")  # what becomes inf makes the loss so, which is reported
     def rows(self, which):
-        """Return the rows ``which``, a slice or an array of indices; valid until the next call."""
+        """Return the rows ``which``, a slice, which may be a view, or an array of indices, a copy valid until the next call."""
         y = weight = self._nothing
         if self.y is not None:
             y, weight = self.y[which].ravel(), self.weight[which]
         if self.is_sparse:
             part = self.X[which]
+            with _cast_silently():
+                data = part.data.astype(self.dtype)
             return Rows(
                 self._nothing,
-                part.data.astype(self.dtype),
+                data,
                 part.indices.astype(np.int64),
                 part.indptr.astype(np.int64),
                 y,
@@ -61,15 +66,17 @@ class Table:
         return Rows(self._gather(which), self._nothing, self._no_indices, self._no_indices, y, weight, 0, 0)
 
     def _gather(self, which):
-        n_rows = len(range(self.n_rows)[which]) if isinstance(which, slice) else len(which)
+        is_slice, is_alike = isinstance(which, slice), self.X.dtype == self.dtype and self.X.flags.c_contiguous
+        if is_slice and is_alike and self.X.flags.behaved:  # aligned and writable, as kernels are compiled for
+            return self.X[which].reshape(-1)
+        n_rows = len(range(self.n_rows)[which]) if is_slice else len(which)
         size = n_rows * self.n_features
         if self._dense.size < size:
             self._dense = np.empty(size, self.dtype)
         block = self._dense[:size].reshape(n_rows, self.n_features)
-        if isinstance(which, slice):
-            np.copyto(block, self.X[which], casting="unsafe")
-        elif self.X.dtype == self.dtype and self.X.flags.c_contiguous:
+        if is_alike and not is_slice:
             np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
         else:
-            np.copyto(block, self.X[which], casting="unsafe")
+            with _cast_silently():
+                np.copyto(block, self.X[which], casting="unsafe")
         return self._dense

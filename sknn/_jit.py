@@ -4,6 +4,7 @@ Every kernel is decorated with :func:`jit` and nothing else, so that all share o
 
 - ``nogil``, so that threads train side by side;
 - ``error_model="numpy"``, because a division that may raise keeps LLVM from vectorising its loop;
+- no reference counts, which kernels that only read and write what they are given do not need: they took half the time of small steps;
 - fast-math without ``nnan`` and ``ninf``, because divergence is found by looking for NaN. ``reassoc`` lets sums be
   vectorised but ties their last bits to the vector width, so only sums that never reach a weight ask for it.
 
@@ -43,7 +44,7 @@ INTERPRETED = bool(config.DISABLE_JIT)
 PACKAGE = Path(__file__).resolve().parent
 
 _FASTMATH = ("contract", "nsz")
-_OPTIONS = {"nogil": True, "error_model": "numpy"}
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 

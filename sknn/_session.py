@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import losses
-from ._binding import bind_network, bind_update, dropout_rates, for_prediction, without_dropout
+from ._binding import bind_network, bind_update, for_prediction, without_dropout
 from ._engine import passes, steps
 from ._engine.network import Passes, Scratch
 from ._jit import address_for
@@ -33,7 +33,7 @@ class Session:
         self._gradient = np.empty(0, self.dtype)
         self._capacity = 0
 
-    def _prepare(self, n_rows, *, with_gradient):
+    def prepare(self, n_rows, *, with_gradient):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
         if n_rows > self._capacity:
             self._capacity = n_rows
@@ -53,7 +53,7 @@ class Session:
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
-    def _passes(self, network, update, scratch, rows, *, backward, clip=False):
+    def passes(self, network, update, scratch, rows, *, backward, clip=False):
         """Return the addresses of the passes that an entry point will call."""
         common, share = (network, update, scratch), self.dtype.type(0)
         return Passes(
@@ -63,61 +63,32 @@ class Session:
             address_for(passes.penalize_and_move, self.dtype, *common, share, 0) if clip else 0,
         )
 
-    # ---- training ----------------------------------------------------------------------------------------------------
-
-    def train(self, table, order, batch_size, optimizer):
-        """Take one pass over the rows ``order`` of ``table`` in batches; return the mean loss, NaN once a batch's is not finite.
-
-        ``optimizer`` is an :class:`OptimizerState`.
-        """
-        chunk = table.chunk_rows(self.flat.size)
-        needs_whole_batches = self.layout.norm_widths.any() or any(dropout_rates(self.settings, len(self.layout.widths) - 1))
-        if batch_size > chunk and not needs_whole_batches:
-            return self._train_in_parts(table, order, batch_size, optimizer)
-        chunk = max(batch_size, chunk - chunk % batch_size)
-        network, scratch = self._prepare(batch_size, with_gradient=True)
-        self._totals[:] = 0
-        for start in range(0, len(order), chunk):
-            which = order[start : start + chunk]
-            update = self._update(table, optimizer, n_steps=-(-len(which) // batch_size))
-            rows = table.rows(which)
-            clip = self.settings.max_grad_norm is not None
-            addresses = self._passes(network, update, scratch, rows, backward=True, clip=clip)
-            done = steps.train(addresses, network, update, scratch, rows, len(which), batch_size)
-            if done < len(which):
-                return np.nan
-        return self._reported(*self._totals) / len(order)
-
-    def _train_in_parts(self, table, order, batch_size, optimizer):
-        """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""
-        total = 0.0
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            network, scratch = self._accumulate(table, batch)
-            if not np.isfinite(self._totals[0]):
-                return np.nan
-            self._apply(network, self._update(table, optimizer, n_steps=1), scratch, len(batch))
-            total += self._reported(self._totals[0], len(batch) * self._totals[1])
-        return total / len(order)
+    # ---- gradients of many rows ----------------------------------------------------------------------------------------
 
     def loss_and_gradient(self, table, order):
         """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)`` over the rows ``order``."""
-        network, scratch = self._accumulate(table, order)
-        self._apply(network, self._update(table), scratch, len(order))
-        data, penalty = self._totals[0], len(order) * self._totals[1]
-        return (data + penalty) / len(order), self._reported(data, penalty) / len(order), scratch.gradient
+        update = bind_update(self.settings, self.dtype, table.mean_weight)
+        data, penalty = self.accumulate_and_apply(table, order, update)
+        return (data + penalty) / len(order), self.reported(data, penalty) / len(order), self._scratch.gradient
 
-    def _apply(self, network, update, scratch, n_rows):
-        share = self.dtype.type(0)
-        clip_and_move = address_for(passes.penalize_and_move, self.dtype, network, update, scratch, share, 0)
-        steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, n_rows)
+    def accumulate_and_apply(self, table, order, update):
+        """Add up the gradient over the rows ``order`` chunk by chunk, then use it; return ``(sum of losses, n_rows x penalty)``.
+
+        Rows whose losses are not finite are not used.
+        """
+        network, scratch = self._accumulate(table, order)
+        if np.isfinite(self._totals[0]):
+            share = self.dtype.type(0)
+            clip_and_move = address_for(passes.penalize_and_move, self.dtype, network, update, scratch, share, 0)
+            steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, len(order))
+        return self._totals[0], len(order) * self._totals[1]
 
     def settle_statistics(self, table, order):
         """Set batch norm's running statistics to those of the rows ``order``."""
         if self.layout.norm_widths.any():
             self._accumulate(table, order, norm_momentum=0.0)
 
-    def _reported(self, data, penalty):
+    def reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
         return (data / self.layout.fan_outs[-1] if self._loss.averages_outputs else data) + penalty
 
@@ -125,21 +96,18 @@ class Session:
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean."""
         # Batch norm needs all rows at once.
         block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.flat.size))
-        network, scratch = self._prepare(block, with_gradient=True)
+        network, scratch = self.prepare(block, with_gradient=True)
         network = without_dropout(network)
-        update = self._update(table)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
+        update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
         scratch.gradient[:] = 0
         self._totals[:] = 0
         scale = np.array([1 / len(order)], self.dtype)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
             rows = table.rows(which)
-            addresses = self._passes(network, update, scratch, rows, backward=True)
+            addresses = self.passes(network, update, scratch, rows, backward=True)
             steps.accumulate(addresses, network, update, scratch, rows, len(which), block, scale)
         return network, scratch
-
-    def _update(self, table, optimizer=None, n_steps=0):
-        return bind_update(self.settings, self.dtype, table.mean_weight, optimizer, n_steps)
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
@@ -151,7 +119,7 @@ class Session:
         """Return ``(predictions, mean loss without penalty)`` over the rows ``order``."""
         predictions, total = self._evaluate(table, order, link=True, with_loss=True)
         weight = table.weight[order].sum(dtype=np.float64)
-        return predictions, self._reported(total, 0.0) / weight if weight > 0 else np.nan
+        return predictions, self.reported(total, 0.0) / weight if weight > 0 else np.nan
 
     def hidden(self, table, layer):
         """Return the outputs of hidden layer ``layer`` for all rows, of shape (n_rows, n_units)."""
@@ -159,7 +127,7 @@ class Session:
 
     def _evaluate(self, table, order, *, link, with_loss, layer=-1):
         n_rows = table.n_rows if order is None else len(order)
-        network, scratch = self._prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
+        network, scratch = self.prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
         network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
         update = bind_update(self.settings, self.dtype, 1.0)
         self._totals[:] = 0
@@ -168,7 +136,7 @@ class Session:
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            addresses = self._passes(network, update, scratch, rows, backward=False)
+            addresses = self.passes(network, update, scratch, rows, backward=False)
             steps.evaluate(addresses, network, update, scratch, rows, stop - start, _BLOCK_ROWS, layer, outputs[start:stop].reshape(-1))
         return outputs, self._totals[0]
 

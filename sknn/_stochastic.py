@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ._batches import Batches
 from ._training import Training
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, warmup
@@ -19,7 +20,7 @@ class OptimizerState:
         self.states = [np.zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
         self.epoch, self.step_in_epoch, self.steps_per_epoch = 0, 0, 1
-        self.learning_rate = float(learning_rate)
+        self.learning_rate = self.rate_of_epoch = float(learning_rate)
         self.seed = seed
 
     @property
@@ -36,15 +37,14 @@ class OptimizerState:
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
         self.learning_rate = schedule_of(settings).after_epoch(settings, self.learning_rate, n_samples)
 
-    def rates(self, settings, n_steps):
-        """Return the learning rates of the next ``n_steps`` steps and how many epochs lie before each."""
-        epochs = self.epoch + np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
-        factor = schedule_of(settings).factor(settings, epochs)
-        return self.learning_rate * factor * warmup(settings, epochs + 1 / self.steps_per_epoch), epochs
-
     def hyperparameters(self, settings, n_steps):
         """Return the kernel's numbers for the next ``n_steps`` steps and their learning rates; count the steps."""
-        rates, epochs = self.rates(settings, n_steps)
+        epochs = self.epoch + np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
+        rates = np.empty(n_steps)
+        rates[:] = self.learning_rate * schedule_of(settings).factor(settings, epochs)
+        rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
+        if self.step_in_epoch == 0:
+            self.rate_of_epoch = float(rates[0])
         table = self.part.hyperparameters(settings, self.n_steps + 1, rates, epochs)
         self.n_steps += n_steps
         self.step_in_epoch += n_steps
@@ -79,6 +79,7 @@ class StochasticTraining(Training):
     def __init__(self, estimator, session, table, train_rows, monitor):
         super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
+        self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
         self._shuffle = None  # of the running epoch
         self._next_shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
 
@@ -116,12 +117,11 @@ class StochasticTraining(Training):
         estimator, started = self.estimator, time.perf_counter()
         optimizer = estimator._optimizer
         optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
-        rate = float(optimizer.rates(estimator, 1)[0][0])
-        loss = self.session.train(self.table, self._next_order(), self._batch_size, optimizer)
+        loss = self._batches.train(self._next_order())
         if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
-            self._diverged(rate, started)
+            self._diverged(optimizer.rate_of_epoch, started)
             return False
-        self._record(loss, *self._validate(), rate, started)
+        self._record(loss, *self._validate(), optimizer.rate_of_epoch, started)
         optimizer.end_epoch(estimator, estimator.t_)
         return True
 

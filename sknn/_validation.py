@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from numbers import Integral, Real
+from numbers import Integral, Number, Real
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -97,11 +97,11 @@ def check_parameters(estimator):
         pair = estimator.momentum
         if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value <= 1 for value in pair):
             raise ValueError(f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}.")
-    parameters = estimator.get_params(deep=False)
-    _check_quantile(parameters.get("quantile", 0.5))
-    defaults = {name: value.default for name, value in estimator._constructor_parameters().items()}
+    known = estimator._constructor_parameters()
+    if "quantile" in known:
+        _check_quantile(estimator.quantile)
     for name, acts in _ACTS.items():
-        if name in parameters and not _is_default(parameters[name], defaults[name]) and not acts(estimator):
+        if name in known and not _is_default(getattr(estimator, name), known[name].default) and not acts(estimator):
             _warn_without_effect(estimator, name)
     if estimator.solver == "lbfgs" and not SCHEDULES[estimator.learning_rate].sgd_only and estimator.learning_rate != "constant":
         _warn_without_effect(estimator, "learning_rate")
@@ -117,7 +117,7 @@ def _check_quantile(quantile):
 
 
 def _is_default(value, default):
-    return value is default or (np.ndim(value) == np.ndim(default) == 0 and value == default)
+    return value is default or (isinstance(value, (Number, str)) and value == default)
 
 
 def _warn_without_effect(estimator, name):

@@ -259,9 +259,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=False)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if type_of_target(y, input_name="y") == "multiclass-multioutput":
+        kind = type_of_target(y, input_name="y")
+        if kind == "multiclass-multioutput":
             raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
+        if kind not in ("binary", "multiclass", "multilabel-indicator"):
+            check_classification_targets(y)  # says what is wrong
         seen = unique_labels(y)
         if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (y.ndim == 2):
             raise ValueError(f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels.")

@@ -18,7 +18,7 @@ _ONE_CYCLE_RISE, _ONE_CYCLE_START, _ONE_CYCLE_END = 0.3, 25.0, 1e4
 
 
 def _one(settings, epochs):
-    return np.ones_like(epochs)
+    return 1.0
 
 
 def _keep(settings, rate, t):
@@ -78,9 +78,7 @@ def _coslog(settings, epochs):
 
 def warmup(settings, epochs):
     """Return the factor of the linear warm-up, for ``epochs`` counted to the end of the step."""
-    if settings.warmup_epochs == 0:
-        return np.ones_like(epochs)
-    return np.minimum(1.0, epochs / settings.warmup_epochs)
+    return np.minimum(1.0, epochs / settings.warmup_epochs) if settings.warmup_epochs > 0 else 1.0
 
 
 class Schedule(NamedTuple):

@@ -10,6 +10,7 @@ from test_optimizers import REFERENCE as OPTIMIZERS
 from test_optimizers import SETTINGS
 
 import sknn._data
+from sknn._batches import Batches
 from sknn._data import Table
 from sknn._session import Session
 from sknn._stochastic import OptimizerState
@@ -44,7 +45,8 @@ class Problem:
     def train(self, orders, batch_size, X=None):
         """Train for an epoch in each of the orders; return the losses."""
         with np.errstate(all="ignore"):
-            return [self.session.train(self.table(X), order, batch_size, self.optimizer) for order in orders]
+            batches = Batches(self.session, self.table(X), batch_size, self.optimizer)
+            return [batches.train(order) for order in orders]
 
     def oracle(self, orders, batch_size):
         """Return ``(weights, losses)`` that training should lead to, from the weights as they are."""

@@ -82,7 +82,9 @@ def evaluate(passes, network, update, scratch, rows, n_rows, block_size, layer, 
         call(passes.forward, network, update, scratch, rows, first, size, no, no)
         if layer >= 0:
             width, place = network.widths[layer], network.out_offsets[layer]
-            outputs[first * width : (first + size) * width] = scratch.values[place : place + size * width]
+            source, target = scratch.values[place : place + size * width], outputs[first * width : (first + size) * width]
+            for i in range(source.size):
+                target[i] = source[i]
         else:
             z = scratch.values[offset : offset + size * n_outputs]
             call(network.link, z, n_outputs, network.loss_shape, outputs[first * n_outputs : (first + size) * n_outputs])
