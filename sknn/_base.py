@@ -20,6 +20,7 @@ from ._monitor import Monitor, split_rows
 from ._session import Session
 from ._stochastic import OptimizerState, StochasticTraining
 from ._tasks import CallbackSupportMixin, EpochTasks
+from ._team import threads
 from ._training import HISTORY_COLUMNS
 from ._validation import (
     PARAMETER_CONSTRAINTS,
@@ -120,7 +121,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             n_epochs = 1 if incremental else self.max_iter
             tasks = EpochTasks(self, X, y, sample_weight, 0 if incremental else n_epochs, session)
             tasks.begin_fit()
-            self._training.run(n_epochs, tasks, warn=not incremental)
+            with threads.counted_fit():
+                self._training.run(n_epochs, tasks, warn=not incremental)
             tasks.end_fit()
             self._keeps_training = incremental
         return self

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._binding import bind_update, dropout_rates, schedule_update
 from ._engine import steps
+from ._team import Crew
 
 
 class Batches:
@@ -25,7 +26,9 @@ class Batches:
         self._in_parts = batch_size > chunk and not needs_whole_batches
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
-        self._bound = None
+        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size)
+        self._n_phases = 3 * len(layout.widths) + 2
+        self._passes = None
 
     def train(self, order):
         """Take one pass over the rows ``order``; return the mean loss, NaN once a batch's is not finite."""
@@ -33,26 +36,19 @@ class Batches:
         return total / len(order)
 
     def _train(self, order):
-        totals = None
+        network, scratch = self._session.prepare(self._batch_size, with_gradient=True)
+        scratch.totals[:] = 0
         for start in range(0, len(order), self._chunk):
             which = order[start : start + self._chunk]
             update = schedule_update(self._update, self._session.settings, self._optimizer, -(-len(which) // self._batch_size))
             rows = self._table.rows(which)
-            addresses, network, scratch = self._bind(update, rows)
-            if totals is None:
-                totals = scratch.totals
-                totals[:] = 0
-            if steps.train(addresses, network, update, scratch, rows, len(which), self._batch_size) < len(which):
+            if self._passes is None:
+                clip = self._session.settings.max_grad_norm is not None
+                self._passes = self._session.passes(network, update, scratch, rows, with_gradient=True, clip=clip)
+            before = self._passes, network, update, scratch, rows
+            if self._crew.run(before, self._n_phases, len(which), self._batch_size) < len(which):
                 return np.nan
-        return self._session.reported(*totals)
-
-    def _bind(self, update, rows):
-        """Return the addresses of the passes, the network and scratch memory; the same ones every time."""
-        if self._bound is None:
-            network, scratch = self._session.prepare(self._batch_size, with_gradient=True)
-            clip = self._session.settings.max_grad_norm is not None
-            self._bound = self._session.passes(network, update, scratch, rows, backward=True, clip=clip), network, scratch
-        return self._bound
+        return self._session.reported(*self._session.totals())
 
     def _train_in_parts(self, order):
         """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""

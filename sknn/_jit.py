@@ -100,6 +100,11 @@ def _kept_on_disk(dispatcher):
     return dispatcher
 
 
+def most_threads():
+    """Return how many threads Numba is allowed, by the processor or by ``NUMBA_NUM_THREADS``."""
+    return config.NUMBA_NUM_THREADS
+
+
 # ---- kernels by address ----------------------------------------------------------------------------------------------
 
 _interpreted_kernels = []  # with NUMBA_DISABLE_JIT=1 an address is an index into this table

@@ -3,8 +3,11 @@
 Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``.
 """
 
+import ctypes
 import platform
+import sys
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -102,3 +105,80 @@ flush_denormals = _flush_interpreted if _jit.INTERPRETED else _flush_compiled
 
 restore_denormals = _restore_interpreted if _jit.INTERPRETED else _restore_compiled
 """Give this thread its floating-point mode back."""
+
+
+# ---- threads ---------------------------------------------------------------------------------------------------------
+
+
+def _yield_address():
+    """Return the address of the system's function; cached kernels look it up under the name that it is given here."""
+    library = ctypes.CDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+    function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+llvmlite.binding.add_symbol("sknn_yield_thread", _yield_address())
+
+
+@intrinsic
+def _atomic_add(typing_context, array, index, value):
+    def codegen(context, builder, signature, values):
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.atomic_rmw("add", builder.gep(data, [values[1]]), values[2], "seq_cst")
+
+    return types.int64(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _atomic_load(typing_context, array, index):
+    def codegen(context, builder, signature, values):
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        return builder.load_atomic(builder.gep(data, [values[1]]), "acquire", 8, typ=ir.IntType(64))
+
+    return types.int64(array, types.int64), codegen
+
+
+@intrinsic
+def _pause(typing_context):
+    def codegen(context, builder, signature, values):
+        if _IS_X86:
+            builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def _yield_thread(typing_context):
+    def codegen(context, builder, signature, values):
+        function = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, function, "sknn_yield_thread"), [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def _atomic_add_interpreted(array, index, value):
+    array[index] += value
+    return array[index] - value
+
+
+def _atomic_load_interpreted(array, index):
+    return array[index]
+
+
+def _do_nothing():
+    return None
+
+
+atomic_add = _atomic_add_interpreted if _jit.INTERPRETED else _atomic_add
+"""Add to an element of a vector of int64; return what it was. What was written before is seen by whoever reads the sum after."""
+
+atomic_load = _atomic_load_interpreted if _jit.INTERPRETED else _atomic_load
+"""Return an element of a vector of int64 that other threads change."""
+
+pause = _do_nothing if _jit.INTERPRETED else _pause
+"""Wait for a few cycles of the processor."""
+
+yield_thread = _do_nothing if _jit.INTERPRETED else _yield_thread
+"""Let another thread have the core, if one wants it."""

@@ -4,8 +4,9 @@ import numpy as np
 
 from . import losses
 from ._binding import bind_network, bind_update, for_prediction, without_dropout
-from ._engine import passes, steps
-from ._engine.network import Passes, Scratch
+from ._engine import backward, forward, steps
+from ._engine.dense import most_blocks
+from ._engine.network import Passes, Scratch, Team
 from ._jit import address_for
 from ._layout import views
 
@@ -29,7 +30,7 @@ class Session:
     def __init__(self, flat, layout, settings, loss):
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
-        self._totals = np.zeros(2)
+        self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
         self._gradient = np.empty(0, self.dtype)
         self._capacity = 0
 
@@ -39,28 +40,31 @@ class Session:
             self._capacity = n_rows
             self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
             widest = n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max()))
+            self._n_row_totals, block_counts = 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
+            total_offsets = self._n_row_totals + np.cumsum(block_counts) - block_counts
             self._scratch = Scratch(
                 np.empty(n_values, self.dtype),
                 np.empty(n_deltas, self.dtype),
                 delta_offsets,
                 np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
-                np.empty(3 * widest, self.dtype),
+                np.empty(4 * widest, self.dtype),
                 self._gradient,
-                self._totals,
+                np.zeros(self._n_row_totals + block_counts.sum()),
+                total_offsets,
             )
         if with_gradient and self._gradient.size == 0:
             self._gradient = np.zeros(self.flat.size, self.dtype)
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
-    def passes(self, network, update, scratch, rows, *, backward, clip=False):
+    def passes(self, network, update, scratch, rows, *, with_gradient, clip=False):
         """Return the addresses of the passes that an entry point will call."""
-        common, share = (network, update, scratch), self.dtype.type(0)
+        common, team, scale, drops = (network, update, scratch), self._alone, self.dtype.type(1), network.dropout[0] > 0
         return Passes(
-            address_for(passes.forward, self.dtype, *common, rows, 0, 0, 0, 0),
-            address_for(passes.backward, self.dtype, *common, rows, 0, 0, share, 0, 0, 0) if backward else 0,
-            address_for(passes.drop_inputs, self.dtype, network, rows, 0, 0, 0, 0) if network.dropout[0] > 0 else 0,
-            address_for(passes.penalize_and_move, self.dtype, *common, share, 0) if clip else 0,
+            address_for(forward.forward, self.dtype, *common, rows, team, 0, 0, 0, scale, 0),
+            address_for(backward.backward, self.dtype, *common, rows, team, 0, 0, 0, 0, 0) if with_gradient else 0,
+            address_for(forward.drop_inputs, self.dtype, network, rows, team, 0, 0, 0, 0, 0) if with_gradient and drops else 0,
+            address_for(backward.penalize_and_move, self.dtype, *common, team, 0, 0) if clip else 0,
         )
 
     # ---- gradients of many rows ----------------------------------------------------------------------------------------
@@ -77,16 +81,20 @@ class Session:
         Rows whose losses are not finite are not used.
         """
         network, scratch = self._accumulate(table, order)
-        if np.isfinite(self._totals[0]):
-            share = self.dtype.type(0)
-            clip_and_move = address_for(passes.penalize_and_move, self.dtype, network, update, scratch, share, 0)
-            steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, len(order))
-        return self._totals[0], len(order) * self._totals[1]
+        if np.isfinite(self.totals()[0]):
+            clip_and_move = address_for(backward.penalize_and_move, self.dtype, network, update, scratch, self._alone, 0, 0)
+            steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, self._alone, len(order))
+        return self.totals()
 
     def settle_statistics(self, table, order):
         """Set batch norm's running statistics to those of the rows ``order``."""
         if self.layout.norm_widths.any():
             self._accumulate(table, order, norm_momentum=0.0)
+
+    def totals(self):
+        """Return the sum of the losses and of the penalties (each times its batch's rows) since they were set to 0."""
+        totals = self._scratch.totals
+        return float(totals[: self._n_row_totals].sum()), float(totals[self._n_row_totals :].sum())
 
     def reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
@@ -100,13 +108,13 @@ class Session:
         network = without_dropout(network)
         update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
         scratch.gradient[:] = 0
-        self._totals[:] = 0
+        scratch.totals[:] = 0
         scale = np.array([1 / len(order)], self.dtype)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
             rows = table.rows(which)
-            addresses = self.passes(network, update, scratch, rows, backward=True)
-            steps.accumulate(addresses, network, update, scratch, rows, len(which), block, scale)
+            addresses = self.passes(network, update, scratch, rows, with_gradient=True)
+            steps.accumulate(addresses, network, update, scratch, rows, self._alone, len(which), block, scale)
         return network, scratch
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -130,15 +138,16 @@ class Session:
         network, scratch = self.prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
         network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
         update = bind_update(self.settings, self.dtype, 1.0)
-        self._totals[:] = 0
+        scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
         chunk = table.chunk_rows(self.flat.size)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            addresses = self.passes(network, update, scratch, rows, backward=False)
-            steps.evaluate(addresses, network, update, scratch, rows, stop - start, _BLOCK_ROWS, layer, outputs[start:stop].reshape(-1))
-        return outputs, self._totals[0]
+            addresses = self.passes(network, update, scratch, rows, with_gradient=False)
+            target = outputs[start:stop].reshape(-1)
+            steps.evaluate(addresses, network, update, scratch, rows, self._alone, stop - start, _BLOCK_ROWS, layer, target)
+        return outputs, self.totals()[0]
 
     def fitted_attributes(self):
         """Return the attributes that make a copy of the estimator predict with a copy of the weights as they are now."""

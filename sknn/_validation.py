@@ -64,9 +64,9 @@ PARAMETER_CONSTRAINTS = {
 
 # When an added parameter acts. One that was set and does not is reported, since scikit-learn's own never would be.
 _ACTS = {
-    "negative_slope": lambda est: "leaky_relu" in _names(est.activation),
-    "elu_alpha": lambda est: "elu" in _names(est.activation),
-    "maxout_pieces": lambda est: "maxout" in _names(est.activation),
+    "negative_slope": lambda est: "negative_slope" in _parameters_of(est.activation),
+    "elu_alpha": lambda est: "elu_alpha" in _parameters_of(est.activation),
+    "maxout_pieces": lambda est: "maxout_pieces" in _parameters_of(est.activation),
     "rho": lambda est: est.solver in ("rmsprop", "adadelta"),
     "decay_rate": lambda est: est.solver != "lbfgs" and est.learning_rate in ("exponential", "inverse_time", "step", "plateau"),
     "warmup_epochs": lambda est: est.solver != "lbfgs",
@@ -84,8 +84,11 @@ _ACTS = {
 }
 
 
-def _names(activation):
-    return activation if isinstance(activation, (list, tuple)) else [activation]
+def _parameters_of(activation):
+    """Return the constructor arguments that an activation, or one of several, reads."""
+    chosen = activation if isinstance(activation, (list, tuple)) else [activation]
+    parts = [ACTIVATIONS[name] for name in chosen if isinstance(name, str)]
+    return {name for part in parts for name in (part.parameter, part.pieces)}
 
 
 def check_parameters(estimator):

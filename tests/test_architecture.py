@@ -2,13 +2,17 @@
 
 import ast
 import graphlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import processes
 import pytest
+from sklearn.datasets import load_iris
 
 import sknn
+from sknn.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
 FOUNDATIONS = ("_jit", "_native", "_tiles", "_math")
@@ -125,3 +129,59 @@ def test_no_error_is_silenced(name):
     handlers = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.ExceptHandler)]
     assert [node.lineno for node in handlers if node.type is None] == []
     assert [node.lineno for node in handlers if isinstance(node.body[0], ast.Pass) or ast.unparse(node.body[0]) == "..."] == []
+
+
+# ---- what adding a part touches --------------------------------------------------------------------------------------
+
+# scikit-learn's own names, which defaults, outputs and its rule for starting weights speak of
+NAMES_ELSEWHERE = {"identity", "logistic", "sigmoid", "tanh", "relu"}
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "activations"])
+def test_activations_are_named_in_their_file_only(name):
+    strings = {node.value for node in ast.walk(TREES[name]) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    assert not strings & (set(ACTIVATIONS) - NAMES_ELSEWHERE)
+
+
+NEW_ACTIVATION = """
+
+@jit
+def _softsign(z, shape, a):
+    for i in range(z.size):
+        a[i] = z[i] / (one(shape) + abs(z[i]))
+
+
+@jit
+def _softsign_backward(z, a, shape, da, dz):
+    for i in range(dz.size):
+        rest = one(shape) - abs(a[i])
+        dz[i] = da[i] * rest * rest
+
+
+ACTIVATIONS["softsign"] = ActivationPart(_softsign, _softsign_backward, "f(z) = z / (1 + |z|)")
+"""
+
+
+def use_the_new_activation():
+    X, y = load_iris(return_X_y=True)
+    model = sknn.MLPClassifier((20,), activation="softsign", tol=1e-3, learning_rate_init=0.01, max_iter=300, random_state=0).fit(X, y)
+    z = X @ model.coefs_[0] + model.intercepts_[0]
+    difference = model.hidden_features(X) - z / (1 + abs(z))
+    return {
+        "origin": sknn.__file__,
+        "difference": float(abs(difference).max()),
+        "score": model.score(X, y),
+        "is_documented": "softsign" in sknn.MLPClassifier.__doc__ and "z / (1 + |z|)" in sknn.MLPClassifier.__doc__,
+    }
+
+
+def test_an_activation_needs_nothing_but_its_row(tmp_path):
+    """In a copy of the package, text at the end of one file makes a new name known to validation, training and documentation."""
+    shutil.copytree(PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "sknn" / "activations.py").open("a") as file:
+        file.write(NEW_ACTIVATION)
+    found = processes.run(use_the_new_activation, root=tmp_path).value
+    assert found["origin"] == str(tmp_path / "sknn" / "__init__.py")
+    assert found["difference"] < 1e-12
+    assert found["score"] > 0.95
+    assert found["is_documented"]

@@ -7,14 +7,25 @@ from .._jit import jit
 from .._native import call
 from .._tiles import transpose
 
+COLUMNS = 96  # of a block, or rows of W: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
-_BLOCK = 96  # columns, or rows of W: whole tiles of every width
+SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks at all elements of the batch
+_VECTOR = 16  # elements in the largest vector register
 
 
 @jit(inline=True)
-def block_width(n_rows, fan_in, fan_out, width):
-    """Return how many of ``width`` columns (or rows of W) make a block of the layer's products."""
-    return width if n_rows * fan_in * fan_out <= _SMALL_PRODUCT else min(width, _BLOCK)
+def block_size(n_operations, width, largest):
+    """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
+    if n_operations <= _SMALL_PRODUCT:
+        return width
+    n_blocks = (width + largest - 1) // largest
+    even = (width + n_blocks - 1) // n_blocks
+    return min(width, (even + _VECTOR - 1) // _VECTOR * _VECTOR)
+
+
+def most_blocks(width):
+    """Return a bound of the number of blocks of ``width`` columns or rows."""
+    return width // _VECTOR + 1 + SPARSE_BLOCKS
 
 
 @jit

@@ -41,6 +41,14 @@ class Network(NamedTuple):
     drop_in_place: int
 
 
+class Team(NamedTuple):
+    """The threads that run an entry point together."""
+
+    size: int
+    slots: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
+    stop: np.ndarray  # one int64: not 0 once everyone has to leave
+
+
 class Passes(NamedTuple):
     """Addresses of the engine's own passes, each compiled once for all entry points, and only if it is used."""
 
@@ -90,6 +98,7 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
     delta_offsets: np.ndarray
     statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
-    work: np.ndarray  # for one layer's deltas on their way through transposes
+    work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da transposed and not
     gradient: np.ndarray  # laid out like the weights
-    totals: np.ndarray  # float64: sum of weighted losses, sum of penalties
+    totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
+    total_offsets: np.ndarray  # of each layer's first block

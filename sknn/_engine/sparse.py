@@ -5,35 +5,38 @@ Called by address, like batch norm and dropout, so that only who uses them compi
 
 from .._jit import jit
 
-AFFINE = "run ints ints int int run run int run"
-WEIGHT_GRADIENT = "run ints ints int int run int int run"
+AFFINE = "run ints ints int int run run int int int run"
+WEIGHT_GRADIENT = "run ints ints int int run int int int int run"
 
 
 @jit
-def affine(data, indices, indptr, first, n_rows, w, b, fan_out, z):
-    """Compute ``z = X W + b`` for CSR rows ``first:first + n_rows``."""
+def affine(data, indices, indptr, first, n_rows, w, b, fan_out, start, stop, z):
+    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``."""
     for i in range(n_rows):
-        out = z[i * fan_out : (i + 1) * fan_out]
-        for j in range(fan_out):
-            out[j] = b[j]
+        out, intercept = z[i * fan_out + start : i * fan_out + stop], b[start:stop]
+        for j in range(out.size):
+            out[j] = intercept[j]
         for position in range(indptr[first + i], indptr[first + i + 1]):
             x = data[position]
-            start = indices[position] * fan_out
-            weights = w[start : start + fan_out]
-            for j in range(fan_out):
+            row = indices[position] * fan_out
+            weights = w[row + start : row + stop]
+            for j in range(out.size):
                 out[j] += x * weights[j]
 
 
 @jit
-def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, add, g):
-    """Compute ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g``, or ``add`` it."""
+def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, stop, add, g):
+    """Compute rows ``start:stop`` of ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g`` (which begins there), or ``add`` them."""
     if not add:
-        g[:] = 0
+        whole = g[: (stop - start) * fan_out]
+        for i in range(whole.size):
+            whole[i] = 0
     for i in range(n_rows):
         delta = dz[i * fan_out : (i + 1) * fan_out]
         for position in range(indptr[first + i], indptr[first + i + 1]):
-            x = data[position]
-            start = indices[position] * fan_out
-            out = g[start : start + fan_out]
-            for j in range(fan_out):
-                out[j] += x * delta[j]
+            feature = indices[position]
+            if start <= feature < stop:
+                x = data[position]
+                out = g[(feature - start) * fan_out : (feature - start + 1) * fan_out]
+                for j in range(delta.size):
+                    out[j] += x * delta[j]

@@ -1,0 +1,140 @@
+"""Threads that help a fit through its chunks: how many, where they come from, and how they leave.
+
+A helper calls the same entry point with the same arguments as the fit's own thread, which needs no one: it computes
+whatever nobody else claims. So a helper that does not start, comes late or is put aside by the system delays nothing.
+"""
+
+import contextlib
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import joblib
+import numpy as np
+
+from ._engine.network import Team
+from ._engine.team import SLOT
+from ._jit import INTERPRETED, most_threads
+
+_OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
+_DISTURBED = 1.4  # times the best pace so far: others want the cores
+_PATIENCE = 16  # chunks between two looks at whether the other size of the team would be faster
+
+
+class Threads:
+    """The process' helping threads, and the number of fits that share the cores."""
+
+    def __init__(self):
+        self._lock, self._pool, self.n_fits = threading.Lock(), None, 0
+
+    @contextlib.contextmanager
+    def counted_fit(self):
+        """Count a fit while the block runs."""
+        with self._lock:
+            self.n_fits += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.n_fits -= 1
+
+    def start(self, function, *arguments):
+        """Let a thread call ``function``; return its future, or None if no thread can be had."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="sknn")
+        try:
+            return self._pool.submit(function, *arguments)
+        except RuntimeError:  # no more threads, or the interpreter is on its way out
+            return None
+
+
+def usable_cores():
+    """Return how many cores this process may use, by affinity, control groups, joblib's and Numba's limits."""
+    return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), most_threads()))
+
+
+threads = Threads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=threads.__init__)  # a child has neither the threads nor the fits of its parent
+
+
+class Pace:
+    """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
+
+    That is looked at when chunks take much longer than the best one did, which happens when others want the cores.
+    """
+
+    def __init__(self, most):
+        self.most, self.size = most, most
+        self._last, self._best, self._wait = {}, np.inf, 0
+
+    def measured(self, size, seconds_per_row):
+        """Take note of a chunk's pace and choose the size for the next one."""
+        self._last[size] = seconds_per_row
+        self._wait -= 1
+        if size == self.most:
+            self._best = min(self._best, seconds_per_row)
+        if self._wait > 0:
+            return
+        if len(self._last) == 2:
+            self.size = min(self._last, key=self._last.get)
+            self._last, self._wait = {}, _PATIENCE
+        elif size == 1 or seconds_per_row > _DISTURBED * self._best:
+            self.size = self.most if size == 1 else 1  # try the other size
+
+
+class Crew:
+    """The threads that train one network.
+
+    Parameters
+    ----------
+    entry : kernel
+        The entry point; it takes a :class:`Team` and returns how many rows it used.
+    n_operations : int
+        Multiplications of a step.
+    """
+
+    def __init__(self, entry, n_operations):
+        self._entry = entry
+        self._most = max(1, min(usable_cores(), n_operations // _OPERATIONS)) if n_operations >= 2 * _OPERATIONS else 1
+        self._pace = Pace(self._most)
+        self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
+
+    def run(self, before, n_phases, n_rows, batch_size):
+        """Call the entry point for a chunk, with the arguments ``before`` the team; return what it returns."""
+        size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits))) if self._most > 1 else 1
+        if size == 1 and self._most == 1:
+            self._alone.stop[0] = 0
+            return self._entry(*before, self._alone, n_rows, batch_size)
+        started = time.perf_counter()
+        n_done = self._run_together(before, n_phases, n_rows, batch_size, size)
+        self._pace.measured(size, (time.perf_counter() - started) / n_rows)
+        return n_done
+
+    def _run_together(self, before, n_phases, n_rows, batch_size, size):
+        n_steps = -(-n_rows // batch_size)
+        team = Team(size, np.zeros(n_steps * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
+        arguments = (*before, team, n_rows, batch_size)
+        helpers = [threads.start(self._help, team, arguments) for _ in range(size - 1)]
+        helpers = [helper for helper in helpers if helper is not None]
+        n_done = 0
+        try:
+            n_done = self._entry(*arguments)
+        finally:
+            running = [helper for helper in helpers if not helper.cancel()]
+            if n_done < n_rows:  # nobody may go on with what is taken back now
+                team.stop[0] = 1
+                wait(running)
+        for helper in running:
+            if helper.done():
+                helper.result()  # raises what it raised
+        return n_done
+
+    def _help(self, team, arguments):
+        try:
+            self._entry(*arguments)
+        except BaseException:
+            team.stop[0] = 1
+            raise

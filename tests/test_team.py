@@ -1,0 +1,299 @@
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import processes
+import pytest
+from reference import bits, compiled_only
+from scipy import sparse
+
+import sknn._team
+from sknn import MLPClassifier
+from sknn._engine.network import Team
+from sknn._engine.team import SLOT
+from sknn._layout import make_layout
+from sknn._team import Crew, Pace, Threads, threads, usable_cores
+
+pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(300, 90)).astype(np.float32)
+y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
+SETTINGS = {
+    "adam": {},
+    "float64, odd batches": {"dtype": "float64", "batch_size": 67},
+    "sgd, tanh": {"solver": "sgd", "activation": "tanh", "learning_rate_init": 0.1},
+    "wide": {"hidden_layer_sizes": (300, 17)},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.2},
+    "batch norm before": {"batch_norm": "before", "activation": ["relu", "logistic"]},
+    "batch norm after, dropout": {"batch_norm": "after", "dropout": [0.0, 0.5]},
+    "maxout": {"activation": "maxout", "maxout_pieces": 3},
+    "clipped": {"max_grad_norm": 0.1},
+    "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
+    "early stopping": {"early_stopping": True},
+}
+
+
+@pytest.fixture
+def sharing(monkeypatch):
+    """Return a function that lets every fit from then on be shared by so many threads."""
+
+    def share(size):
+        monkeypatch.setattr(sknn._team, "_OPERATIONS", 1)
+        monkeypatch.setattr(sknn._team, "usable_cores", lambda: size)
+        monkeypatch.setattr(sknn._team, "_DISTURBED", np.inf)  # always the whole team
+        monkeypatch.setattr(sknn._team, "threads", Threads())
+
+    return share
+
+
+def fit(data=X, kind=MLPClassifier, **settings):
+    model = kind(**{"hidden_layer_sizes": (130, 100), "batch_size": 100, "max_iter": 3, "random_state": 0} | settings)
+    return model.fit(data, y)
+
+
+def assert_same(model, other):
+    for mine, theirs in zip((*model.coefs_, *model.intercepts_), (*other.coefs_, *other.intercepts_), strict=True):
+        np.testing.assert_array_equal(bits(mine), bits(theirs))
+    assert model.loss_curve_ == other.loss_curve_
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_weights_are_the_same_bits_for_every_size_of_the_team(sharing, settings):
+    sharing(1)
+    alone = fit(**settings)
+    for size in (2, 3, 7):
+        sharing(size)
+        assert_same(fit(**settings), alone)
+
+
+def test_sparse_input_is_shared(sharing):
+    data = sparse.csr_array(X * (np.abs(X) > 1))
+    sharing(1)
+    alone = fit(data, input_dropout=0.2)
+    sharing(3)
+    assert_same(fit(data, input_dropout=0.2), alone)
+
+
+def test_several_fits_at_once_give_what_each_gives_alone(sharing):
+    sharing(2)
+    expected = [fit(random_state=seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        for model, other in zip(pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True):
+            assert_same(model, other)
+
+
+def captured_arguments(model):
+    """Return what an entry point is called with before the team, after a fit that leaves it for another chunk."""
+    caught, entry = [], sknn._batches.steps.train
+
+    def catch(*arguments):
+        caught.append(arguments)
+        return entry(*arguments)
+
+    sknn._batches.steps.train = catch
+    try:
+        model.fit(X, y)
+    finally:
+        sknn._batches.steps.train = entry
+    return caught[0][:5]
+
+
+def test_any_threads_together_do_the_whole_work():
+    settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
+    arguments = captured_arguments(MLPClassifier((130, 100), **settings))
+    network, update = arguments[1:3]
+    expected = network.weights.copy()
+    network.weights[:] = sknn._binding.initial_weights(MLPClassifier(), *layout_and_generator())
+    for state in (update.state_0, update.state_1):
+        state[:] = 0
+    n_phases = 3 * len(network.fan_ins) + 2
+    team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
+    with ThreadPoolExecutor(3) as pool:
+        done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100), range(3))
+    assert list(done) == [300] * 3
+    np.testing.assert_array_equal(bits(network.weights), bits(expected))
+    blocks = team.slots.reshape(-1, SLOT)[:, 1]
+    assert blocks.sum() > 3 * 8
+
+
+def layout_and_generator():
+    return make_layout([90, 130, 100, 4], [1, 1], None), np.dtype(np.float32), np.random.RandomState(0)
+
+
+# ---- what may go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_threads_that_cannot_start_are_not_needed(sharing, monkeypatch):
+    sharing(1)
+    alone = fit()
+    sharing(3)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert_same(fit(), alone)
+    assert_same(fit(), alone)
+
+
+def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch):
+    sharing(1)
+    alone = fit()
+    sharing(2)
+    late, start = [], sknn._team.threads.start
+    monkeypatch.setattr(sknn._team.threads, "start", lambda *job: late.append(job) or None)
+    model = fit()
+    for job in late:
+        start(*job).result(timeout=30)
+    assert len(late) == 3
+    assert_same(model, alone)
+
+
+def entry_that_raises(in_helper):
+    """Return an entry point that raises in one kind of thread and waits to be stopped in the other."""
+    caller = threading.get_ident()
+    started = threading.Event()
+
+    def entry(team, n_rows, batch_size):
+        if (threading.get_ident() != caller) == in_helper:
+            started.wait(10)
+            raise FloatingPointError("this thread")
+        started.set()
+        deadline = time.monotonic() + 10
+        while team.stop[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return 0 if team.stop[0] else n_rows
+
+    return entry
+
+
+@pytest.mark.parametrize("in_helper", [False, True])
+def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
+    sharing(2)
+    started = time.monotonic()
+    with pytest.raises(FloatingPointError, match="this thread"):
+        Crew(entry_that_raises(in_helper), 10**9).run((), 5, 10, 10)
+    assert time.monotonic() - started < 9
+
+
+def test_divergence_ends_as_it_does_alone(sharing):
+    for size in (1, 3):
+        sharing(size)
+        with pytest.raises(ValueError, match="learning_rate_init"):
+            fit(learning_rate_init=1e30)
+        with pytest.raises(ValueError, match="learning_rate_init"):
+            fit(learning_rate_init=1e30, solver="sgd", batch_size=30)
+    assert sknn._team.threads.n_fits == 0
+
+
+def test_no_thread_is_busy_after_a_fit(sharing):
+    sharing(3)
+    fit()
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1
+
+
+def fit_in_child(queue):
+    queue.put(fit().loss_)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_fork_after_a_fit(sharing):
+    sharing(2)
+    model = fit()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=fit_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == model.loss_
+    child.join(60)
+    assert child.exitcode == 0
+
+
+# ---- how many --------------------------------------------------------------------------------------------------------
+
+
+def team_sizes(n_operations, n_chunks=1):
+    """Return the sizes of the teams that a crew forms."""
+    sizes = []
+
+    def entry(team, n_rows, batch_size):
+        sizes.append(team.size)
+        return n_rows
+
+    crew = Crew(entry, n_operations)
+    for _ in range(n_chunks):
+        sizes.clear()
+        crew.run((), 5, 10, 10)
+    return set(sizes)
+
+
+def test_small_steps_stay_on_one_thread(monkeypatch):
+    monkeypatch.setattr(sknn._team, "usable_cores", lambda: 4)
+    assert team_sizes(sknn._team._OPERATIONS) == {1}
+    assert team_sizes(3 * sknn._team._OPERATIONS) == {3}
+    assert team_sizes(30 * sknn._team._OPERATIONS) == {4}
+
+
+def test_fits_at_once_share_the_cores(monkeypatch):
+    monkeypatch.setattr(sknn._team, "usable_cores", lambda: 4)
+    with threads.counted_fit():
+        assert team_sizes(10**9) == {4}
+        with threads.counted_fit():
+            assert team_sizes(10**9) == {2}
+            with threads.counted_fit(), threads.counted_fit(), threads.counted_fit():
+                assert team_sizes(10**9) == {1}
+    assert threads.n_fits == 0
+
+
+def test_a_failing_fit_is_no_longer_counted():
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        fit(learning_rate_init=1e30)
+    assert threads.n_fits == 0
+
+
+def cores():
+    return usable_cores()
+
+
+@pytest.mark.parametrize("variable", ["LOKY_MAX_CPU_COUNT", "NUMBA_NUM_THREADS"])
+def test_limits_of_others_are_kept(variable):
+    assert processes.run(cores, **{variable: "1"}).value == 1
+
+
+def test_pace_goes_to_the_faster_size_and_looks_again():
+    pace = Pace(2)
+    sizes = []
+    for chunk in range(120):
+        disturbed = 20 <= chunk < 80
+        seconds = {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[pace.size]
+        sizes.append(pace.size)
+        pace.measured(pace.size, seconds)
+    assert set(sizes[:20]) == {2}
+    assert sizes[20:80].count(2) <= 8
+    assert sizes[100:].count(1) <= 2
+
+
+def test_pace_of_one_thread_has_no_choice():
+    pace = Pace(1)
+    for seconds in (1.0, 5.0, 9.0):
+        pace.measured(1, seconds)
+    assert pace.size == 1
+
+
+def test_a_late_thread_finds_nothing_left():
+    """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
+    model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
+    passes, network, update, scratch, rows = captured_arguments(model)
+    slots = np.full(8 * 8, 10**6)
+    weights = network.weights.copy()
+    assert sknn._batches.steps.train(passes, network, update, scratch, rows, Team(2, slots, np.zeros(1, np.int64)), 300, 300) == 300
+    np.testing.assert_array_equal(network.weights, weights)
