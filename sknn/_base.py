@@ -17,6 +17,7 @@ from ._data import Table
 from ._layout import flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
 from ._monitor import Monitor, split_rows
+from ._prediction import keep_session, session_for
 from ._session import Session
 from ._stochastic import OptimizerState, StochasticTraining
 from ._tasks import CallbackSupportMixin, EpochTasks
@@ -251,14 +252,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _outputs(self, X, *, link=True):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not ``link``."""
         session, table = self._for_prediction(X)
-        return session.outputs(table, link=link)
+        outputs = session.outputs(table, link=link)
+        keep_session(self, session)
+        return outputs
 
     def _for_prediction(self, X):
         check_is_fitted(self)
         X = check_X(self, X)
-        dtype = np.dtype(np.float32 if len(self.coefs_) and np.asarray(self.coefs_[0]).dtype == np.float32 else np.float64)
-        session = Session(flat_vector(self, self._layout, dtype), self._layout, self, self._loss_name)
-        return session, Table(X, None, None, dtype)
+        session = session_for(self)
+        return session, Table(X, None, None, session.dtype)
 
     def hidden_features(self, X, layer=-1):
         """Return the outputs of a hidden layer, as the next layer reads them in prediction.

@@ -26,8 +26,7 @@ class Batches:
         self._in_parts = batch_size > chunk and not needs_whole_batches
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
-        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size)
-        self._n_phases = 3 * len(layout.widths) + 2
+        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths))
         self._passes = None
 
     def train(self, order):
@@ -46,7 +45,7 @@ class Batches:
                 clip = self._session.settings.max_grad_norm is not None
                 self._passes = self._session.passes(network, update, scratch, rows, with_gradient=True, clip=clip)
             before = self._passes, network, update, scratch, rows
-            if self._crew.run(before, self._n_phases, len(which), self._batch_size) < len(which):
+            if self._crew.run(before, len(which), self._batch_size) < len(which):
                 return np.nan
         return self._session.reported(*self._session.totals())
 

@@ -1,5 +1,7 @@
 """From an estimator's parameters to the engine's NamedTuples: addresses of its parts, places of its values."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from . import losses, optimizers, regularizers
@@ -119,6 +121,25 @@ def for_prediction(network, link, *, with_loss):
         loss=network.loss if with_loss else 0,
         link=address(link, losses.LINK, network.weights.dtype),
     )
+
+
+_PARTS = (*ACTIVATIONS.values(), *losses.LOSSES.values())
+_READ_IN_PREDICTION = {"activation", "batch_norm"} | {
+    getattr(part, place) for part in _PARTS for place in ("parameter", "pieces") if getattr(part, place, None)
+}
+
+
+def prediction_settings(settings):
+    """Return the parameters that predictions depend on, as they are now; equal ones predict alike."""
+    chosen = {name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)}
+    chosen = {name: tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value for name, value in chosen.items()}
+    return SimpleNamespace(**chosen, dropout=0.0, input_dropout=0.0)
+
+
+def no_update(dtype):
+    """Return what to do with gradients where there are none."""
+    nothing = np.empty(0, dtype)
+    return Update(0, 0, 0, 0, nothing, nothing, 0, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0)
 
 
 def bind_update(settings, dtype, mean_weight, optimizer=None):

@@ -3,12 +3,13 @@
 import numpy as np
 
 from . import losses
-from ._binding import bind_network, bind_update, for_prediction, without_dropout
+from ._binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from ._engine import backward, forward, steps
 from ._engine.dense import most_blocks
 from ._engine.network import Passes, Scratch, Team
 from ._jit import address_for
 from ._layout import views
+from ._team import Crew
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
@@ -32,12 +33,12 @@ class Session:
         self._loss = losses.LOSSES[loss]
         self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
         self._gradient = np.empty(0, self.dtype)
-        self._capacity = 0
+        self._capacity, self._crews, self._bound = 0, {}, {}
 
     def prepare(self, n_rows, *, with_gradient):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
         if n_rows > self._capacity:
-            self._capacity = n_rows
+            self._capacity, self._bound = n_rows, {}
             self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
             widest = n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max()))
             self._n_row_totals, block_counts = 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
@@ -114,7 +115,7 @@ class Session:
             which = order[start : start + chunk]
             rows = table.rows(which)
             addresses = self.passes(network, update, scratch, rows, with_gradient=True)
-            steps.accumulate(addresses, network, update, scratch, rows, self._alone, len(which), block, scale)
+            self._crew(steps.accumulate, 3 * block).run((addresses, network, update, scratch, rows), len(which), block, scale)
         return network, scratch
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -135,19 +136,33 @@ class Session:
 
     def _evaluate(self, table, order, *, link, with_loss, layer=-1):
         n_rows = table.n_rows if order is None else len(order)
-        network, scratch = self.prepare(min(_BLOCK_ROWS, n_rows), with_gradient=False)
-        network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
-        update = bind_update(self.settings, self.dtype, 1.0)
+        block = min(_BLOCK_ROWS, n_rows)
+        scratch = self.prepare(block, with_gradient=False)[1]
         scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
-        chunk = table.chunk_rows(self.flat.size)
+        chunk, crew = table.chunk_rows(self.flat.size), self._crew(steps.evaluate, block)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            addresses = self.passes(network, update, scratch, rows, with_gradient=False)
-            target = outputs[start:stop].reshape(-1)
-            steps.evaluate(addresses, network, update, scratch, rows, self._alone, stop - start, _BLOCK_ROWS, layer, target)
+            before = self._bind_prediction(rows, link=link, with_loss=with_loss)
+            crew.run((*before, rows), stop - start, block, layer, outputs[start:stop].reshape(-1))
         return outputs, self.totals()[0]
+
+    def _bind_prediction(self, rows, *, link, with_loss):
+        """Return the addresses, network, update and scratch memory of predictions."""
+        if (link, with_loss) not in self._bound:
+            network, scratch, update = self._network, self._scratch, no_update(self.dtype)
+            network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
+            passes = self.passes(network, update, scratch, rows, with_gradient=False)
+            self._bound[link, with_loss] = passes, network, update, scratch
+        return self._bound[link, with_loss]
+
+    def _crew(self, entry, n_rows):
+        """Return the threads that call an entry point together, for blocks of so many rows; the same ones until there are larger blocks."""
+        known = self._crews.get(entry, (0, None))
+        if n_rows > known[0]:
+            self._crews[entry] = known = n_rows, Crew(entry, n_rows * self.flat.size, len(self.layout.widths))
+        return known[1]
 
     def fitted_attributes(self):
         """Return the attributes that make a copy of the estimator predict with a copy of the weights as they are now."""

@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 
 from ._engine.network import Team
-from ._engine.team import SLOT
+from ._engine.team import SLOT, n_phases
 from ._jit import INTERPRETED, most_threads
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
@@ -63,67 +63,67 @@ if hasattr(os, "register_at_fork"):
 class Pace:
     """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
 
-    That is looked at when chunks take much longer than the best one did, which happens when others want the cores.
+    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores.
     """
 
     def __init__(self, most):
         self.most, self.size = most, most
-        self._last, self._best, self._wait = {}, np.inf, 0
+        self._recent, self._best, self._most_rows = {1: np.inf, most: np.inf}, np.inf, 0
+        self._n_slow, self._wait, self._is_trial = 0, 0, False
 
-    def measured(self, size, seconds_per_row):
-        """Take note of a chunk's pace and choose the size for the next one."""
-        self._last[size] = seconds_per_row
+    def measured(self, size, seconds, n_rows):
+        """Take note of how long a chunk took and choose the size for the next one; short chunks tell nothing."""
+        if 2 * n_rows < self._most_rows:
+            return
+        self._most_rows, self._recent[size] = max(n_rows, self._most_rows), seconds / n_rows
         self._wait -= 1
         if size == self.most:
-            self._best = min(self._best, seconds_per_row)
-        if self._wait > 0:
-            return
-        if len(self._last) == 2:
-            self.size = min(self._last, key=self._last.get)
-            self._last, self._wait = {}, _PATIENCE
-        elif size == 1 or seconds_per_row > _DISTURBED * self._best:
-            self.size = self.most if size == 1 else 1  # try the other size
+            self._best = min(self._best, self._recent[size])
+            self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
+        if self._is_trial:
+            self.size, self._is_trial, self._wait = min(self._recent, key=self._recent.get), False, _PATIENCE
+        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2):
+            self.size, self._is_trial = (self.most if size == 1 else 1), True
 
 
 class Crew:
-    """The threads that train one network.
+    """The threads that call one entry point together.
 
     Parameters
     ----------
     entry : kernel
-        The entry point; it takes a :class:`Team` and returns how many rows it used.
+        It takes, among others, a :class:`Team`, and returns how many rows it used.
     n_operations : int
-        Multiplications of a step.
+        Multiplications between two blocks of rows.
+    n_layers : int
     """
 
-    def __init__(self, entry, n_operations):
-        self._entry = entry
+    def __init__(self, entry, n_operations, n_layers):
+        self._entry, self._n_phases = entry, n_phases(n_layers)
         self._most = max(1, min(usable_cores(), n_operations // _OPERATIONS)) if n_operations >= 2 * _OPERATIONS else 1
         self._pace = Pace(self._most)
         self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
 
-    def run(self, before, n_phases, n_rows, batch_size):
-        """Call the entry point for a chunk, with the arguments ``before`` the team; return what it returns."""
-        size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits))) if self._most > 1 else 1
-        if size == 1 and self._most == 1:
+    def run(self, before, n_rows, block_size, *after):
+        """Call the entry point for a chunk, with these arguments ``before`` and ``after`` the team; return what it returns."""
+        if self._most == 1:
             self._alone.stop[0] = 0
-            return self._entry(*before, self._alone, n_rows, batch_size)
+            return self._entry(*before, self._alone, n_rows, block_size, *after)
+        size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
+        slots = np.zeros(-(-n_rows // block_size) * self._n_phases * SLOT, np.int64)
+        team = Team(size, slots, np.zeros(1, np.int64))
         started = time.perf_counter()
-        n_done = self._run_together(before, n_phases, n_rows, batch_size, size)
-        self._pace.measured(size, (time.perf_counter() - started) / n_rows)
+        n_done = self._run_together(team, (*before, team, n_rows, block_size, *after), n_rows)
+        self._pace.measured(size, time.perf_counter() - started, n_rows)
         return n_done
 
-    def _run_together(self, before, n_phases, n_rows, batch_size, size):
-        n_steps = -(-n_rows // batch_size)
-        team = Team(size, np.zeros(n_steps * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
-        arguments = (*before, team, n_rows, batch_size)
-        helpers = [threads.start(self._help, team, arguments) for _ in range(size - 1)]
-        helpers = [helper for helper in helpers if helper is not None]
+    def _run_together(self, team, arguments, n_rows):
+        helpers = [threads.start(self._help, team, arguments) for _ in range(team.size - 1)]
         n_done = 0
         try:
             n_done = self._entry(*arguments)
         finally:
-            running = [helper for helper in helpers if not helper.cancel()]
+            running = [helper for helper in helpers if helper is not None and not helper.cancel()]
             if n_done < n_rows:  # nobody may go on with what is taken back now
                 team.stop[0] = 1
                 wait(running)

@@ -16,7 +16,6 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseMLP
 from ._docs import document
@@ -214,8 +213,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns are in the order of ``classes_``.
         """
-        check_is_fitted(self)
-        if self.n_outputs_ > 1:
+        if getattr(self, "n_outputs_", 2) > 1:
             return self._outputs(X)
         logits = self._outputs(X, link=False)
         probabilities = scipy.special.expit(np.column_stack([-logits, logits]))  # 1 - p would lose the small one's digits

@@ -13,7 +13,7 @@ from scipy import sparse
 import sknn._team
 from sknn import MLPClassifier
 from sknn._engine.network import Team
-from sknn._engine.team import SLOT
+from sknn._engine.team import SLOT, n_phases
 from sknn._layout import make_layout
 from sknn._team import Crew, Pace, Threads, threads, usable_cores
 
@@ -111,8 +111,7 @@ def test_any_threads_together_do_the_whole_work():
     network.weights[:] = sknn._binding.initial_weights(MLPClassifier(), *layout_and_generator())
     for state in (update.state_0, update.state_1):
         state[:] = 0
-    n_phases = 3 * len(network.fan_ins) + 2
-    team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
+    team = Team(3, np.zeros(3 * n_phases(3) * SLOT, np.int64), np.zeros(1, np.int64))
     with ThreadPoolExecutor(3) as pool:
         done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100), range(3))
     assert list(done) == [300] * 3
@@ -178,7 +177,7 @@ def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
     sharing(2)
     started = time.monotonic()
     with pytest.raises(FloatingPointError, match="this thread"):
-        Crew(entry_that_raises(in_helper), 10**9).run((), 5, 10, 10)
+        Crew(entry_that_raises(in_helper), 10**9, 1).run((), 10, 10)
     assert time.monotonic() - started < 9
 
 
@@ -229,10 +228,10 @@ def team_sizes(n_operations, n_chunks=1):
         sizes.append(team.size)
         return n_rows
 
-    crew = Crew(entry, n_operations)
+    crew = Crew(entry, n_operations, 1)
     for _ in range(n_chunks):
         sizes.clear()
-        crew.run((), 5, 10, 10)
+        crew.run((), 10, 10)
     return set(sizes)
 
 
@@ -276,16 +275,24 @@ def test_pace_goes_to_the_faster_size_and_looks_again():
         disturbed = 20 <= chunk < 80
         seconds = {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[pace.size]
         sizes.append(pace.size)
-        pace.measured(pace.size, seconds)
+        pace.measured(pace.size, 100 * seconds, 100)
     assert set(sizes[:20]) == {2}
     assert sizes[20:80].count(2) <= 8
     assert sizes[100:].count(1) <= 2
 
 
+def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
+    pace = Pace(2)
+    for chunk in range(60):
+        seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
+        pace.measured(pace.size, seconds, n_rows)
+        assert pace.size == 2
+
+
 def test_pace_of_one_thread_has_no_choice():
     pace = Pace(1)
     for seconds in (1.0, 5.0, 9.0):
-        pace.measured(1, seconds)
+        pace.measured(1, seconds, 1)
     assert pace.size == 1
 
 

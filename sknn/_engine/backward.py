@@ -175,7 +175,7 @@ def backward(network, update, scratch, rows, team, first, n_rows, step, consume,
     in ``scratch.gradient``. With ``add`` they are added to what it holds.
     """
     n_layers = network.fan_ins.size
-    phase = step * n_phases(network) + n_layers + 1
+    phase = step * n_phases(network.fan_ins.size) + n_layers + 1
     for layer in range(n_layers - 1, -1, -1):
         if layer > 0:
             _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase)
@@ -199,10 +199,10 @@ def _clip(update, gradient):
 @jit
 def penalize_and_move(network, update, scratch, team, n_rows, step):
     """Penalise the whole gradient of a batch in ``scratch``, clip it, and, if there is an optimizer, take its step."""
-    phase = (step + 1) * n_phases(network) - 1
+    phase, none = (step + 1) * n_phases(network.fan_ins.size) - 1, np.int64(0)
     if claim(team, phase, -1) == 0:
         for layer in range(network.fan_ins.size):
-            _penalize(network, update, scratch, layer, 0, network.fan_ins[layer] * network.fan_outs[layer], 0, n_rows)
+            _penalize(network, update, scratch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none, n_rows)
         if update.max_norm[0] > 0:
             _clip(update, scratch.gradient)
         if update.step != 0:

@@ -19,6 +19,7 @@ def block_size(n_operations, width, largest):
     if n_operations <= _SMALL_PRODUCT:
         return width
     n_blocks = (width + largest - 1) // largest
+    n_blocks += n_blocks % 2  # so that two threads have the same to do
     even = (width + n_blocks - 1) // n_blocks
     return min(width, (even + _VECTOR - 1) // _VECTOR * _VECTOR)
 

@@ -56,7 +56,7 @@ def _drop_rows(network, rows, first, start, stop, seed, step):
 @jit
 def drop_inputs(network, rows, team, first, n_rows, seed, first_step, step):
     """Drop inputs of rows ``first:first + n_rows``, in place: the chunk is a copy of the data."""
-    phase, n_blocks = step * n_phases(network), (n_rows + _ROWS - 1) // _ROWS
+    phase, n_blocks = step * n_phases(network.fan_ins.size), (n_rows + _ROWS - 1) // _ROWS
     block = claim(team, phase, -1)
     while block < n_blocks:
         _drop_rows(network, rows, first, block * _ROWS, min(n_rows, (block + 1) * _ROWS), seed, first_step + step)
@@ -187,7 +187,7 @@ def _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training
 @jit
 def forward(network, update, scratch, rows, team, first, n_rows, step, scale, training):
     """Compute all layers of rows ``first:first + n_rows`` and, in training, their losses and the last layer's deltas, times ``scale``."""
-    last, phase = network.fan_ins.size - 1, step * n_phases(network) + 1
+    last, phase = network.fan_ins.size - 1, step * n_phases(network.fan_ins.size) + 1
     for layer in range(last):
         fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
         size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // (fan_out // width))

@@ -7,7 +7,8 @@ import numpy as np
 
 from .._jit import jit
 from .._native import atomic_load, call, flush_denormals, restore_denormals
-from .forward import losses
+from .forward import losses, part
+from .team import claim, finish, n_phases, wait
 
 
 @jit(entry=True)
@@ -40,16 +41,19 @@ def train(passes, network, update, scratch, rows, team, n_rows, batch_size):
 
 @jit(entry=True)
 def accumulate(passes, network, update, scratch, rows, team, n_rows, block_size, scale):
-    """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds."""
+    """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds; return how many rows were used."""
     control = flush_denormals()
     step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
         call(passes.forward, network, update, scratch, rows, team, first, size, step, scale[0], yes)
+        if atomic_load(team.stop, 0) != 0:
+            break
         call(passes.backward, network, update, scratch, rows, team, first, size, step, no, yes)
         step += 1
         first += size
     restore_denormals(control)
+    return first
 
 
 @jit(entry=True)
@@ -65,24 +69,41 @@ def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, l
     """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of rows into ``outputs``.
 
     If the network has a loss, it is added to ``totals``.
+
+    Returns
+    -------
+    n_done : int
+        Rows used, which are all.
     """
     control = flush_denormals()
-    last = network.fan_ins.size - 1
-    n_outputs, offset = network.fan_outs[last], network.a_offsets[last]
     step, first, no = np.int64(0), np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
         call(passes.forward, network, update, scratch, rows, team, first, size, step, scratch.values.dtype.type(1), no)
-        if layer >= 0:
-            width, place = network.widths[layer], network.out_offsets[layer]
-            source, target = scratch.values[place : place + size * width], outputs[first * width : (first + size) * width]
-            for i in range(source.size):
-                target[i] = source[i]
-        else:
-            z = scratch.values[offset : offset + size * n_outputs]
-            call(network.link, z, n_outputs, network.loss_shape, outputs[first * n_outputs : (first + size) * n_outputs])
-        if network.loss != 0:
-            losses(network, scratch, rows, first, size, no, size, no, scratch.values.dtype.type(1))
+        phase = (step + 1) * n_phases(network.fan_ins.size) - 1
+        if claim(team, phase, -1) == 0:
+            _hand_out(network, scratch, rows, first, size, layer, outputs)
+            finish(team, phase)
+        if team.size > 1:
+            wait(team, phase, np.int64(1))
         step += 1
         first += size
     restore_denormals(control)
+    return first
+
+
+@jit
+def _hand_out(network, scratch, rows, first, n_rows, layer, outputs):
+    """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that up."""
+    last, no = network.fan_ins.size - 1, np.int64(0)
+    if layer >= 0:
+        width, place = network.widths[layer], network.out_offsets[layer]
+        source, target = part(scratch.values, place, n_rows * width), part(outputs, first * width, n_rows * width)
+        for i in range(source.size):
+            target[i] = source[i]
+    else:
+        n_outputs = network.fan_outs[last]
+        z = part(scratch.values, network.a_offsets[last], n_rows * n_outputs)
+        call(network.link, z, n_outputs, network.loss_shape, part(outputs, first * n_outputs, n_rows * n_outputs))
+    if network.loss != 0:
+        losses(network, scratch, rows, first, n_rows, no, n_rows, no, scratch.values.dtype.type(1))

@@ -13,13 +13,13 @@ _SPINS = 2000  # looks at the counter before others may have the core
 
 
 @jit(inline=True)
-def n_phases(network):
+def n_phases(n_layers):
     """Return the number of a step's phases.
 
     Dropping inputs is the first, then come the layers' outputs, from the last layer to the first the gradients of its inputs
-    and of its weights, and clipping.
+    and of its weights, and what is done with outputs or whole gradients.
     """
-    return 3 * network.fan_ins.size + 2
+    return 3 * n_layers + 2
 
 
 @jit(inline=True)
