@@ -11,7 +11,7 @@ import contextlib
 import time
 
 import threadpoolctl
-from peers import PEERS, WORKLOADS
+from peers import PEERS, WORKLOADS, is_installed
 from report import save, table
 
 BASELINE = "sknn"
@@ -75,7 +75,7 @@ def tables(results, entrants):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=[name for name in PEERS if is_installed(name)])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
     parser.add_argument("--save", action="store_true", help="write results/fit-<date>.json and .md")

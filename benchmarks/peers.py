@@ -8,7 +8,11 @@ batch. What a peer imports it imports inside its function, so that the others ru
 its row to ``PEERS``.
 """
 
+import functools
 import gzip
+import importlib.util
+import itertools
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +46,141 @@ def _fit(kind, workload, X, y, epochs):
         return model.fit(X, y).loss_
 
 
-PEERS = {"sknn": sknn, "scikit-learn": scikit_learn}
+ALPHA, RATE = 1e-4, 1e-3  # scikit-learn's defaults
+
+
+def _orders(n_rows, batch_size, epochs):
+    """Yield, for every epoch, the rows of the whole batches, of shape (batches, batch_size), and those of the smaller last one."""
+    rng, whole = np.random.default_rng(0), n_rows - n_rows % batch_size
+    for _ in range(epochs):
+        order = rng.permutation(n_rows).astype(np.int32)
+        yield order[:whole].reshape(-1, batch_size), order[whole:]
+
+
+def _glorot_uniform(units):
+    rng = np.random.default_rng(0)
+    for fan_in, fan_out in itertools.pairwise(units):
+        limit = np.sqrt(6 / (fan_in + fan_out))
+        yield rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32), np.zeros(fan_out, np.float32)
+
+
+@functools.cache
+def _jax_epoch():
+    """Return a whole epoch as one compiled function: gather a batch, step, next batch."""
+    import jax
+    from jax import numpy as jnp
+
+    def loss(parameters, X, y):
+        for weights, intercepts in parameters[:-1]:
+            X = jax.nn.relu(X @ weights + intercepts)
+        weights, intercepts = parameters[-1]
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(X @ weights + intercepts), y[:, None], axis=1)
+        return -chosen.mean() + 0.5 * ALPHA / len(X) * sum((weights**2).sum() for weights, _ in parameters)
+
+    def step(state, X, y):
+        parameters, mean, square, t = state
+        value, gradient = jax.value_and_grad(loss)(parameters, X, y)
+        t = t + 1
+        mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradient)
+        square = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, square, gradient)
+        rate = RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        parameters = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8), parameters, mean, square)
+        return (parameters, mean, square, t), value
+
+    def epoch(state, X, y, batches, rest):
+        state, values = jax.lax.scan(lambda state, rows: step(state, X[rows], y[rows]), state, batches)
+        total = values.sum() * batches.shape[1]
+        if len(rest):
+            state, value = step(state, X[rest], y[rest])
+            total += value * len(rest)
+        return state, total / (batches.size + len(rest))
+
+    return jax.jit(epoch, donate_argnums=0)
+
+
+def jax(workload, X, y, epochs):
+    import jax
+    from jax import numpy as jnp
+
+    units = (X.shape[1], *workload.hidden, len(np.unique(y)))
+    parameters = [(jnp.asarray(weights), jnp.asarray(intercepts)) for weights, intercepts in _glorot_uniform(units)]
+    mean, square = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
+    state, X, y = (parameters, mean, square, jnp.float32(0)), jnp.asarray(X), jnp.asarray(y, jnp.int32)
+    for batches, rest in _orders(len(X), workload.batch_size, epochs):
+        state, loss = _jax_epoch()(state, X, y, batches, rest)
+    return float(loss)
+
+
+def _torch_network(units):
+    from torch import nn
+
+    layers = [layer for sizes in itertools.pairwise(units) for layer in (nn.Linear(*sizes), nn.ReLU())]
+    return nn.Sequential(*layers[:-1])
+
+
+def pytorch(workload, X, y, epochs):
+    import torch
+
+    torch.manual_seed(0)
+    network = _torch_network((X.shape[1], *workload.hidden, len(np.unique(y))))
+    weights = [value for value in network.parameters() if value.ndim == 2]
+    intercepts = [value for value in network.parameters() if value.ndim == 1]
+    decayed = {"params": weights, "weight_decay": ALPHA / workload.batch_size}  # the gradient of the penalty
+    optimizer, loss_of = torch.optim.Adam([decayed, {"params": intercepts}], lr=RATE), torch.nn.CrossEntropyLoss()
+    X, y = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
+    for batches, rest in _orders(len(X), workload.batch_size, epochs):
+        total = 0.0
+        for rows in (*batches, rest) if len(rest) else batches:
+            chosen = torch.from_numpy(rows)
+            optimizer.zero_grad()
+            loss = loss_of(network(X[chosen]), y[chosen])
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(rows)
+    return total / len(X)
+
+
+def skorch(workload, X, y, epochs):
+    import torch
+    from skorch import NeuralNetClassifier
+
+    torch.manual_seed(0)
+    model = NeuralNetClassifier(
+        _torch_network,
+        module__units=(X.shape[1], *workload.hidden, len(np.unique(y))),
+        criterion=torch.nn.CrossEntropyLoss,
+        optimizer=torch.optim.Adam,
+        optimizer__weight_decay=ALPHA / workload.batch_size,
+        lr=RATE,
+        batch_size=workload.batch_size,
+        max_epochs=epochs,
+        iterator_train__shuffle=True,
+        train_split=None,
+        verbose=0,
+    )
+    return model.fit(X, y.astype(np.int64)).history[-1, "train_loss"]
+
+
+def keras(workload, X, y, epochs):
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    import keras
+
+    keras.utils.set_random_seed(0)
+    penalty = keras.regularizers.L2(ALPHA / 2 / workload.batch_size)
+    hidden = [keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty) for units in workload.hidden]
+    model = keras.Sequential([*hidden, keras.layers.Dense(len(np.unique(y)), kernel_regularizer=penalty)])
+    model.compile(keras.optimizers.Adam(RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model.fit(X, y, batch_size=workload.batch_size, epochs=epochs, verbose=0).history["loss"][-1]
+
+
+PEERS = {"sknn": sknn, "scikit-learn": scikit_learn, "JAX": jax, "PyTorch": pytorch, "Keras": keras, "skorch": skorch}
+
+_MODULES = {"sknn": "sknn", "scikit-learn": "sklearn", "JAX": "jax", "PyTorch": "torch", "Keras": "keras", "skorch": "skorch"}
+
+
+def is_installed(name):
+    """Tell whether a peer can be imported here."""
+    return importlib.util.find_spec(_MODULES[name]) is not None
 
 
 # ---- workloads -------------------------------------------------------------------------------------------------------

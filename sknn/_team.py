@@ -14,7 +14,7 @@ import joblib
 import numpy as np
 
 from ._engine.network import Team
-from ._engine.team import SLOT, n_phases
+from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from ._jit import INTERPRETED, most_threads
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
@@ -99,7 +99,7 @@ class Crew:
     """
 
     def __init__(self, entry, n_operations, n_layers):
-        self._entry, self._n_phases = entry, n_phases(n_layers)
+        self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
         self._most = max(1, min(usable_cores(), n_operations // _OPERATIONS)) if n_operations >= 2 * _OPERATIONS else 1
         self._pace = Pace(self._most)
         self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))

@@ -13,7 +13,7 @@ from scipy import sparse
 import sknn._team
 from sknn import MLPClassifier
 from sknn._engine.network import Team
-from sknn._engine.team import SLOT, n_phases
+from sknn._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from sknn._layout import make_layout
 from sknn._team import Crew, Pace, Threads, threads, usable_cores
 
@@ -111,7 +111,8 @@ def test_any_threads_together_do_the_whole_work():
     network.weights[:] = sknn._binding.initial_weights(MLPClassifier(), *layout_and_generator())
     for state in (update.state_0, update.state_1):
         state[:] = 0
-    team = Team(3, np.zeros(3 * n_phases(3) * SLOT, np.int64), np.zeros(1, np.int64))
+    n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
+    team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
     with ThreadPoolExecutor(3) as pool:
         done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100), range(3))
     assert list(done) == [300] * 3
