@@ -32,7 +32,7 @@ def dropout_key(seed, step, layer):
 
 @jit(inline=True)
 def _factor(unit, key, threshold, scale):
-    h = _mixed(np.uint32(_mixed(np.uint32(unit)) + np.uint32(key)))
+    h = _mixed(np.uint32(np.uint32(unit) * np.uint32(0x9E3779B1) ^ np.uint32(key)))
     return scale if h >= threshold else scale - scale
 
 
