@@ -6,6 +6,8 @@ from ._binding import bind_update, dropout_rates, schedule_update
 from ._engine import steps
 from ._team import Crew
 
+_OPERATIONS_AT_ONCE, _STEPS_AT_ONCE = 2e8, 1000  # multiplications and steps in several epochs at once: a few milliseconds
+
 
 class Batches:
     """Let an optimizer take one step a batch over rows of a table.
@@ -29,32 +31,46 @@ class Batches:
         self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths))
         self._passes = None
 
-    def train(self, order):
-        """Take one pass over the rows ``order``; return the mean loss, NaN once a batch's is not finite."""
-        total = self._train_in_parts(order) if self._in_parts else self._train(order)
-        return total / len(order)
+    def epochs_at_once(self, n_rows):
+        """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
+        n_operations, n_steps = 3 * n_rows * self._session.flat.size, -(-n_rows // self._batch_size)
+        bounds = self._chunk // n_rows, _OPERATIONS_AT_ONCE // n_operations, _STEPS_AT_ONCE // n_steps
+        return 1 if self._in_parts else int(max(1, min(bounds)))
 
-    def _train(self, order):
+    def train(self, orders):
+        """Take a pass over the rows of each of ``orders``, at most :meth:`epochs_at_once`.
+
+        Returns
+        -------
+        losses : list of float
+            The mean loss of each pass; NaN if a batch's is not finite, which ends training.
+        """
+        if self._in_parts:
+            return [self._train_in_parts(order) / len(order) for order in orders]
         network, scratch = self._session.prepare(self._batch_size, with_gradient=True)
         scratch.totals[:] = 0
-        for start in range(0, len(order), self._chunk):
-            which = order[start : start + self._chunk]
-            update = schedule_update(self._update, self._session.settings, self._optimizer, -(-len(which) // self._batch_size))
+        n_rows, rows_together = len(orders[0]), orders[0] if len(orders) == 1 else np.concatenate(orders)
+        ends = np.zeros((len(orders), 2))
+        for start in range(0, len(rows_together), self._chunk):
+            which = rows_together[start : start + self._chunk]
+            epoch_rows = min(n_rows, len(which))
+            n_steps = -(-epoch_rows // self._batch_size)
+            update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
             rows = self._table.rows(which)
             if self._passes is None:
                 clip = self._session.settings.max_grad_norm is not None
                 self._passes = self._session.passes(network, update, scratch, rows, with_gradient=True, clip=clip)
-            before = self._passes, network, update, scratch, rows
-            if self._crew.run(before, len(which), self._batch_size) < len(which):
-                return np.nan
-        return self._session.reported(*self._session.totals())
+            before, after = (self._passes, network, update, scratch, rows), (epoch_rows, ends.reshape(-1))
+            if self._crew.run(before, n_steps * len(orders), len(which), self._batch_size, *after) < len(which):
+                return [np.nan] * len(orders)
+        return [self._session.reported(*end) / n_rows for end in ends.tolist()]
 
     def _train_in_parts(self, order):
         """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
-            update = schedule_update(self._update, self._session.settings, self._optimizer, 1)
+            update = schedule_update(self._update, self._session.settings, self._optimizer, 1, 1)
             data, penalty = self._session.accumulate_and_apply(self._table, batch, update)
             if not np.isfinite(data):
                 return np.nan

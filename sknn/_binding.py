@@ -170,10 +170,10 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     )
 
 
-def schedule_update(update, settings, optimizer, n_steps):
-    """Return ``update`` with the numbers of the optimizer's next ``n_steps`` steps, which are counted."""
+def schedule_update(update, settings, optimizer, n_steps, n_epochs):
+    """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of ``n_epochs``, which are counted."""
     dtype, first_step = update.decays.dtype, optimizer.n_steps
-    h, rates = optimizer.hyperparameters(settings, n_steps)
+    h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
     decays = (1 - rates * settings.weight_decay).astype(dtype)
     h = h.astype(dtype, order="C")
     return update._replace(hyperparameters=h.reshape(-1), n_hyperparameters=h.shape[-1], decays=decays, first_step=first_step)

@@ -82,7 +82,7 @@ class LBFGSTraining(Training):
         self._tasks.begin()
         loss = self._reported_loss(intermediate_result.x)
         self.session.settle_statistics(self.table, self.train_rows)
-        self._record(loss, *self._validate(), np.nan, self._started)
+        self._record(loss, *self._validate(), np.nan, time.perf_counter() - self._started)
         self._remember()
         self._started = time.perf_counter()
         reason = self._stall_message() if self.estimator.early_stopping else None

@@ -99,7 +99,7 @@ class Session:
 
     def reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
-        return (data / self.layout.fan_outs[-1] if self._loss.averages_outputs else data) + penalty
+        return (data / int(self.layout.fan_outs[-1]) if self._loss.averages_outputs else data) + penalty
 
     def _accumulate(self, table, order, norm_momentum=1.0):
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean."""
@@ -115,7 +115,8 @@ class Session:
             which = order[start : start + chunk]
             rows = table.rows(which)
             addresses = self.passes(network, update, scratch, rows, with_gradient=True)
-            self._crew(steps.accumulate, 3 * block).run((addresses, network, update, scratch, rows), len(which), block, scale)
+            n_steps = -(-len(which) // block)
+            self._crew(steps.accumulate, 3 * block).run((addresses, network, update, scratch, rows), n_steps, len(which), block, scale)
         return network, scratch
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -145,7 +146,8 @@ class Session:
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop])
             before = self._bind_prediction(rows, link=link, with_loss=with_loss)
-            crew.run((*before, rows), stop - start, block, layer, outputs[start:stop].reshape(-1))
+            n_steps = -(-(stop - start) // block)
+            crew.run((*before, rows), n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))
         return outputs, self.totals()[0]
 
     def _bind_prediction(self, rows, *, link, with_loss):

@@ -20,7 +20,8 @@ class OptimizerState:
         self.states = [np.zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
         self.epoch, self.step_in_epoch, self.steps_per_epoch = 0, 0, 1
-        self.learning_rate = self.rate_of_epoch = float(learning_rate)
+        self.learning_rate = float(learning_rate)
+        self.rates_of_epochs = [self.learning_rate]  # the latest ones: at their first steps
         self.seed = seed
 
     @property
@@ -37,16 +38,20 @@ class OptimizerState:
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
         self.learning_rate = schedule_of(settings).after_epoch(settings, self.learning_rate, n_samples)
 
-    def hyperparameters(self, settings, n_steps):
-        """Return the kernel's numbers for the next ``n_steps`` steps and their learning rates; count the steps."""
-        epochs = self.epoch + np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
-        rates = np.empty(n_steps)
+    def hyperparameters(self, settings, n_steps, n_epochs=1):
+        """Return the kernel's numbers for the next steps and their learning rates; count the steps.
+
+        They are ``n_steps`` of this epoch, or of each of ``n_epochs`` whole ones.
+        """
+        steps = np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
+        epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
+        rates = np.empty(n_steps * n_epochs)
         rates[:] = self.learning_rate * schedule_of(settings).factor(settings, epochs)
         rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
         if self.step_in_epoch == 0:
-            self.rate_of_epoch = float(rates[0])
+            self.rates_of_epochs = rates[::n_steps].tolist()
         table = self.part.hyperparameters(settings, self.n_steps + 1, rates, epochs)
-        self.n_steps += n_steps
+        self.n_steps += n_steps * n_epochs
         self.step_in_epoch += n_steps
         return table, rates
 
@@ -81,6 +86,8 @@ class StochasticTraining(Training):
         self._batch_size = self._check_batch_size()
         self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
         self._shuffle = None  # of the running epoch
+        self._generator = None  # state of the random numbers before epochs that run at once
+        self._n_single = 0  # epochs that have to run one by one
         self._next_shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
 
     def _check_batch_size(self):
@@ -98,12 +105,17 @@ class StochasticTraining(Training):
         return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "shuffle": self._shuffle}
 
     def _train(self, n_epochs, tasks, warn):
-        for epoch in range(n_epochs):
-            if epoch > 0:
+        while (n_done := len(self.estimator.loss_curve_) - self._first_epoch) < n_epochs:
+            if n_done > 0:
                 self._remember()
-            tasks.begin()
-            going_on = self._run_epoch() and not self._out_of_patience()
-            if tasks.end() or not going_on:
+            n_at_once = self._epochs_at_once(n_epochs - n_done, tasks)
+            if n_at_once > 1:
+                going_on = self._run_at_once(n_at_once)
+            else:
+                tasks.begin()
+                going_on = self._run_epoch() and not self._out_of_patience()
+                going_on = not tasks.end() and going_on
+            if not going_on:
                 return
         if warn:
             warnings.warn(
@@ -117,13 +129,50 @@ class StochasticTraining(Training):
         estimator, started = self.estimator, time.perf_counter()
         optimizer = estimator._optimizer
         optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
-        loss = self._batches.train(self._next_order())
+        [loss] = self._batches.train([self._next_order()])
+        [rate] = optimizer.rates_of_epochs
+        self._n_single -= 1
         if not (np.isfinite(loss) and np.isfinite(self.session.flat).all()):
-            self._diverged(optimizer.rate_of_epoch, started)
+            self._diverged(rate, time.perf_counter() - started)
             return False
-        self._record(loss, *self._validate(), optimizer.rate_of_epoch, started)
+        self._record(loss, *self._validate(), rate, time.perf_counter() - started)
         optimizer.end_epoch(estimator, estimator.t_)
         return True
+
+    # ---- several epochs at once ------------------------------------------------------------------------------------------
+
+    def _epochs_at_once(self, n_left, tasks):
+        """Return how many epochs may run before anybody looks at them: more than one where epochs are short and nobody does."""
+        estimator = self.estimator
+        is_watched = self.monitor is not None or tasks.has_listeners or estimator.verbose
+        if is_watched or self._n_single > 0 or self._next_shuffle is not None or not schedule_of(estimator).is_foreseeable:
+            return 1
+        return min(n_left, self._batches.epochs_at_once(len(self.train_rows)))
+
+    def _run_at_once(self, n_epochs):
+        """Train for ``n_epochs``, then record and judge them one by one; return whether to go on.
+
+        If training should have stopped at one of them, all are taken back and trained again up to that one: same seeds, same bits.
+        """
+        estimator, started = self.estimator, time.perf_counter()
+        optimizer, self._generator = estimator._optimizer, estimator._random_state.get_state()
+        optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
+        losses = self._batches.train([self._next_order() for _ in range(n_epochs)])
+        if not (np.isfinite(losses).all() and np.isfinite(self.session.flat).all()):
+            self._return_to_last_epoch()
+            self._n_single = n_epochs
+            return True
+        seconds = (time.perf_counter() - started) / n_epochs
+        for i, (loss, rate) in enumerate(zip(losses, optimizer.rates_of_epochs, strict=True)):
+            self._record(loss, np.nan, np.nan, rate, seconds)
+            optimizer.end_epoch(estimator, estimator.t_)
+            if self._stall_message() is not None:
+                if i + 1 < n_epochs:
+                    self._return_to_last_epoch()
+                    return self._run_at_once(i + 1)
+                break
+        self._generator = None
+        return self._stall_message() is None
 
     def _next_order(self):
         """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
@@ -143,6 +192,9 @@ class StochasticTraining(Training):
         super()._return_to_last_epoch()
         estimator = self.estimator
         estimator._optimizer.assign(self._finished["optimizer"])
+        if self._generator is not None:  # the shuffles of all epochs that ran at once are drawn again
+            estimator._random_state.set_state(self._generator)
+            self._generator, self._shuffle = None, self._finished["shuffle"]
         # What was drawn for the unfinished epoch is the next one's.
         estimator._unused_shuffle = None if self._shuffle is self._finished["shuffle"] else self._shuffle
 

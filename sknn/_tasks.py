@@ -38,6 +38,11 @@ class EpochTasks:
         }
         self._context = estimator._init_callback_context(max_subtasks=max_epochs)
 
+    @property
+    def has_listeners(self):
+        """Whether there is anyone to tell."""
+        return self._context is not None
+
     def begin_fit(self):
         """Announce the fit."""
         if self._context is not None:

@@ -104,13 +104,19 @@ class Crew:
         self._pace = Pace(self._most)
         self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
 
-    def run(self, before, n_rows, block_size, *after):
-        """Call the entry point for a chunk, with these arguments ``before`` and ``after`` the team; return what it returns."""
+    def run(self, before, n_steps, n_rows, block_size, *after):
+        """Call the entry point for a chunk of ``n_steps`` blocks, with these arguments ``before`` the team and after it.
+
+        Returns
+        -------
+        n_done : int
+            What the entry point returns.
+        """
         if self._most == 1:
             self._alone.stop[0] = 0
             return self._entry(*before, self._alone, n_rows, block_size, *after)
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
-        slots = np.zeros(-(-n_rows // block_size) * self._n_phases * SLOT, np.int64)
+        slots = np.zeros(n_steps * self._n_phases * SLOT, np.int64)
         team = Team(size, slots, np.zeros(1, np.int64))
         started = time.perf_counter()
         n_done = self._run_together(team, (*before, team, n_rows, block_size, *after), n_rows)

@@ -1,6 +1,5 @@
 """What every solver's training shares: the record of epochs, the judgement of progress, and the way back from an unfinished epoch."""
 
-import time
 import warnings
 
 import numpy as np
@@ -58,7 +57,7 @@ class Training:
         """Return the validation rows' loss and score with the weights as they are; NaN without validation rows."""
         return (np.nan, np.nan) if self.monitor is None else self.monitor.evaluate(self.session)
 
-    def _record(self, loss, val_loss, val_score, rate, started):
+    def _record(self, loss, val_loss, val_score, rate, seconds):
         """Write one epoch into the estimator's public attributes."""
         estimator = self.estimator
         estimator.n_iter_ += 1
@@ -72,7 +71,7 @@ class Training:
         if estimator.early_stopping:
             estimator.validation_scores_.append(val_score)
         epoch = len(estimator.loss_curve_)
-        row = (epoch, loss, val_loss, val_score, rate, time.perf_counter() - started)
+        row = (epoch, loss, val_loss, val_score, rate, seconds)
         for column, value in zip(HISTORY_COLUMNS, row, strict=True):
             estimator.history_[column].append(value)
         self._judge(epoch, loss)
@@ -132,7 +131,7 @@ class Training:
         for column in (estimator.loss_curve_, estimator.validation_scores_ or [], *estimator.history_.values()):
             del column[finished["n_epochs"] :]
 
-    def _diverged(self, rate, started):
+    def _diverged(self, rate, seconds):
         """Go back to the last finite weights, or raise if there were none."""
         estimator = self.estimator
         epoch = len(estimator.loss_curve_) + 1
@@ -147,7 +146,7 @@ class Training:
                 + advice
             )
         last_loss = estimator.loss_
-        self._record(np.nan, np.nan, np.nan, rate, started)
+        self._record(np.nan, np.nan, np.nan, rate, seconds)
         estimator.loss_ = last_loss
         warnings.warn(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7)
 

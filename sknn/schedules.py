@@ -90,6 +90,11 @@ class Schedule(NamedTuple):
     on_stall: Callable = _stop
     sgd_only: bool = False  # as in scikit-learn
 
+    @property
+    def is_foreseeable(self):
+        """Whether no rate depends on how training goes."""
+        return self.after_epoch is _keep and self.on_stall is _stop
+
 
 SCHEDULES = {
     "constant": Schedule("rate0"),

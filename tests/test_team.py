@@ -114,7 +114,7 @@ def test_any_threads_together_do_the_whole_work():
     n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
     team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
     with ThreadPoolExecutor(3) as pool:
-        done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100), range(3))
+        done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100, 300, np.zeros(2)), range(3))
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(network.weights), bits(expected))
     blocks = team.slots.reshape(-1, SLOT)[:, 1]
@@ -151,7 +151,7 @@ def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch)
     model = fit()
     for job in late:
         start(*job).result(timeout=30)
-    assert len(late) == 3
+    assert late
     assert_same(model, alone)
 
 
@@ -178,7 +178,7 @@ def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
     sharing(2)
     started = time.monotonic()
     with pytest.raises(FloatingPointError, match="this thread"):
-        Crew(entry_that_raises(in_helper), 10**9, 1).run((), 10, 10)
+        Crew(entry_that_raises(in_helper), 10**9, 1).run((), 1, 10, 10)
     assert time.monotonic() - started < 9
 
 
@@ -232,7 +232,7 @@ def team_sizes(n_operations, n_chunks=1):
     crew = Crew(entry, n_operations, 1)
     for _ in range(n_chunks):
         sizes.clear()
-        crew.run((), 10, 10)
+        crew.run((), 1, 10, 10)
     return set(sizes)
 
 
@@ -301,7 +301,7 @@ def test_a_late_thread_finds_nothing_left():
     """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
     model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
     passes, network, update, scratch, rows = captured_arguments(model)
-    slots = np.full(8 * 8, 10**6)
+    team = Team(2, np.full(9 * SLOT, 10**6), np.zeros(1, np.int64))
     weights = network.weights.copy()
-    assert sknn._batches.steps.train(passes, network, update, scratch, rows, Team(2, slots, np.zeros(1, np.int64)), 300, 300) == 300
+    assert sknn._batches.steps.train(passes, network, update, scratch, rows, team, 300, 300, 300, np.zeros(2)) == 300
     np.testing.assert_array_equal(network.weights, weights)

@@ -199,7 +199,7 @@ def _clip(update, gradient):
 @jit
 def penalize_and_move(network, update, scratch, team, n_rows, step):
     """Penalise the whole gradient of a batch in ``scratch``, clip it, and, if there is an optimizer, take its step."""
-    phase, none = (step + 1) * n_phases(network.fan_ins.size) - 1, np.int64(0)
+    phase, none = (step + 1) * n_phases(network.fan_ins.size) - 2, np.int64(0)
     if claim(team, phase, -1) == 0:
         for layer in range(network.fan_ins.size):
             _penalize(network, update, scratch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none, n_rows)

@@ -11,9 +11,24 @@ from .forward import losses, part
 from .team import claim, finish, n_phases, wait
 
 
+@jit
+def _settle(network, scratch, team, step, epoch, ends):
+    """Move what an epoch's blocks have added up to its row of ``ends``: losses and penalties."""
+    phase, first_penalty = (step + 1) * n_phases(network.fan_ins.size) - 1, scratch.total_offsets[0]
+    if claim(team, phase, -1) == 0:
+        for i in range(scratch.totals.size):
+            ends[2 * epoch + (0 if i < first_penalty else 1)] += scratch.totals[i]
+            scratch.totals[i] = 0
+        finish(team, phase)
+    if team.size > 1:
+        wait(team, phase, np.int64(1))
+
+
 @jit(entry=True)
-def train(passes, network, update, scratch, rows, team, n_rows, batch_size):
+def train(passes, network, update, scratch, rows, team, n_rows, batch_size, epoch_rows, ends):
     """Take one optimizer step a batch over a chunk of rows. All threads of a team call it, with the same arguments.
+
+    The chunk holds part of an epoch or several ones of ``epoch_rows`` each; row by row, ``ends`` gets their losses and penalties.
 
     Returns
     -------
@@ -24,7 +39,8 @@ def train(passes, network, update, scratch, rows, team, n_rows, batch_size):
     step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     real, fused = scratch.values.dtype, update.max_norm[0] == 0
     while first < n_rows:
-        size = min(batch_size, n_rows - first)
+        epoch = first // epoch_rows
+        size = min(batch_size, (epoch + 1) * epoch_rows - first)
         if passes.drop_inputs != 0:
             call(passes.drop_inputs, network, rows, team, first, size, update.seed, update.first_step, step)
         call(passes.forward, network, update, scratch, rows, team, first, size, step, real.type(1 / size), yes)
@@ -33,8 +49,10 @@ def train(passes, network, update, scratch, rows, team, n_rows, batch_size):
         call(passes.backward, network, update, scratch, rows, team, first, size, step, yes if fused else no, no)
         if not fused:
             call(passes.clip_and_move, network, update, scratch, team, size, step)
-        step += 1
         first += size
+        if first == (epoch + 1) * epoch_rows:
+            _settle(network, scratch, team, step, epoch, ends)
+        step += 1
     restore_denormals(control)
     return first
 
