@@ -1,10 +1,12 @@
 """scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning course as a hyperparameter."""
 
+from ._versions import show_versions
 from .custom import Activation
 from .features import HiddenFeatures
 from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
+from .warmup import warmup
 
 __version__ = "0.1.0"
 
-__all__ = ["Activation", "HiddenFeatures", "MLPClassifier", "MLPRegressor", "TrainingHistoryDisplay"]
+__all__ = ["Activation", "HiddenFeatures", "MLPClassifier", "MLPRegressor", "TrainingHistoryDisplay", "show_versions", "warmup"]

@@ -1,0 +1,63 @@
+"""Compilation ahead of the first fit: for container images, worker processes, and before forks."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .. import activations, losses, optimizers, regularizers
+from .._engine import batch_norm, dropout, sparse
+from .._jit import address
+from ..mlp import MLPClassifier
+
+_KERNELS = {  # what a registry's rows have compiled, and for which arguments
+    activations.FORWARD: [part.forward for part in activations.ACTIVATIONS.values()],
+    activations.BACKWARD: [part.backward for part in activations.ACTIVATIONS.values()],
+    losses.LOSS: [part.loss for part in losses.LOSSES.values()],
+    losses.LINK: [losses.identity_link, *(part.link for part in losses.LOSSES.values())],
+    optimizers.STEP: [part.step for part in optimizers.OPTIMIZERS.values()],
+    optimizers.STEP_SIZES: [part.step_sizes for part in optimizers.OPTIMIZERS.values()],
+    regularizers.PENALIZE: [part.penalize for part in regularizers.REGULARIZERS.values()],
+    regularizers.SHRINK: [part.shrink for part in regularizers.REGULARIZERS.values() if part.shrink is not None],
+    batch_norm.NORMALIZE: [batch_norm.normalize],
+    batch_norm.NORMALIZE_BACKWARD: [batch_norm.normalize_backward],
+    dropout.DROP: [dropout.drop],
+    dropout.DROP_IN_PLACE: [dropout.drop_in_place],
+    sparse.AFFINE: [sparse.affine],
+    sparse.WEIGHT_GRADIENT: [sparse.weight_gradient],
+}
+
+
+def warmup(dtypes=("float32", "float64")):
+    """Compile everything that a fit or a prediction may need, and keep it in the compile cache.
+
+    Without it, each fit compiles what it uses and nobody has used before on this machine: some ten seconds the first time. Call it,
+    or run ``python -m sknn.warmup``, when an image is built, before many processes start at once, or before a fork.
+
+    Parameters
+    ----------
+    dtypes : sequence of {'float32', 'float64'}, default=('float32', 'float64')
+        Arithmetic to compile for; see the parameter ``dtype`` of :class:`MLPClassifier`.
+
+    Raises
+    ------
+    ValueError
+        If a dtype is not one of these.
+
+    Examples
+    --------
+    >>> import sknn
+    >>> sknn.warmup(["float64"])
+    """
+    for name in dtypes:
+        if name not in ("float32", "float64"):
+            raise ValueError(f"dtypes must be of 'float32' and 'float64', got {name!r}.")
+    for name in dtypes:
+        for kinds, kernels in _KERNELS.items():
+            for kernel in kernels:
+                address(kernel, kinds, np.dtype(name))
+        X, y = np.eye(4, dtype=name), np.arange(4) % 2
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            for settings in ({"input_dropout": 0.1, "max_grad_norm": 1.0}, {"solver": "lbfgs"}):
+                MLPClassifier((2,), max_iter=1, random_state=0, **settings).fit(X, y).predict(X)
