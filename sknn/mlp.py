@@ -262,7 +262,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             check_classification_targets(y)  # says what is wrong
-        seen = unique_labels(y)
+        is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative  # no need to look for kinds again
+        seen = np.unique(y) if is_plain else unique_labels(y)
         if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (y.ndim == 2):
             raise ValueError(f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels.")
         if not hasattr(self, "classes_") or (fresh and not incremental):
