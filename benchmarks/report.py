@@ -52,10 +52,14 @@ def table(header, rows):
 
 
 def save(name, results, markdown):
-    """Write ``results`` with the machine's description to results/<name>-<date>.json and its tables to a .md beside it."""
+    """Write ``results`` with the machine's description to results/<name>-<date>.json and its tables to a .md beside it.
+
+    Returns the path of the .json.
+    """
     path = RESULTS / f"{name}-{datetime.date.today().isoformat()}.json"
     path.parent.mkdir(exist_ok=True)
     description = machine()
     path.write_text(json.dumps({"machine": description, "results": results}, indent=1) + "\n")
     path.with_suffix(".md").write_text(f"# {path.stem}\n\n{markdown}\n\n{table(['machine', ''], description.items())}\n")
     print(f"\nsaved as {path} and .md")
+    return path
