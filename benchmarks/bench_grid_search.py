@@ -1,0 +1,97 @@
+"""How long does a grid search take, alone, with two threads and with two processes, beside scikit-learn?
+
+The search is over 9 candidates in 5 folds of scikit-learn's digits, 30 epochs each, without the refit. Before the rounds each contestant
+searches once with a single epoch, where kernels are compiled and processes start. Then contestants take turns; the best round of each
+counts. scikit-learn runs once for each number of BLAS threads asked for, and its best counts (in processes joblib sets that number).
+Best scores are printed because equal searches should end at about equal scores.
+"""
+
+import argparse
+import time
+import warnings
+
+import joblib
+import sklearn.neural_network
+import threadpoolctl
+from bench_fit import contestants, default_blas_threads
+from report import save, table
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV
+
+import sknn
+
+DTYPES = ("float64", "float32")
+KINDS = {"sknn": sknn.MLPClassifier, "scikit-learn": sklearn.neural_network.MLPClassifier}
+WAYS = {
+    "serial": {"n_jobs": 1},
+    "2 threads": {"backend": "threading", "n_jobs": 2},
+    "2 processes": {"backend": "loky", "n_jobs": 2},
+}
+GRID = {"alpha": [1e-4, 1e-2, 1.0], "learning_rate_init": [1e-3, 3e-3, 1e-2]}
+
+
+def search(kind, way, blas_threads, X, y, max_iter):
+    """Return ``(seconds, best score)`` of one search."""
+    searching = GridSearchCV(kind(max_iter=max_iter, random_state=0), GRID, cv=5, refit=False)
+    limit = threadpoolctl.threadpool_limits(blas_threads, user_api="blas")
+    with limit, joblib.parallel_config(**WAYS[way]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of max_iter, which is meant
+        started = time.perf_counter()
+        searching.fit(X, y)
+        return time.perf_counter() - started, float(searching.best_score_)
+
+
+def measure(dtype, entrants, rounds, max_iter):
+    """Return ``{name: {way: {"seconds": [those of every search], "score": best score}}}``."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype(dtype)
+    results = {name: {way: {"seconds": []} for way in WAYS} for name in KINDS}
+    for name, blas_threads in entrants.values():
+        for way in WAYS:
+            search(KINDS[name], way, blas_threads, X, y, 1)
+    for _ in range(rounds):
+        for way in WAYS:
+            for name, blas_threads in entrants.values():
+                seconds, results[name][way]["score"] = search(KINDS[name], way, blas_threads, X, y, max_iter)
+                results[name][way]["seconds"].append(seconds)
+    return results
+
+
+def tables(results):
+    """Return markdown tables of both dtypes: seconds, ratios to scikit-learn's serial time and to a package's own, scores."""
+    times, ratios, scores = [], [], []
+    for dtype, measured in results.items():
+        best = {name: {way: min(searches["seconds"]) for way, searches in ways.items()} for name, ways in measured.items()}
+        for name, seconds in best.items():
+            label = f"{dtype}, {name}"
+            times.append([label, *(f"{seconds[way]:.2f}" for way in WAYS)])
+            speedups = [f"{best['scikit-learn']['serial'] / seconds[way]:.2f}" for way in WAYS]
+            ratios.append([label, *speedups, f"{seconds['2 threads'] / seconds['serial']:.2f}"])
+            scores.append([label, *(f"{measured[name][way]['score']:.4f}" for way in WAYS)])
+    parts = [table(["seconds", *WAYS], times)]
+    parts.append(table(["times as fast as scikit-learn, serial", *WAYS, "time of 2 threads / serial"], ratios))
+    parts.append(table(["best score", *WAYS], scores))
+    return "\n\n".join(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--max-iter", type=int, default=30, help="epochs of every fit")
+    parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
+    parser.add_argument("--save", action="store_true", help="write results/grid-search-<date>.json and .md")
+    options = parser.parse_args()
+    entrants = contestants(KINDS, options.blas_threads)
+    results = {}
+    for dtype in options.dtypes:
+        print(f"{dtype} ...", flush=True)
+        results[dtype] = measure(dtype, entrants, options.rounds, options.max_iter)
+    markdown = tables(results)
+    print(markdown)
+    if options.save:
+        save("grid-search", results, markdown)
+
+
+if __name__ == "__main__":
+    main()
