@@ -38,7 +38,7 @@ from .optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # What only further training needs: left out of pickles unless the estimator is one that goes on training.
-_KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_shuffle", "_split_kept", "_last_weights", "_best_weights")
+_KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_order", "_split_kept", "_last_weights", "_best_weights")
 _RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
 
@@ -129,21 +129,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _make_tables(self, X, y, weight, dtype, validation, fresh):
-        """Return ``(table, rows to train on, monitor of validation rows or None)``."""
+        """Return ``(table, rows to train on or None for all, monitor of validation rows or None)``."""
         given = validation[0] is not None
         if given != (validation[1] is not None):
             raise ValueError("X_val and y_val must be given together.")
-        train_rows, validation_rows = np.arange(len(y)), None
+        train_rows = validation_rows = None
         if self.early_stopping and not given:
             train_rows, validation_rows = self._split(X, y, fresh)
         targets = self._encode(y, weight[0], dtype, fresh)
         table = Table(X, targets, *relative_weight(*weight, train_rows, dtype))
         if given:
             X_val, y_val = self._check_data(*validation[:2], fresh=False, incremental=True)
-            rows = np.arange(len(y_val))
-            weight_val = relative_weight(*check_sample_weight(validation[2], X_val), rows, dtype)
+            weight_val = relative_weight(*check_sample_weight(validation[2], X_val), None, dtype)
             table_val = Table(X_val, self._encode(y_val, weight_val[0], dtype, False), *weight_val)
-            return table, train_rows, Monitor(self, table_val, rows, y_val)
+            return table, train_rows, Monitor(self, table_val, np.arange(len(y_val)), y_val)
         return table, train_rows, None if validation_rows is None else Monitor(self, table, validation_rows, y)
 
     def _split(self, X, y, fresh):

@@ -21,6 +21,7 @@ class LBFGSTraining(Training):
     def _train(self, n_epochs, tasks, warn):
         estimator = self.estimator
         self._tasks, self._started = tasks, time.perf_counter()
+        self._rows = np.arange(self.n_rows) if self.train_rows is None else self.train_rows
         self._l1 = self._l1_strengths()
         start = self.session.flat.astype(np.float64)
         options = {"maxfun": estimator.max_fun, "maxiter": n_epochs, "gtol": estimator.tol}
@@ -39,7 +40,7 @@ class LBFGSTraining(Training):
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed: scale "
                 "X (and y, in regression), for instance with StandardScaler."
             )
-        self.session.settle_statistics(self.table, self.train_rows)
+        self.session.settle_statistics(self.table, self._rows)
         if warn and result.status == 1:
             warnings.warn(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, max_fun={estimator.max_fun}): "
@@ -50,7 +51,7 @@ class LBFGSTraining(Training):
 
     def _l1_strengths(self):
         """Return the L1 penalty's strength for every element of the flat vector, or None without one."""
-        strength = self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / len(self.train_rows)
+        strength = self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / self.n_rows
         if strength == 0:
             return None
         strengths = np.zeros(self.session.flat.size)
@@ -64,7 +65,7 @@ class LBFGSTraining(Training):
     def _objective(self, x):
         with np.errstate(over="ignore"):
             np.copyto(self.session.flat, self._weights(x), casting="same_kind")
-        objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self.train_rows)
+        objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self._rows)
         self._evaluated, gradient = x.copy(), gradient.astype(np.float64)
         if self._l1 is None:
             return objective, gradient
@@ -81,7 +82,7 @@ class LBFGSTraining(Training):
     def _after_iteration(self, intermediate_result):
         self._tasks.begin()
         loss = self._reported_loss(intermediate_result.x)
-        self.session.settle_statistics(self.table, self.train_rows)
+        self.session.settle_statistics(self.table, self._rows)
         self._record(loss, *self._validate(), np.nan, time.perf_counter() - self._started)
         self._remember()
         self._started = time.perf_counter()

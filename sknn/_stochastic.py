@@ -85,13 +85,13 @@ class StochasticTraining(Training):
         super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
         self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
-        self._shuffle = None  # of the running epoch
+        self._drawn = None  # the order of the running epoch
         self._generator = None  # state of the random numbers before epochs that run at once
         self._n_single = 0  # epochs that have to run one by one
-        self._next_shuffle, estimator._unused_shuffle = estimator._unused_shuffle, None
+        self._next_drawn, estimator._unused_order = estimator._unused_order, None
 
     def _check_batch_size(self):
-        n_rows, batch_size = len(self.train_rows), self.estimator.batch_size
+        n_rows, batch_size = self.n_rows, self.estimator.batch_size
         if batch_size == "auto":
             return min(200, n_rows)
         if batch_size > n_rows:
@@ -102,7 +102,7 @@ class StochasticTraining(Training):
         return int(min(batch_size, n_rows))
 
     def _state(self):
-        return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "shuffle": self._shuffle}
+        return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "drawn": self._drawn}
 
     def _train(self, n_epochs, tasks, warn):
         while (n_done := len(self.estimator.loss_curve_) - self._first_epoch) < n_epochs:
@@ -128,7 +128,7 @@ class StochasticTraining(Training):
         """Train for one epoch and record it; False if it diverged."""
         estimator, started = self.estimator, time.perf_counter()
         optimizer = estimator._optimizer
-        optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
+        optimizer.begin_epoch(-(-self.n_rows // self._batch_size))
         [loss] = self._batches.train([self._next_order()])
         [rate] = optimizer.rates_of_epochs
         self._n_single -= 1
@@ -145,9 +145,9 @@ class StochasticTraining(Training):
         """Return how many epochs may run before anybody looks at them: more than one where epochs are short and nobody does."""
         estimator = self.estimator
         is_watched = self.monitor is not None or tasks.has_listeners or estimator.verbose
-        if is_watched or self._n_single > 0 or self._next_shuffle is not None or not schedule_of(estimator).is_foreseeable:
+        if is_watched or self._n_single > 0 or self._next_drawn is not None or not schedule_of(estimator).is_foreseeable:
             return 1
-        return min(n_left, self._batches.epochs_at_once(len(self.train_rows)))
+        return min(n_left, self._batches.epochs_at_once(self.n_rows))
 
     def _run_at_once(self, n_epochs):
         """Train for ``n_epochs``, then record and judge them one by one; return whether to go on.
@@ -156,7 +156,7 @@ class StochasticTraining(Training):
         """
         estimator, started = self.estimator, time.perf_counter()
         optimizer, self._generator = estimator._optimizer, estimator._random_state.get_state()
-        optimizer.begin_epoch(-(-len(self.train_rows) // self._batch_size))
+        optimizer.begin_epoch(-(-self.n_rows // self._batch_size))
         losses = self._batches.train([self._next_order() for _ in range(n_epochs)])
         if not (np.isfinite(losses).all() and np.isfinite(self.session.flat).all()):
             self._return_to_last_epoch()
@@ -176,17 +176,16 @@ class StochasticTraining(Training):
 
     def _next_order(self):
         """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
-        estimator, n_rows = self.estimator, len(self.train_rows)
-        if estimator._order is None or len(estimator._order) != n_rows:
-            estimator._order = np.arange(n_rows)
+        estimator = self.estimator
+        if estimator._order is None or len(estimator._order) != self.n_rows:
+            estimator._order = np.arange(self.n_rows)
         if estimator.shuffle:
-            if self._next_shuffle is None or len(self._next_shuffle) != n_rows:
-                shuffle = np.arange(n_rows)
-                estimator._random_state.shuffle(shuffle)
-                self._next_shuffle = shuffle
-            self._shuffle, self._next_shuffle = self._next_shuffle, None
-            estimator._order = estimator._order[self._shuffle]
-        return self.train_rows[estimator._order]
+            self._drawn, self._next_drawn = self._next_drawn, None
+            if self._drawn is None or len(self._drawn) != self.n_rows:
+                self._drawn = estimator._order.copy()
+                estimator._random_state.shuffle(self._drawn)
+            estimator._order = self._drawn
+        return estimator._order if self.train_rows is None else self.train_rows[estimator._order]
 
     def _return_to_last_epoch(self):
         super()._return_to_last_epoch()
@@ -194,9 +193,9 @@ class StochasticTraining(Training):
         estimator._optimizer.assign(self._finished["optimizer"])
         if self._generator is not None:  # the shuffles of all epochs that ran at once are drawn again
             estimator._random_state.set_state(self._generator)
-            self._generator, self._shuffle = None, self._finished["shuffle"]
+            self._generator, self._drawn = None, self._finished["drawn"]
         # What was drawn for the unfinished epoch is the next one's.
-        estimator._unused_shuffle = None if self._shuffle is self._finished["shuffle"] else self._shuffle
+        estimator._unused_order = None if self._drawn is self._finished["drawn"] else self._drawn
 
     def _out_of_patience(self):
         """Tell whether to stop, after the schedule had its chance to lower the rate instead."""

@@ -22,7 +22,8 @@ class Training:
         Its public fitted attributes are updated epoch by epoch, its weights at the end.
     session : Session
     table : Table
-    train_rows : ndarray of int
+    train_rows : ndarray of int or None
+        All, if None.
     monitor : Monitor or None
         Of the validation rows. They decide when to stop if the estimator has ``early_stopping``.
     """
@@ -30,6 +31,7 @@ class Training:
     def __init__(self, estimator, session, table, train_rows, monitor):
         self.estimator, self.session, self.table = estimator, session, table
         self.train_rows, self.monitor = train_rows, monitor
+        self.n_rows = table.n_rows if train_rows is None else len(train_rows)
         self._finished, self._first_epoch = None, len(estimator.loss_curve_)
 
     def run(self, n_epochs, tasks, *, warn=True):
@@ -61,7 +63,7 @@ class Training:
         """Write one epoch into the estimator's public attributes."""
         estimator = self.estimator
         estimator.n_iter_ += 1
-        estimator.t_ += len(self.train_rows)
+        estimator.t_ += self.n_rows
         estimator.loss_ = loss
         estimator.loss_curve_.append(loss)
         if estimator.verbose:

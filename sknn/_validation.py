@@ -194,7 +194,7 @@ def _real_numbers(X):
 def check_sample_weight(sample_weight, X):
     """Return ``(weights over the largest one, the largest one)``, float64 of shape (n_samples,)."""
     if sample_weight is None:
-        return np.ones(X.shape[0]), 1.0
+        return np.broadcast_to(1.0, X.shape[0]), 1.0
     weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     largest = weight.max()
     if largest == 0:
@@ -204,10 +204,12 @@ def check_sample_weight(sample_weight, X):
 
 def relative_weight(weight, largest, train_rows, dtype):
     """Return ``(weights with mean one over the training rows, dtype, the mean of the weights as they were given)``."""
-    mean = weight[train_rows].mean()
+    mean = (weight if train_rows is None else weight[train_rows]).mean()
     if mean == 0:
         raise ValueError("sample_weight must have at least one positive weight among the rows that early_stopping leaves for training.")
-    return (weight / mean).astype(dtype), dtype, mean * largest
+    relative = np.empty(len(weight), dtype)
+    np.divide(weight, mean, out=relative, casting="same_kind")  # computed in float64, without a copy of it
+    return relative, dtype, mean * largest
 
 
 def arithmetic_dtype(estimator, X):

@@ -23,6 +23,8 @@ from ._tasks import with_callbacks
 from ._validation import check_sample_weight, check_training_data
 from .losses import LOSSES, REGRESSION_LOSSES
 
+_CODES_AT_ONCE = 1 << 18
+
 
 def _is_stochastic(estimator):
     if estimator.solver == "lbfgs":
@@ -294,7 +296,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _encode(self, y, weight, dtype, fresh):
         if y.ndim == 2:
             return (y != 0).astype(dtype)
-        return np.searchsorted(self.classes_, y).astype(dtype).reshape(-1, 1)
+        codes = np.empty((len(y), 1), dtype)
+        for start in range(0, len(y), _CODES_AT_ONCE):
+            codes[start : start + _CODES_AT_ONCE, 0] = np.searchsorted(self.classes_, y[start : start + _CODES_AT_ONCE])
+        return codes
 
     def _decode(self, probabilities):
         if self._multilabel:
