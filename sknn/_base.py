@@ -17,7 +17,7 @@ from ._data import Table
 from ._layout import flat_vector, make_layout, views
 from ._lbfgs import LBFGSTraining
 from ._monitor import Monitor, split_rows
-from ._prediction import keep_session, session_for
+from ._prediction import keep_session, kept_sessions, session_for
 from ._session import Session
 from ._stochastic import OptimizerState, StochasticTraining
 from ._tasks import CallbackSupportMixin, EpochTasks
@@ -38,7 +38,7 @@ from .optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # What only further training needs: left out of pickles unless the estimator is one that goes on training.
-_KEPT_FROM_FIT_TO_FIT = ("_order", "_unused_order", "_split_kept", "_last_weights", "_best_weights")
+_KEPT_FROM_FIT_TO_FIT = ("_order", "_orders_ahead", "_split_kept", "_last_weights", "_best_weights")
 _RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
 
@@ -105,6 +105,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).pop("_training", None)
 
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
+        kept_sessions.drop(id(self))
         with self._unchanged_on_error():
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
@@ -283,7 +284,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         n_hidden = len(self.coefs_) - 1
         if not -n_hidden <= layer < n_hidden:
             raise ValueError(f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has {n_hidden} hidden layers.")
-        return session.hidden(table, layer % n_hidden)
+        features = session.hidden(table, layer % n_hidden)
+        keep_session(self, session)
+        return features
 
     def summary(self):
         """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters, as a table that prints."""

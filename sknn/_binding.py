@@ -133,7 +133,7 @@ def prediction_settings(settings):
     """Return the parameters that predictions depend on, as they are now; equal ones predict alike."""
     chosen = {name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)}
     chosen = {name: tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value for name, value in chosen.items()}
-    return SimpleNamespace(**chosen, dropout=0.0, input_dropout=0.0)
+    return SimpleNamespace(**chosen, dropout=0.0, input_dropout=0.0, loss_name=settings._loss_name)
 
 
 def no_update(dtype):

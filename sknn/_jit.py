@@ -21,7 +21,6 @@ import functools
 import hashlib
 import os
 import pickle
-import signal
 import sys
 import tempfile
 import threading
@@ -40,28 +39,18 @@ from numba.core.errors import NumbaError
 from numba.core.serialize import dumps
 from numba.extending import overload
 
+from ._interrupts import interrupts_held_back
+
 INTERPRETED = bool(config.DISABLE_JIT)
 PACKAGE = Path(__file__).resolve().parent
 
 _FASTMATH = ("contract", "nsz")
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
+_INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _DIGEST_SIZE = hashlib.sha256().digest_size
 
 
-@contextlib.contextmanager
-def _interrupts_held_back():
-    """Let an interrupt wait until a kernel is compiled: LLVM's callbacks would swallow it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def jit(function=None, *, entry=False, reassociate=False, inline=False):
+def jit(function=None, *, entry=False, reassociate=False, inline=False, internal=False):
     """Compile ``function`` lazily, with the package's options.
 
     Parameters
@@ -74,22 +63,27 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False):
         Let LLVM reorder sums, for loops whose result no weight depends on.
     inline : bool, default=False
         Compile it only into its callers: for small helpers, which then cost no compilation of their own.
+    internal : bool, default=False
+        Only kernels call it: the ways in from Python, which unpack NamedTuples, would cost a third of the compilation.
     """
     if function is None:
-        return functools.partial(jit, entry=entry, reassociate=reassociate, inline=inline)
+        return functools.partial(jit, entry=entry, reassociate=reassociate, inline=inline, internal=internal)
     if INTERPRETED:
         return function
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
-    dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **_OPTIONS)(function)
+    options = _OPTIONS | (_INTERNAL if internal else {})
+    dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **options)(function)
     if entry:
-        dispatcher.compile = _interrupts_held_back()(dispatcher.compile)
+        dispatcher.compile = interrupts_held_back()(dispatcher.compile)
         _kept_on_disk(dispatcher)
     return dispatcher
 
 
 def scalar(function):
     """Make a user's function of one number callable from kernels; what Numba knows itself, like ``math.sin``, already is."""
-    return jit(function) if isinstance(function, FunctionType) else function
+    if INTERPRETED or not isinstance(function, FunctionType):
+        return function
+    return numba.njit(fastmath=set(_FASTMATH), **_OPTIONS | {"_nrt": True})(function)  # it may use lists and arrays
 
 
 def _kept_on_disk(dispatcher):
@@ -100,9 +94,7 @@ def _kept_on_disk(dispatcher):
     return dispatcher
 
 
-def most_threads():
-    """Return how many threads Numba is allowed, by the processor or by ``NUMBA_NUM_THREADS``."""
-    return config.NUMBA_NUM_THREADS
+MOST_THREADS = config.NUMBA_NUM_THREADS
 
 
 # ---- kernels by address ----------------------------------------------------------------------------------------------
@@ -155,7 +147,7 @@ def _address(kernel, signature):
         _interpreted_kernels.append(kernel)
         return len(_interpreted_kernels)  # from 1, since address 0 means none
     try:
-        with _interrupts_held_back():
+        with interrupts_held_back():
             _kept_on_disk(kernel).compile(signature)
     except NumbaError as error:
         raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}") from error

@@ -58,6 +58,11 @@ class Session:
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
+    @property
+    def scratch_bytes(self):
+        """Size of the memory that passes need."""
+        return sum(vector.nbytes for vector in self._scratch)
+
     def passes(self, network, update, scratch, rows, *, with_gradient, clip=False):
         """Return the addresses of the passes that an entry point will call."""
         common, team, scale, drops = (network, update, scratch), self._alone, self.dtype.type(1), network.dropout[0] > 0

@@ -85,10 +85,8 @@ class StochasticTraining(Training):
         super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
         self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
-        self._drawn = None  # the order of the running epoch
-        self._generator = None  # state of the random numbers before epochs that run at once
         self._n_single = 0  # epochs that have to run one by one
-        self._next_drawn, estimator._unused_order = estimator._unused_order, None
+        self._ahead = estimator._orders_ahead = list(estimator._orders_ahead or [])  # drawn already, for the next epochs
 
     def _check_batch_size(self):
         n_rows, batch_size = self.n_rows, self.estimator.batch_size
@@ -102,7 +100,7 @@ class StochasticTraining(Training):
         return int(min(batch_size, n_rows))
 
     def _state(self):
-        return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "drawn": self._drawn}
+        return super()._state() | {"optimizer": self.estimator._optimizer.copy(), "drawn": []}
 
     def _train(self, n_epochs, tasks, warn):
         while (n_done := len(self.estimator.loss_curve_) - self._first_epoch) < n_epochs:
@@ -145,17 +143,18 @@ class StochasticTraining(Training):
         """Return how many epochs may run before anybody looks at them: more than one where epochs are short and nobody does."""
         estimator = self.estimator
         is_watched = self.monitor is not None or tasks.has_listeners or estimator.verbose
-        if is_watched or self._n_single > 0 or self._next_drawn is not None or not schedule_of(estimator).is_foreseeable:
+        is_shared = isinstance(estimator.random_state, np.random.RandomState)  # others would see orders being drawn ahead
+        if is_watched or is_shared or self._n_single > 0 or not schedule_of(estimator).is_foreseeable:
             return 1
         return min(n_left, self._batches.epochs_at_once(self.n_rows))
 
     def _run_at_once(self, n_epochs):
         """Train for ``n_epochs``, then record and judge them one by one; return whether to go on.
 
-        If training should have stopped at one of them, all are taken back and trained again up to that one: same seeds, same bits.
+        If training should have stopped at one of them, all are taken back and trained again up to that one: same orders, same bits.
         """
         estimator, started = self.estimator, time.perf_counter()
-        optimizer, self._generator = estimator._optimizer, estimator._random_state.get_state()
+        optimizer = estimator._optimizer
         optimizer.begin_epoch(-(-self.n_rows // self._batch_size))
         losses = self._batches.train([self._next_order() for _ in range(n_epochs)])
         if not (np.isfinite(losses).all() and np.isfinite(self.session.flat).all()):
@@ -170,9 +169,8 @@ class StochasticTraining(Training):
                 if i + 1 < n_epochs:
                     self._return_to_last_epoch()
                     return self._run_at_once(i + 1)
-                break
-        self._generator = None
-        return self._stall_message() is None
+                return False
+        return True
 
     def _next_order(self):
         """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
@@ -180,22 +178,21 @@ class StochasticTraining(Training):
         if estimator._order is None or len(estimator._order) != self.n_rows:
             estimator._order = np.arange(self.n_rows)
         if estimator.shuffle:
-            self._drawn, self._next_drawn = self._next_drawn, None
-            if self._drawn is None or len(self._drawn) != self.n_rows:
-                self._drawn = estimator._order.copy()
-                estimator._random_state.shuffle(self._drawn)
-            estimator._order = self._drawn
+            if self._ahead and len(self._ahead[0]) == self.n_rows:
+                order = self._ahead.pop(0)
+            else:
+                self._ahead.clear()
+                order = estimator._order.copy()
+                estimator._random_state.shuffle(order)
+            self._finished["drawn"].append(order)
+            estimator._order = order
         return estimator._order if self.train_rows is None else self.train_rows[estimator._order]
 
     def _return_to_last_epoch(self):
         super()._return_to_last_epoch()
-        estimator = self.estimator
-        estimator._optimizer.assign(self._finished["optimizer"])
-        if self._generator is not None:  # the shuffles of all epochs that ran at once are drawn again
-            estimator._random_state.set_state(self._generator)
-            self._generator, self._drawn = None, self._finished["drawn"]
-        # What was drawn for the unfinished epoch is the next one's.
-        estimator._unused_order = None if self._drawn is self._finished["drawn"] else self._drawn
+        self.estimator._optimizer.assign(self._finished["optimizer"])
+        self._ahead[:0] = self._finished["drawn"]  # what was drawn for unfinished epochs is for the next ones
+        self._finished["drawn"] = []
 
     def _out_of_patience(self):
         """Tell whether to stop, after the schedule had its chance to lower the rate instead."""

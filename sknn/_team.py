@@ -8,14 +8,14 @@ import contextlib
 import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
 
 from ._engine.network import Team
 from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
-from ._jit import INTERPRETED, most_threads
+from ._jit import INTERPRETED, MOST_THREADS
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
 _DISTURBED = 1.4  # times the best pace so far: others want the cores
@@ -40,19 +40,17 @@ class Threads:
                 self.n_fits -= 1
 
     def start(self, function, *arguments):
-        """Let a thread call ``function``; return its future, or None if no thread can be had."""
+        """Let a thread call ``function``, if one can be had."""
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="sknn")
-        try:
-            return self._pool.submit(function, *arguments)
-        except RuntimeError:  # no more threads, or the interpreter is on its way out
-            return None
+        with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is on its way out
+            self._pool.submit(function, *arguments)
 
 
 def usable_cores():
     """Return how many cores this process may use, by affinity, control groups, joblib's and Numba's limits."""
-    return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), most_threads()))
+    return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), MOST_THREADS))
 
 
 threads = Threads()
@@ -86,6 +84,52 @@ class Pace:
             self.size, self._is_trial = (self.most if size == 1 else 1), True
 
 
+class Door:
+    """Where helpers come in to work on a chunk and go out; closed when the chunk is done."""
+
+    def __init__(self, team):
+        self._team, self._change = team, threading.Condition()
+        self._n_inside, self._is_closed, self._error = 0, False, None
+
+    def help(self, entry, arguments):
+        """Call the entry point, unless it is too late; an error stops the team."""
+        with self._change:
+            if self._is_closed:
+                return
+            self._n_inside += 1
+        try:
+            entry(*arguments)
+        except BaseException as error:
+            self._error = error
+            self._team.stop[0] = 1
+        finally:
+            with self._change:
+                self._n_inside -= 1
+                self._change.notify_all()
+
+    def close(self, *, everybody_out):
+        """Let nobody in any more; with ``everybody_out``, or if a helper failed, stop those inside and wait until they have left.
+
+        Raises
+        ------
+        BaseException
+            What a helper raised, or an interrupt of the wait, which is not cut short by it.
+        """
+        interrupt = None
+        while True:
+            try:
+                with self._change:
+                    self._is_closed = True
+                    if everybody_out or self._team.stop[0]:
+                        self._team.stop[0] = 1
+                        self._change.wait_for(lambda: self._n_inside == 0)
+                break
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if self._error is not None or interrupt is not None:
+            raise self._error or interrupt
+
+
 class Crew:
     """The threads that call one entry point together.
 
@@ -94,7 +138,7 @@ class Crew:
     entry : kernel
         It takes, among others, a :class:`Team`, and returns how many rows it used.
     n_operations : int
-        Multiplications between two blocks of rows.
+        Multiplications of one block of rows.
     n_layers : int
     """
 
@@ -124,23 +168,11 @@ class Crew:
         return n_done
 
     def _run_together(self, team, arguments, n_rows):
-        helpers = [threads.start(self._help, team, arguments) for _ in range(team.size - 1)]
-        n_done = 0
+        door, n_done = Door(team), 0
         try:
+            for _ in range(team.size - 1):
+                threads.start(door.help, self._entry, arguments)
             n_done = self._entry(*arguments)
         finally:
-            running = [helper for helper in helpers if helper is not None and not helper.cancel()]
-            if n_done < n_rows:  # nobody may go on with what is taken back now
-                team.stop[0] = 1
-                wait(running)
-        for helper in running:
-            if helper.done():
-                helper.result()  # raises what it raised
+            door.close(everybody_out=n_done < n_rows)
         return n_done
-
-    def _help(self, team, arguments):
-        try:
-            self._entry(*arguments)
-        except BaseException:
-            team.stop[0] = 1
-            raise

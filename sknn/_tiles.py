@@ -175,7 +175,7 @@ def _make_strip(vectors, masked):
     """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
     largest, four, single = (_make_tile(rows, vectors, masked) for rows in (_MOST_ROWS, 4, 1))
 
-    @_jit.jit
+    @_jit.jit(internal=True)
     def strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         i = 0
         while m - i >= _MOST_ROWS:
@@ -195,7 +195,7 @@ _strip_1, _strip_2, _strip_3 = (_make_strip(vectors, False) for vectors in (1, 2
 _rest_strip = _make_strip(1, True)
 
 
-@_jit.jit
+@_jit.jit(internal=True)
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     lanes = _REGISTER_BYTES // c.itemsize
     left, rest, j = n // lanes, n % lanes, 0

@@ -179,7 +179,7 @@ def _is_plain(estimator, X):
         and X.dtype in (np.float32, np.float64)
         and X.ndim == 2
         and 0 < X.size <= _SMALL_TABLE
-        and X.shape[1] == estimator.n_features_in_
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
         and not hasattr(estimator, "feature_names_in_")
         and bool(np.isfinite(X).all())
     )

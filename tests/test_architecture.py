@@ -15,7 +15,7 @@ import sknn
 from sknn.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
-FOUNDATIONS = ("_jit", "_native", "_tiles", "_math")
+FOUNDATIONS = ("_interrupts", "_jit", "_native", "_tiles", "_math")
 PARTS = ("activations", "losses", "regularizers", "optimizers", "initializers", "schedules")
 COMPILERS = ("_jit", "_native", "_tiles")  # the only modules that see numba and llvmlite
 

@@ -113,3 +113,23 @@ def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
     assert len(model.loss_curve_) == len(expected.loss_curve_)
     for mine, theirs in zip(model.coefs_, expected.coefs_, strict=True):
         np.testing.assert_array_equal(bits(mine), bits(theirs))
+
+
+def test_others_random_numbers_are_drawn_as_if_epochs_ran_one_by_one(chunks):
+    generator, plain = np.random.RandomState(0), np.random.RandomState(0)
+    fit(random_state=generator, max_iter=400, tol=1e-2, n_iter_no_change=3)
+    assert set(chunks) == {1}
+    fit(random_state=plain, max_iter=400, tol=1e-2, n_iter_no_change=3, verbose=True)
+    assert generator.randint(10**9) == plain.randint(10**9)
+
+
+def test_the_default_random_state_stops_where_it_judged(chunks):
+    model = fit(random_state=None, max_iter=400, tol=1e-2, n_iter_no_change=3)
+    assert max(chunks) > 1
+    assert model.n_iter_ < 400
+    best, n_stalled, ends = np.inf, 0, []
+    for loss in model.loss_curve_:
+        n_stalled = n_stalled + 1 if loss > best - 1e-2 else 0
+        best = min(best, loss)
+        ends.append(n_stalled > 3)
+    assert ends.index(True) == len(ends) - 1

@@ -12,8 +12,8 @@ from reference import DTYPES
 from scipy import sparse
 from sklearn.base import clone
 
-import sknn._prediction
 from sknn import MLPClassifier, MLPRegressor
+from sknn._prediction import _MOST_KEPT, kept_sessions
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
@@ -73,15 +73,59 @@ def test_predictions_leave_the_estimator_as_it_is(model):
     assert all(vars(model)[name] is value for name, value in before.items())
 
 
+def n_kept():
+    return len(kept_sessions._entries)
+
+
 def test_few_are_kept_and_none_keeps_its_estimator_alive(model):
-    models = [pickle.loads(pickle.dumps(model)) for _ in range(sknn._prediction._MOST_KEPT + 5)]
+    models = [pickle.loads(pickle.dumps(model)) for _ in range(_MOST_KEPT + 5)]
     for other in models:
         other.predict(X[:2])
-    assert len(sknn._prediction._kept) == sknn._prediction._MOST_KEPT
+    assert n_kept() == _MOST_KEPT
     reference = weakref.ref(models.pop())
     del other
     gc.collect()
     assert reference() is None
+    assert n_kept() == _MOST_KEPT - 1
+
+
+def test_weights_of_others_and_large_networks_are_not_kept(model):
+    model.coefs_ = [coef.copy() for coef in model.coefs_]
+    before = n_kept()
+    first = model.decision_function(X[:5])
+    assert n_kept() == before
+    model.coefs_[0][:] = 0
+    assert (model.decision_function(X[:5]) != first).any()
+    large = MLPClassifier((3000,), max_iter=1, random_state=0).fit(X, y)
+    large.predict(X)
+    assert n_kept() == before
+
+
+def test_a_fit_drops_what_was_kept(model):
+    model.predict(X[:5])
+    before = n_kept()
+    model.partial_fit(X, y)
+    assert n_kept() == before - 1
+
+
+def test_the_loss_is_seen():
+    model = MLPRegressor(max_iter=3, random_state=0).fit(X, X[:, 0] ** 2)
+    linear = model.predict(X[:3])
+    np.testing.assert_allclose(model.set_params(loss="poisson").predict(X[:3]), np.exp(linear))
+
+
+class Unhashable(MLPClassifier):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+def test_estimators_need_no_hash():
+    first, second = Unhashable((3,), max_iter=2).fit(X, y), Unhashable((3,), max_iter=2).fit(X[:, ::-1], y)
+    expected = [copy.deepcopy(model).predict_proba(X[:4]) for model in (first, second)]
+    for _ in range(2):
+        np.testing.assert_array_equal([model.predict_proba(X[:4]) for model in (first, second)], expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -15,7 +15,7 @@ from sknn import MLPClassifier
 from sknn._engine.network import Team
 from sknn._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from sknn._layout import make_layout
-from sknn._team import Crew, Pace, Threads, threads, usable_cores
+from sknn._team import Crew, Door, Pace, Threads, threads, usable_cores
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
 
@@ -147,10 +147,11 @@ def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch)
     alone = fit()
     sharing(2)
     late, start = [], sknn._team.threads.start
-    monkeypatch.setattr(sknn._team.threads, "start", lambda *job: late.append(job) or None)
+    monkeypatch.setattr(sknn._team.threads, "start", lambda *job: late.append(job))
     model = fit()
     for job in late:
-        start(*job).result(timeout=30)
+        start(*job)
+    sknn._team.threads._pool.shutdown()
     assert late
     assert_same(model, alone)
 
@@ -305,3 +306,34 @@ def test_a_late_thread_finds_nothing_left():
     weights = network.weights.copy()
     assert sknn._batches.steps.train(passes, network, update, scratch, rows, team, 300, 300, 300, np.zeros(2)) == 300
     np.testing.assert_array_equal(network.weights, weights)
+
+
+def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):
+    sharing(3)
+    expected, start, calls = fit(max_iter=1), sknn._team.threads.start, []
+
+    def interrupted(*job):
+        start(*job)
+        calls.append(job)
+        if len(calls) == 4:  # epoch by epoch, two helpers each
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sknn._batches, "_OPERATIONS_AT_ONCE", 0)
+    monkeypatch.setattr(sknn._team.threads, "start", interrupted)
+    model = MLPClassifier((130, 100), batch_size=100, max_iter=3, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    after = [coef.copy() for coef in model.coefs_]
+    time.sleep(0.05)
+    for coef, kept, other in zip(model.coefs_, after, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(coef, kept)
+        np.testing.assert_array_equal(coef, other)
+
+
+def test_a_closed_door_lets_nobody_in():
+    team, calls = Team(2, np.empty(0, np.int64), np.zeros(1, np.int64)), []
+    door = Door(team)
+    door.help(calls.append, ("in time",))
+    door.close(everybody_out=False)
+    door.help(calls.append, ("too late",))
+    assert calls == ["in time"]

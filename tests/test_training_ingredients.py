@@ -263,6 +263,22 @@ def test_own_activation_in_a_grid_of_processes():
     np.testing.assert_allclose(clf.hidden_features(X), cube(X @ clf.coefs_[0] + clf.intercepts_[0]), rtol=1e-9, atol=1e-12)
 
 
+def leaky_by_list(z):
+    return max([z, 0.1 * z])
+
+
+def leaky_slope_by_array(z):
+    return np.where(z > 0, np.array([1.0]), np.array([0.1]))[0]
+
+
+def test_activation_may_use_lists_and_arrays():
+    own = MLPClassifier(
+        (5,), activation=Activation(leaky_by_list, leaky_slope_by_array), max_iter=3, random_state=0, initializer="he_normal"
+    )
+    built_in = clone(own).set_params(activation="leaky_relu")
+    np.testing.assert_allclose(own.fit(X, y).loss_curve_, built_in.fit(X, y).loss_curve_, rtol=1e-12)
+
+
 def test_activation_that_does_not_compile_is_named():
     def bad(z):
         return object()

@@ -14,7 +14,7 @@ from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases, wait
 
 
-@jit
+@jit(internal=True)
 def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, stop, step, da):
     """Turn dL/dout of units ``start:stop`` of a hidden layer, in ``da``, into dL/dz in the layer's deltas."""
     width, fan_out = network.widths[layer], network.fan_outs[layer]
@@ -51,7 +51,7 @@ def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, 
         transpose(delta[begin:], n_rows, count, fan_out, transposed_deltas(network, scratch, layer)[begin * n_rows :], n_rows)
 
 
-@jit
+@jit(internal=True)
 def _input_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step):
     """Compute dL/dz of units ``start:stop`` of the layer under ``layer``."""
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
@@ -63,7 +63,7 @@ def _input_block(network, update, scratch, rows, first, layer, n_rows, start, st
     _unit_gradient(network, update, scratch, rows, first, layer - 1, n_rows, start, stop, step, da)
 
 
-@jit
+@jit(internal=True)
 def _penalize(network, update, scratch, layer, start, size, block, n_rows):
     """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the penalty to the block's total."""
     offset = network.weight_offsets[layer] + start
@@ -74,7 +74,7 @@ def _penalize(network, update, scratch, layer, start, size, block, n_rows):
     total[1] = 0
 
 
-@jit
+@jit(internal=True)
 def _move(network, update, scratch, offset, size, step, share):
     """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights, decayed and shrunk too."""
     w, g = part(network.weights, offset, size), part(scratch.gradient, offset, size)
@@ -91,7 +91,7 @@ def _move(network, update, scratch, offset, size, step, share):
         call(update.shrink, w, g, update.strengths[0] * share)
 
 
-@jit
+@jit(internal=True)
 def _move_norm(network, update, scratch, layer, step):
     """Let the optimizer move the scale and shift of a layer's batch norm."""
     width = network.shift_offsets[layer] - network.norm_offsets[layer]
@@ -100,7 +100,7 @@ def _move_norm(network, update, scratch, layer, step):
         _move(network, update, scratch, network.norm_offsets[layer], 2 * width, step, none)
 
 
-@jit
+@jit(internal=True)
 def _move_rest(network, update, scratch, layer, step):
     """Let the optimizer move a layer's intercepts and its batch norm."""
     none = network.weights.dtype.type(0)
@@ -109,7 +109,7 @@ def _move_rest(network, update, scratch, layer, step):
         _move_norm(network, update, scratch, layer, step)
 
 
-@jit
+@jit(internal=True)
 def _weight_block(network, update, scratch, rows, first, layer, n_rows, start, stop, block, step, consume, add):
     """Compute rows ``start:stop`` of the gradient of a layer's weights and, to ``consume`` it, use it."""
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
@@ -126,7 +126,7 @@ def _weight_block(network, update, scratch, rows, first, layer, n_rows, start, s
         _move(network, update, scratch, offset, size, step, network.weights.dtype.type(1 / n_rows))
 
 
-@jit
+@jit(internal=True)
 def _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase):
     """Compute dL/dz of the layer under ``layer``."""
     fan_in = network.fan_ins[layer]
@@ -142,7 +142,7 @@ def _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, 
         wait(team, phase, n_blocks)
 
 
-@jit
+@jit(internal=True)
 def _weight_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase, consume, add):
     """Compute the gradient of the layer's weights and intercepts; its last block are the intercepts and batch norm."""
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
@@ -167,7 +167,7 @@ def _weight_gradient(network, update, scratch, rows, team, first, layer, n_rows,
         wait(team, phase, n_blocks + 1)
 
 
-@jit
+@jit(internal=True)
 def backward(network, update, scratch, rows, team, first, n_rows, step, consume, add):
     """Compute all gradients from the output layer's deltas, layer by layer from the last.
 
@@ -183,7 +183,7 @@ def backward(network, update, scratch, rows, team, first, n_rows, step, consume,
         phase += 2
 
 
-@jit
+@jit(internal=True)
 def _clip(update, gradient):
     """Scale the gradient down to the norm that it may have."""
     squares = 0.0
@@ -196,7 +196,7 @@ def _clip(update, gradient):
             gradient[i] *= factor
 
 
-@jit
+@jit(internal=True)
 def penalize_and_move(network, update, scratch, team, n_rows, step):
     """Penalise the whole gradient of a batch in ``scratch``, clip it, and, if there is an optimizer, take its step."""
     phase, none = (step + 1) * n_phases(network.fan_ins.size) - 2, np.int64(0)

@@ -29,7 +29,7 @@ def most_blocks(width):
     return width // _VECTOR + 1 + SPARSE_BLOCKS
 
 
-@jit
+@jit(internal=True)
 def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
     """Compute columns ``start:stop`` of ``z = a_in W + b``.
 
@@ -47,7 +47,7 @@ def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
     call(product, n_rows, stop - start, fan_in, a_in, fan_in, 1, w[start:], fan_out, b[start:], 0, z[start:], fan_out)
 
 
-@jit
+@jit(internal=True)
 def input_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
     """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, as the transpose of ``W dz'``.
 
@@ -58,14 +58,14 @@ def input_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop,
     transpose(da_t, count, n_rows, n_rows, da[start:], fan_in)
 
 
-@jit
+@jit(internal=True)
 def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
     """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or ``add`` them to it."""
     before = g if add else g[:0]
     call(product, stop - start, fan_out, n_rows, a_in[start:], 1, fan_in, dz, fan_out, before, fan_out, g, fan_out)
 
 
-@jit
+@jit(internal=True)
 def bias_gradient(dz, n_rows, fan_out, add, g):
     """Compute the column sums of dz into ``g``, or ``add`` them to it."""
     if not add:

@@ -40,7 +40,7 @@ def transposed_deltas(network, scratch, layer):
     return scratch.work[(layer % 2) * (scratch.work.size // 4) :]
 
 
-@jit
+@jit(internal=True)
 def _drop_rows(network, rows, first, start, stop, seed, step):
     n_features, key = network.fan_ins[0], dropout_key(seed, step, np.int64(0))
     for i in range(start, stop):
@@ -53,7 +53,7 @@ def _drop_rows(network, rows, first, start, stop, seed, step):
             call(network.drop_in_place, row, i * n_features, key, network.dropout[0])
 
 
-@jit
+@jit(internal=True)
 def drop_inputs(network, rows, team, first, n_rows, seed, first_step, step):
     """Drop inputs of rows ``first:first + n_rows``, in place: the chunk is a copy of the data."""
     phase, n_blocks = step * n_phases(network.fan_ins.size), (n_rows + _ROWS - 1) // _ROWS
@@ -66,7 +66,7 @@ def drop_inputs(network, rows, team, first, n_rows, seed, first_step, step):
         wait(team, phase, n_blocks)
 
 
-@jit
+@jit(internal=True)
 def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_offset, width):
     """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a row."""
     place = network.statistics_offsets[layer]
@@ -83,7 +83,7 @@ def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_o
     )  # fmt: skip
 
 
-@jit
+@jit(internal=True)
 def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training):
     """Compute the outputs of units ``start:stop`` of a hidden layer from their pre-activations."""
     width, fan_out = network.widths[layer], network.fan_outs[layer]
@@ -112,7 +112,7 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
             call(network.drop, part(values, source + begin, stop - start), begin, key, rate, out)
 
 
-@jit
+@jit(internal=True)
 def _hidden_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training):
     """Compute units ``start:stop`` of a hidden layer."""
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
@@ -128,7 +128,7 @@ def _hidden_block(network, update, scratch, rows, first, layer, n_rows, start, s
     _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training)
 
 
-@jit
+@jit(internal=True)
 def losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
     """Add the losses of rows ``start:stop`` to the block's total and write ``scale`` x their gradient into the output layer's deltas.
 
@@ -151,7 +151,7 @@ def losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
     return math.isfinite(total[0])
 
 
-@jit
+@jit(internal=True)
 def _output_block(network, scratch, rows, first, start, stop):
     """Compute rows ``start:stop`` of the output layer's pre-activations."""
     last, count = network.fan_ins.size - 1, stop - start
@@ -166,7 +166,7 @@ def _output_block(network, scratch, rows, first, start, stop):
         affine_block(network.product, a_in[start * fan_in :], count, fan_in, w, b, fan_out, np.int64(0), fan_out, z)
 
 
-@jit
+@jit(internal=True)
 def _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training):
     """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
     last = network.fan_ins.size - 1
@@ -184,7 +184,7 @@ def _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training
         wait(team, phase, n_blocks)
 
 
-@jit
+@jit(internal=True)
 def forward(network, update, scratch, rows, team, first, n_rows, step, scale, training):
     """Compute all layers of rows ``first:first + n_rows`` and, in training, their losses and the last layer's deltas, times ``scale``."""
     last, phase = network.fan_ins.size - 1, step * n_phases(network.fan_ins.size) + 1

@@ -11,7 +11,7 @@ from .forward import losses, part
 from .team import claim, finish, n_phases, wait
 
 
-@jit
+@jit(internal=True)
 def _settle(network, scratch, team, step, epoch, ends):
     """Move what an epoch's blocks have added up to its row of ``ends``: losses and penalties."""
     phase, first_penalty = (step + 1) * n_phases(network.fan_ins.size) - 1, scratch.total_offsets[0]
@@ -110,7 +110,7 @@ def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, l
     return first
 
 
-@jit
+@jit(internal=True)
 def _hand_out(network, scratch, rows, first, n_rows, layer, outputs):
     """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that up."""
     last, no = network.fan_ins.size - 1, np.int64(0)

@@ -36,7 +36,7 @@ def finish(team, phase):
         atomic_add(team.slots, phase * SLOT + 1, 1)
 
 
-@jit
+@jit(internal=True)
 def wait(team, phase, n_blocks):
     """Wait until all blocks of a phase are computed, or the team has to stop."""
     spins = 0

@@ -36,7 +36,7 @@ def warmup(dtypes=("float32", "float64")):
 
     Parameters
     ----------
-    dtypes : sequence of {'float32', 'float64'}, default=('float32', 'float64')
+    dtypes : {'float32', 'float64'} or several of them, default=('float32', 'float64')
         Arithmetic to compile for; see the parameter ``dtype`` of :class:`MLPClassifier`.
 
     Raises
@@ -49,6 +49,7 @@ def warmup(dtypes=("float32", "float64")):
     >>> import sknn
     >>> sknn.warmup(["float64"])
     """
+    dtypes = [dtypes] if isinstance(dtypes, str) else list(dtypes)
     for name in dtypes:
         if name not in ("float32", "float64"):
             raise ValueError(f"dtypes must be of 'float32' and 'float64', got {name!r}.")
