@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 
 from ._engine.network import Team
+from ._engine.steps import accept_denormals
 from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from ._jit import INTERPRETED, MOST_THREADS
 
@@ -84,6 +85,15 @@ class Pace:
             self.size, self._is_trial = (self.most if size == 1 else 1), True
 
 
+def _called(entry, arguments):
+    """Return what an entry point returns; if it raises, which users' own functions may, leave the thread as it was."""
+    try:
+        return entry(*arguments)
+    except Exception:
+        accept_denormals()
+        raise
+
+
 class Door:
     """Where helpers come in to work on a chunk and go out; closed when the chunk is done."""
 
@@ -98,7 +108,7 @@ class Door:
                 return
             self._n_inside += 1
         try:
-            entry(*arguments)
+            _called(entry, arguments)
         except BaseException as error:
             self._error = error
             self._team.stop[0] = 1
@@ -158,7 +168,7 @@ class Crew:
         """
         if self._most == 1:
             self._alone.stop[0] = 0
-            return self._entry(*before, self._alone, n_rows, block_size, *after)
+            return _called(self._entry, (*before, self._alone, n_rows, block_size, *after))
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
         slots = np.zeros(n_steps * self._n_phases * SLOT, np.int64)
         team = Team(size, slots, np.zeros(1, np.int64))
@@ -172,7 +182,7 @@ class Crew:
         try:
             for _ in range(team.size - 1):
                 threads.start(door.help, self._entry, arguments)
-            n_done = self._entry(*arguments)
+            n_done = _called(self._entry, arguments)
         finally:
             door.close(everybody_out=n_done < n_rows)
         return n_done

@@ -279,6 +279,22 @@ def test_activation_may_use_lists_and_arrays():
     np.testing.assert_allclose(own.fit(X, y).loss_curve_, built_in.fit(X, y).loss_curve_, rtol=1e-12)
 
 
+def refusing(z):
+    if z > 0:
+        raise ArithmeticError("z is positive")
+    return z
+
+
+@pytest.mark.parametrize("width", [5, 2000])  # on one thread, and on as many as there are
+def test_activation_that_raises_leaves_no_traces(width):
+    model = MLPClassifier((width,), activation=Activation(refusing, cube_slope), random_state=0)
+    with pytest.raises(ArithmeticError, match="z is positive"):
+        model.fit(np.tile(X, (1, 20)), y)
+    assert not hasattr(model, "coefs_")
+    assert np.float64(2.5e-308) * 0.5 > 0  # denormals are as they were
+    assert model.set_params(activation="relu", max_iter=200).fit(X, y).score(X, y) > 0.5
+
+
 def test_activation_that_does_not_compile_is_named():
     def bad(z):
         return object()

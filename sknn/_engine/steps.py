@@ -10,6 +10,8 @@ from .._native import atomic_load, call, flush_denormals, restore_denormals
 from .forward import losses, part
 from .team import claim, finish, n_phases, wait
 
+_USUAL_MODE = 0x1F80  # of x86's control register
+
 
 @jit(internal=True)
 def _settle(network, scratch, team, step, epoch, ends):
@@ -125,3 +127,9 @@ def _hand_out(network, scratch, rows, first, n_rows, layer, outputs):
         call(network.link, z, n_outputs, network.loss_shape, part(outputs, first * n_outputs, n_rows * n_outputs))
     if network.loss != 0:
         losses(network, scratch, rows, first, n_rows, no, n_rows, no, scratch.values.dtype.type(1))
+
+
+@jit(entry=True)
+def accept_denormals():
+    """Give this thread the usual floating-point mode, after an entry point that raised instead of giving it back."""
+    restore_denormals(np.uint32(_USUAL_MODE))
