@@ -19,6 +19,7 @@ from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from ._jit import INTERPRETED, MOST_THREADS
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
+_DOUBTFUL_OPERATIONS = 16_000_000
 _DISTURBED = 1.4  # times the best pace so far: others want the cores
 _PATIENCE = 16  # chunks between two looks at whether the other size of the team would be faster
 
@@ -62,13 +63,14 @@ if hasattr(os, "register_at_fork"):
 class Pace:
     """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
 
-    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores.
+    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores, and once
+    in the beginning if it is doubtful whether steps are large enough to share.
     """
 
-    def __init__(self, most):
-        self.most, self.size = most, most
+    def __init__(self, most, *, is_doubtful=False):
+        self.most, self.size, self._is_doubtful = most, most, is_doubtful
         self._recent, self._best, self._most_rows = {1: np.inf, most: np.inf}, np.inf, 0
-        self._n_slow, self._wait, self._is_trial = 0, 0, False
+        self._n_slow, self._wait, self._is_trial = 0, 2, False
 
     def measured(self, size, seconds, n_rows):
         """Take note of how long a chunk took and choose the size for the next one; short chunks tell nothing."""
@@ -81,8 +83,8 @@ class Pace:
             self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
         if self._is_trial:
             self.size, self._is_trial, self._wait = min(self._recent, key=self._recent.get), False, _PATIENCE
-        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2):
-            self.size, self._is_trial = (self.most if size == 1 else 1), True
+        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2 or self._is_doubtful):
+            self.size, self._is_trial, self._is_doubtful = (self.most if size == 1 else 1), True, False
 
 
 def _called(entry, arguments):
@@ -155,7 +157,7 @@ class Crew:
     def __init__(self, entry, n_operations, n_layers):
         self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
         self._most = max(1, min(usable_cores(), n_operations // _OPERATIONS)) if n_operations >= 2 * _OPERATIONS else 1
-        self._pace = Pace(self._most)
+        self._pace = Pace(self._most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
         self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
 
     def run(self, before, n_steps, n_rows, block_size, *after):

@@ -46,6 +46,7 @@ def sharing(monkeypatch):
         monkeypatch.setattr(sknn._team, "_OPERATIONS", 1)
         monkeypatch.setattr(sknn._team, "usable_cores", lambda: size)
         monkeypatch.setattr(sknn._team, "_DISTURBED", np.inf)  # always the whole team
+        monkeypatch.setattr(sknn._team, "_DOUBTFUL_OPERATIONS", 0)
         monkeypatch.setattr(sknn._team, "threads", Threads())
 
     return share
@@ -289,6 +290,15 @@ def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
         seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
         pace.measured(pace.size, seconds, n_rows)
         assert pace.size == 2
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_pace_looks_once_where_it_is_doubtful_what_is_faster(faster):
+    pace, sizes = Pace(2, is_doubtful=True), []
+    for _ in range(12):
+        sizes.append(pace.size)
+        pace.measured(pace.size, 1.0 if pace.size == faster else 1.3, 100)
+    assert sizes == [2, 2, 1, *[faster] * 9]
 
 
 def test_pace_of_one_thread_has_no_choice():
