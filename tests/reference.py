@@ -39,6 +39,12 @@ def bits(array):
     return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
 
 
+def assert_same_weights(one, other):
+    """Check that two estimators have learned the same bits."""
+    for mine, theirs in zip((*one.coefs_, *one.intercepts_), (*other.coefs_, *other.intercepts_), strict=True):
+        np.testing.assert_array_equal(bits(mine), bits(theirs))
+
+
 # ---- derivatives -----------------------------------------------------------------------------------------------------
 
 

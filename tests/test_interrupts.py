@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from reference import assert_same_weights
 from scipy import sparse
 
 from sknn import MLPClassifier, MLPRegressor
@@ -87,8 +88,7 @@ def within_epoch(network, epoch):
 
 
 def assert_same_network(one, other):
-    for mine, reference in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
-        np.testing.assert_array_equal(mine, reference)
+    assert_same_weights(one, other)
     assert one.loss_curve_ == other.loss_curve_
     assert one.n_iter_ == other.n_iter_
 

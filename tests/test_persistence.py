@@ -10,6 +10,7 @@ import textwrap
 import joblib
 import numpy as np
 import pytest
+from reference import assert_same_weights
 from sklearn.base import clone
 from sklearn.datasets import make_blobs, make_multilabel_classification, make_regression
 
@@ -75,8 +76,7 @@ def assert_same_predictions(one, other, X):
 
 
 def assert_same_training(one, other):
-    for mine, reference in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
-        np.testing.assert_array_equal(mine, reference)
+    assert_same_weights(one, other)
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_scores_ == other.validation_scores_
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import processes
 import pytest
-from reference import bits, compiled_only
+from reference import assert_same_weights, bits, compiled_only
 from scipy import sparse
 
 import sknn._team
@@ -58,8 +58,7 @@ def fit(data=X, kind=MLPClassifier, **settings):
 
 
 def assert_same(model, other):
-    for mine, theirs in zip((*model.coefs_, *model.intercepts_), (*other.coefs_, *other.intercepts_), strict=True):
-        np.testing.assert_array_equal(bits(mine), bits(theirs))
+    assert_same_weights(model, other)
     assert model.loss_curve_ == other.loss_curve_
 
 
