@@ -6,10 +6,10 @@ from . import losses
 from ._binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from ._engine import backward, forward, steps
 from ._engine.dense import most_blocks
-from ._engine.network import Passes, Scratch, Team
+from ._engine.network import Passes, Scratch
 from ._jit import address_for
 from ._layout import views
-from ._team import Crew
+from ._team import Crew, team_of_one
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
@@ -31,7 +31,7 @@ class Session:
     def __init__(self, flat, layout, settings, loss):
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
-        self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
+        self._alone = team_of_one()
         self._gradient = np.empty(0, self.dtype)
         self._capacity, self._crews, self._bound = 0, {}, {}
 

@@ -87,6 +87,11 @@ class Pace:
             self.size, self._is_trial, self._is_doubtful = (self.most if size == 1 else 1), True, False
 
 
+def team_of_one():
+    """Return the team of a thread that shares nothing."""
+    return Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
+
+
 def _called(entry, arguments):
     """Return what an entry point returns; if it raises, which users' own functions may, leave the thread as it was."""
     try:
@@ -156,9 +161,9 @@ class Crew:
 
     def __init__(self, entry, n_operations, n_layers):
         self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
-        self._most = max(1, min(usable_cores(), n_operations // _OPERATIONS)) if n_operations >= 2 * _OPERATIONS else 1
+        self._most = min(usable_cores(), n_operations // _OPERATIONS) if n_operations >= 2 * _OPERATIONS else 1
         self._pace = Pace(self._most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
-        self._alone = Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
+        self._alone = team_of_one()
 
     def run(self, before, n_steps, n_rows, block_size, *after):
         """Call the entry point for a chunk of ``n_steps`` blocks, with these arguments ``before`` the team and after it.

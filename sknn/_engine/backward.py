@@ -10,7 +10,7 @@ from .._tiles import transpose
 from .dense import COLUMNS, SPARSE_BLOCKS, bias_gradient, block_size, input_gradient_block, weight_gradient_block
 from .dropout import dropout_key
 from .forward import layer_input, part, transposed_deltas
-from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
+from .network import NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases, wait
 
 
@@ -92,21 +92,12 @@ def _move(network, update, scratch, offset, size, step, share):
 
 
 @jit(internal=True)
-def _move_norm(network, update, scratch, layer, step):
-    """Let the optimizer move the scale and shift of a layer's batch norm."""
-    width = network.shift_offsets[layer] - network.norm_offsets[layer]
-    if width > 0:
-        none = network.weights.dtype.type(0)
-        _move(network, update, scratch, network.norm_offsets[layer], 2 * width, step, none)
-
-
-@jit(internal=True)
 def _move_rest(network, update, scratch, layer, step):
-    """Let the optimizer move a layer's intercepts and its batch norm."""
-    none = network.weights.dtype.type(0)
+    """Let the optimizer move a layer's intercepts and the scale and shift of its batch norm."""
+    none, norm_width = network.weights.dtype.type(0), network.shift_offsets[layer] - network.norm_offsets[layer]
     _move(network, update, scratch, network.bias_offsets[layer], network.fan_outs[layer], step, none)
-    if network.norm != NO_NORM:
-        _move_norm(network, update, scratch, layer, step)
+    if norm_width > 0:
+        _move(network, update, scratch, network.norm_offsets[layer], 2 * norm_width, step, none)
 
 
 @jit(internal=True)
@@ -138,8 +129,7 @@ def _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, 
         _input_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step)
         finish(team, phase)
         block = claim(team, phase, block)
-    if team.size > 1:
-        wait(team, phase, n_blocks)
+    wait(team, phase, n_blocks)
 
 
 @jit(internal=True)
@@ -163,8 +153,7 @@ def _weight_gradient(network, update, scratch, rows, team, first, layer, n_rows,
                 _move_rest(network, update, scratch, layer, step)
         finish(team, phase)
         block = claim(team, phase, block)
-    if team.size > 1:
-        wait(team, phase, n_blocks + 1)
+    wait(team, phase, n_blocks + 1)
 
 
 @jit(internal=True)
@@ -211,5 +200,4 @@ def penalize_and_move(network, update, scratch, team, n_rows, step):
                 _move(network, update, scratch, network.weight_offsets[layer], size, step, network.weights.dtype.type(1 / n_rows))
                 _move_rest(network, update, scratch, layer, step)
         finish(team, phase)
-    if team.size > 1:
-        wait(team, phase, np.int64(1))
+    wait(team, phase, np.int64(1))

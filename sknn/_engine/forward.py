@@ -62,8 +62,7 @@ def drop_inputs(network, rows, team, first, n_rows, seed, first_step, step):
         _drop_rows(network, rows, first, block * _ROWS, min(n_rows, (block + 1) * _ROWS), seed, first_step + step)
         finish(team, phase)
         block = claim(team, phase, block)
-    if team.size > 1:
-        wait(team, phase, n_blocks)
+    wait(team, phase, n_blocks)
 
 
 @jit(internal=True)
@@ -113,19 +112,16 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
 
 
 @jit(internal=True)
-def _hidden_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training):
-    """Compute units ``start:stop`` of a hidden layer."""
+def _affine(network, scratch, rows, first, layer, first_row, n_rows, start, stop, z):
+    """Compute columns ``start:stop`` of a layer's pre-activations into ``z``, for ``n_rows`` rows of the batch from ``first_row``."""
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    pieces = fan_out // network.widths[layer]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     b = part(network.weights, network.bias_offsets[layer], fan_out)
-    z = scratch.values[network.z_offsets[layer] :]
     if layer == 0 and rows.affine != 0:
-        call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, w, b, fan_out, start * pieces, stop * pieces, z)
+        call(rows.affine, rows.data, rows.indices, rows.indptr, first + first_row, n_rows, w, b, fan_out, start, stop, z)
     else:
-        a_in = layer_input(network, scratch, rows, first, layer)
-        affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start * pieces, stop * pieces, z)
-    _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training)
+        a_in = layer_input(network, scratch, rows, first, layer)[first_row * fan_in :]
+        affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z)
 
 
 @jit(internal=True)
@@ -152,36 +148,22 @@ def losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
 
 
 @jit(internal=True)
-def _output_block(network, scratch, rows, first, start, stop):
-    """Compute rows ``start:stop`` of the output layer's pre-activations."""
-    last, count = network.fan_ins.size - 1, stop - start
-    fan_in, fan_out = network.fan_ins[last], network.fan_outs[last]
-    w = part(network.weights, network.weight_offsets[last], fan_in * fan_out)
-    b = part(network.weights, network.bias_offsets[last], fan_out)
-    z = part(scratch.values, network.a_offsets[last] + start * fan_out, count * fan_out)
-    if last == 0 and rows.affine != 0:
-        call(rows.affine, rows.data, rows.indices, rows.indptr, first + start, count, w, b, fan_out, np.int64(0), fan_out, z)
-    else:
-        a_in = layer_input(network, scratch, rows, first, last)
-        affine_block(network.product, a_in[start * fan_in :], count, fan_in, w, b, fan_out, np.int64(0), fan_out, z)
-
-
-@jit(internal=True)
 def _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training):
     """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
     last = network.fan_ins.size - 1
-    size = block_size(n_rows * network.fan_ins[last] * network.fan_outs[last], n_rows, _ROWS)
+    n_outputs = network.fan_outs[last]
+    size = block_size(n_rows * network.fan_ins[last] * n_outputs, n_rows, _ROWS)
     n_blocks = (n_rows + size - 1) // size
     block = claim(team, phase, -1)
     while block < n_blocks:
         start, stop = block * size, min(n_rows, (block + 1) * size)
-        _output_block(network, scratch, rows, first, start, stop)
+        z = scratch.values[network.a_offsets[last] + start * n_outputs :]
+        _affine(network, scratch, rows, first, last, start, stop - start, np.int64(0), n_outputs, z)
         if training and not losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
             team.stop[0] = 1
         finish(team, phase)
         block = claim(team, phase, block)
-    if team.size > 1:
-        wait(team, phase, n_blocks)
+    wait(team, phase, n_blocks)
 
 
 @jit(internal=True)
@@ -190,15 +172,16 @@ def forward(network, update, scratch, rows, team, first, n_rows, step, scale, tr
     last, phase = network.fan_ins.size - 1, step * n_phases(network.fan_ins.size) + 1
     for layer in range(last):
         fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
-        size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // (fan_out // width))
+        pieces, z = fan_out // width, scratch.values[network.z_offsets[layer] :]
+        size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
         n_blocks = (width + size - 1) // size
         block = claim(team, phase, -1)
         while block < n_blocks:
             start, stop = block * size, min(width, (block + 1) * size)
-            _hidden_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training)
+            _affine(network, scratch, rows, first, layer, np.int64(0), n_rows, start * pieces, stop * pieces, z)
+            _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training)
             finish(team, phase)
             block = claim(team, phase, block)
-        if team.size > 1:
-            wait(team, phase, n_blocks)
+        wait(team, phase, n_blocks)
         phase += 1
     _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training)

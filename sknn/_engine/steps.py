@@ -22,8 +22,7 @@ def _settle(network, scratch, team, step, epoch, ends):
             ends[2 * epoch + (0 if i < first_penalty else 1)] += scratch.totals[i]
             scratch.totals[i] = 0
         finish(team, phase)
-    if team.size > 1:
-        wait(team, phase, np.int64(1))
+    wait(team, phase, np.int64(1))
 
 
 @jit(entry=True)
@@ -104,8 +103,7 @@ def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, l
         if claim(team, phase, -1) == 0:
             _hand_out(network, scratch, rows, first, size, layer, outputs)
             finish(team, phase)
-        if team.size > 1:
-            wait(team, phase, np.int64(1))
+        wait(team, phase, np.int64(1))
         step += 1
         first += size
     restore_denormals(control)

@@ -36,9 +36,15 @@ def finish(team, phase):
         atomic_add(team.slots, phase * SLOT + 1, 1)
 
 
-@jit(internal=True)
+@jit(inline=True)
 def wait(team, phase, n_blocks):
     """Wait until all blocks of a phase are computed, or the team has to stop."""
+    if team.size > 1:
+        _wait_for_others(team, phase, n_blocks)
+
+
+@jit(internal=True)
+def _wait_for_others(team, phase, n_blocks):
     spins = 0
     while atomic_load(team.slots, phase * SLOT + 1) < n_blocks and atomic_load(team.stop, 0) == 0:
         spins += 1
