@@ -29,7 +29,7 @@ class Batches:
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths))
-        self._passes = None
+        self._work, self._clips = None, settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
         """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
@@ -56,12 +56,11 @@ class Batches:
             epoch_rows = min(n_rows, len(which))
             n_steps = -(-epoch_rows // self._batch_size)
             update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
-            rows = self._table.rows(which)
-            if self._passes is None:
-                clip = self._session.settings.max_grad_norm is not None
-                self._passes = self._session.passes(network, update, scratch, rows, with_gradient=True, clip=clip)
-            before, after = (self._passes, network, update, scratch, rows), (epoch_rows, ends.reshape(-1))
-            if self._crew.run(before, n_steps * len(orders), len(which), self._batch_size, *after) < len(which):
+            rows = self._table.rows(which, self._batch_size)
+            if self._work is None:
+                self._work = self._session.work(network, update, scratch, rows, with_gradient=True, clip=self._clips)
+            work, others = self._work._replace(update=update, rows=rows), (epoch_rows, ends.reshape(-1))
+            if self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, *others) < len(which):
                 return [np.nan] * len(orders)
         return [self._session.reported(*end) / n_rows for end in ends.tolist()]
 

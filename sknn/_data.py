@@ -34,9 +34,10 @@ class Table:
         self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
-        self._nothing = np.empty(0, dtype)
-        self._no_indices = np.empty(0, np.int64)
-        self._dense = self._nothing
+        # Aligned and writable, as kernels are compiled for.
+        self._is_readable = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous and X.flags.behaved
+        self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
+        self._copy = self._read = self._nothing
 
     def chunk_rows(self, n_weights):
         """Return how many rows may be handed out at a time to a network of ``n_weights`` weights."""
@@ -44,8 +45,11 @@ class Table:
         by_time = _CHUNK_OPERATIONS / (3 * n_weights)
         return int(max(1, min(by_bytes, by_time)))
 
-    def rows(self, which):
-        """Return the rows ``which``, a slice, which may be a view, or an array of indices, a copy valid until the next call."""
+    def rows(self, which, together):
+        """Return the rows ``which``, a slice or an array of indices, for passes over so many of them ``together``.
+
+        They are valid until the next call. Where the network can read X as it is, nothing is copied.
+        """
         y = weight = self._nothing
         if self.y is not None:
             y, weight = self.y[which].ravel(), self.weight[which]
@@ -53,30 +57,29 @@ class Table:
             part = self.X[which]
             with _cast_silently():
                 data = part.data.astype(self.dtype)
-            return Rows(
-                self._nothing,
-                data,
-                part.indices.astype(np.int64),
-                part.indptr.astype(np.int64),
-                y,
-                weight,
-                address(sparse_layer.affine, sparse_layer.AFFINE, self.dtype),
-                address(sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT, self.dtype),
-            )
-        return Rows(self._gather(which), self._nothing, self._no_indices, self._no_indices, y, weight, 0, 0)
+            csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
+            kernels = (sparse_layer.affine, sparse_layer.AFFINE), (sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT)
+            addresses = (address(*kernel, self.dtype) for kernel in kernels)
+            return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
+        no_csr = self._nothing, self._no_indices, self._no_indices
+        return Rows(*self._dense(which, together), *no_csr, y, weight, 0, 0)
 
-    def _gather(self, which):
-        is_slice, is_alike = isinstance(which, slice), self.X.dtype == self.dtype and self.X.flags.c_contiguous
-        if is_slice and is_alike and self.X.flags.behaved:  # aligned and writable, as kernels are compiled for
-            return self.X[which].reshape(-1)
+    def _dense(self, which, together):
+        """Return dense rows, the order in which they are read, and memory for a batch of them."""
+        is_slice = isinstance(which, slice)
+        if self._is_readable and is_slice:
+            return self.X[which].reshape(-1), self._no_indices, self._nothing
+        if self._is_readable:
+            self._read = _with_room(self._read, together * self.n_features)
+            return self.X.reshape(-1), np.ascontiguousarray(which, np.int64), self._read
         n_rows = len(range(self.n_rows)[which]) if is_slice else len(which)
-        size = n_rows * self.n_features
-        if self._dense.size < size:
-            self._dense = np.empty(size, self.dtype)
-        block = self._dense[:size].reshape(n_rows, self.n_features)
-        if is_alike and not is_slice:
-            np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
-        else:
-            with _cast_silently():
-                np.copyto(block, self.X[which], casting="unsafe")
-        return self._dense
+        self._copy = _with_room(self._copy, n_rows * self.n_features)
+        block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
+        with _cast_silently():
+            np.copyto(block, self.X[which], casting="unsafe")
+        return self._copy, self._no_indices, self._nothing
+
+
+def _with_room(vector, size):
+    """Return the vector if it has so many elements, else a new one."""
+    return vector if vector.size >= size else np.empty(size, vector.dtype)

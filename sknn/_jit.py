@@ -40,6 +40,7 @@ from numba.core.serialize import dumps
 from numba.extending import overload
 
 from ._interrupts import interrupts_held_back
+from ._references import reference_type
 
 INTERPRETED = bool(config.DISABLE_JIT)
 PACKAGE = Path(__file__).resolve().parent
@@ -134,9 +135,12 @@ _addresses = {}
 
 
 def address_for(kernel, dtype, *arguments):
-    """Return the address of ``kernel``, compiled for the types of ``arguments``, which are always the same for one ``dtype``."""
+    """Return the address of ``kernel``, compiled for the types of ``arguments``, which are always the same for one ``dtype``.
+
+    NamedTuples are passed to it by reference.
+    """
     if (kernel, dtype) not in _addresses:
-        signature = None if INTERPRETED else tuple(numba.typeof(argument) for argument in arguments)
+        signature = None if INTERPRETED else tuple(reference_type(numba.typeof(argument)) for argument in arguments)
         _addresses[kernel, dtype] = _address(kernel, signature)
     return _addresses[kernel, dtype]
 

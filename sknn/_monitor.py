@@ -51,12 +51,13 @@ def split_rows(X, y, validation_fraction, random_state, labels):
     only row of a class is trained on, and labels are ignored if there are more classes than validation rows.
     """
     if hasattr(validation_fraction, "split"):
-        train_rows, validation_rows = next(iter(validation_fraction.split(X, y)))
+        rows = np.arange(len(y))
+        train_rows, validation_rows = (rows[which] for which in next(iter(validation_fraction.split(X, y))))
     else:
         train_rows, validation_rows = _drawn_split(len(y), validation_fraction, random_state, labels)
     if len(validation_rows) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    return np.asarray(train_rows), np.asarray(validation_rows)
+    return train_rows, validation_rows
 
 
 def _drawn_split(n_rows, validation_fraction, random_state, labels):

@@ -6,7 +6,7 @@ from . import losses
 from ._binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from ._engine import backward, forward, steps
 from ._engine.dense import most_blocks
-from ._engine.network import Passes, Scratch
+from ._engine.network import Batch, Passes, Scratch, Work
 from ._jit import address_for
 from ._layout import views
 from ._team import Crew, team_of_one
@@ -49,6 +49,7 @@ class Session:
                 delta_offsets,
                 np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
                 np.empty(4 * widest, self.dtype),
+                np.ones(1, self.dtype),
                 self._gradient,
                 np.zeros(self._n_row_totals + block_counts.sum()),
                 total_offsets,
@@ -63,15 +64,16 @@ class Session:
         """Size of the memory that passes need."""
         return sum(vector.nbytes for vector in self._scratch)
 
-    def passes(self, network, update, scratch, rows, *, with_gradient, clip=False):
-        """Return the addresses of the passes that an entry point will call."""
-        common, team, scale, drops = (network, update, scratch), self._alone, self.dtype.type(1), network.dropout[0] > 0
-        return Passes(
-            address_for(forward.forward, self.dtype, *common, rows, team, 0, 0, 0, scale, 0),
-            address_for(backward.backward, self.dtype, *common, rows, team, 0, 0, 0, 0, 0) if with_gradient else 0,
-            address_for(forward.drop_inputs, self.dtype, network, rows, team, 0, 0, 0, 0, 0) if with_gradient and drops else 0,
-            address_for(backward.penalize_and_move, self.dtype, *common, team, 0, 0) if clip else 0,
+    def work(self, network, update, scratch, rows, *, with_gradient, clip=False):
+        """Return what an entry point works on, with the addresses of the passes that it will call."""
+        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone)
+        common = self.dtype, work, Batch(0, 0, 0, self.dtype.type(1), 0, 0, 0)
+        passes = Passes(
+            address_for(forward.forward, *common),
+            address_for(backward.backward, *common) if with_gradient else 0,
+            address_for(backward.penalize_and_move, *common) if clip else 0,
         )
+        return work._replace(passes=passes)
 
     # ---- gradients of many rows ----------------------------------------------------------------------------------------
 
@@ -86,10 +88,9 @@ class Session:
 
         Rows whose losses are not finite are not used.
         """
-        network, scratch = self._accumulate(table, order)
+        work = self._accumulate(table, order)
         if np.isfinite(self.totals()[0]):
-            clip_and_move = address_for(backward.penalize_and_move, self.dtype, network, update, scratch, self._alone, 0, 0)
-            steps.apply(Passes(0, 0, 0, clip_and_move), network, update, scratch, self._alone, len(order))
+            steps.apply(self.work(work.network, update, work.scratch, work.rows, with_gradient=True, clip=True), len(order))
         return self.totals()
 
     def settle_statistics(self, table, order):
@@ -107,7 +108,7 @@ class Session:
         return (data / int(self.layout.fan_outs[-1]) if self._loss.averages_outputs else data) + penalty
 
     def _accumulate(self, table, order, norm_momentum=1.0):
-        """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean."""
+        """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean; return the last work."""
         # Batch norm needs all rows at once.
         block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.flat.size))
         network, scratch = self.prepare(block, with_gradient=True)
@@ -118,11 +119,10 @@ class Session:
         scale = np.array([1 / len(order)], self.dtype)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
-            rows = table.rows(which)
-            addresses = self.passes(network, update, scratch, rows, with_gradient=True)
+            work = self.work(network, update, scratch, table.rows(which, block), with_gradient=True)
             n_steps = -(-len(which) // block)
-            self._crew(steps.accumulate, 3 * block).run((addresses, network, update, scratch, rows), n_steps, len(which), block, scale)
-        return network, scratch
+            self._crew(steps.accumulate, 3 * block).run(work, n_steps, len(which), block, scale)
+        return work
 
     # ---- prediction --------------------------------------------------------------------------------------------------
 
@@ -149,20 +149,19 @@ class Session:
         chunk, crew = table.chunk_rows(self.flat.size), self._crew(steps.evaluate, block)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
-            rows = table.rows(slice(start, stop) if order is None else order[start:stop])
-            before = self._bind_prediction(rows, link=link, with_loss=with_loss)
+            rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)
+            work = self._prediction_work(rows, link=link, with_loss=with_loss)
             n_steps = -(-(stop - start) // block)
-            crew.run((*before, rows), n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))
+            crew.run(work, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))
         return outputs, self.totals()[0]
 
-    def _bind_prediction(self, rows, *, link, with_loss):
-        """Return the addresses, network, update and scratch memory of predictions."""
+    def _prediction_work(self, rows, *, link, with_loss):
+        """Return what a prediction works on."""
         if (link, with_loss) not in self._bound:
-            network, scratch, update = self._network, self._scratch, no_update(self.dtype)
-            network = for_prediction(network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
-            passes = self.passes(network, update, scratch, rows, with_gradient=False)
-            self._bound[link, with_loss] = passes, network, update, scratch
-        return self._bound[link, with_loss]
+            network = for_prediction(self._network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
+            work = self.work(network, no_update(self.dtype), self._scratch, rows, with_gradient=False)
+            self._bound[link, with_loss] = work._replace(rows=None)
+        return self._bound[link, with_loss]._replace(rows=rows)
 
     def _crew(self, entry, n_rows):
         """Return the threads that call an entry point together, for blocks of so many rows; the same ones until there are larger blocks."""

@@ -153,7 +153,7 @@ class Crew:
     Parameters
     ----------
     entry : kernel
-        It takes, among others, a :class:`Team`, and returns how many rows it used.
+        It takes a :class:`Work` and numbers of rows, and returns how many rows it used.
     n_operations : int
         Multiplications of one block of rows.
     n_layers : int
@@ -165,8 +165,8 @@ class Crew:
         self._pace = Pace(self._most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
         self._alone = team_of_one()
 
-    def run(self, before, n_steps, n_rows, block_size, *after):
-        """Call the entry point for a chunk of ``n_steps`` blocks, with these arguments ``before`` the team and after it.
+    def run(self, work, n_steps, n_rows, block_size, *others):
+        """Call the entry point for a chunk of ``n_steps`` blocks of rows, with these and other arguments.
 
         Returns
         -------
@@ -175,12 +175,12 @@ class Crew:
         """
         if self._most == 1:
             self._alone.stop[0] = 0
-            return _called(self._entry, (*before, self._alone, n_rows, block_size, *after))
+            return _called(self._entry, (work._replace(team=self._alone), n_rows, block_size, *others))
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
         slots = np.zeros(n_steps * self._n_phases * SLOT, np.int64)
         team = Team(size, slots, np.zeros(1, np.int64))
         started = time.perf_counter()
-        n_done = self._run_together(team, (*before, team, n_rows, block_size, *after), n_rows)
+        n_done = self._run_together(team, (work._replace(team=team), n_rows, block_size, *others), n_rows)
         self._pace.measured(size, time.perf_counter() - started, n_rows)
         return n_done
 

@@ -12,7 +12,7 @@ from scipy import sparse
 
 import sknn._team
 from sknn import MLPClassifier
-from sknn._engine.network import Team
+from sknn._engine.network import Team, Work
 from sknn._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from sknn._layout import make_layout
 from sknn._team import Crew, Door, Pace, Threads, threads, usable_cores
@@ -21,6 +21,7 @@ pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optim
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 90)).astype(np.float32)
+NO_WORK = Work(*[None] * len(Work._fields))
 y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
 SETTINGS = {
     "adam": {},
@@ -87,8 +88,8 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
             assert_same(model, other)
 
 
-def captured_arguments(model):
-    """Return what an entry point is called with before the team, after a fit that leaves it for another chunk."""
+def captured_work(model):
+    """Return what an entry point works on, after a fit that leaves it for another chunk."""
     caught, entry = [], sknn._batches.steps.train
 
     def catch(*arguments):
@@ -100,13 +101,13 @@ def captured_arguments(model):
         model.fit(X, y)
     finally:
         sknn._batches.steps.train = entry
-    return caught[0][:5]
+    return caught[0][0]
 
 
 def test_any_threads_together_do_the_whole_work():
     settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
-    arguments = captured_arguments(MLPClassifier((130, 100), **settings))
-    network, update = arguments[1:3]
+    work = captured_work(MLPClassifier((130, 100), **settings))
+    network, update = work.network, work.update
     expected = network.weights.copy()
     network.weights[:] = sknn._binding.initial_weights(MLPClassifier(), *layout_and_generator())
     for state in (update.state_0, update.state_1):
@@ -114,7 +115,7 @@ def test_any_threads_together_do_the_whole_work():
     n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
     team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
     with ThreadPoolExecutor(3) as pool:
-        done = pool.map(lambda _: sknn._batches.steps.train(*arguments, team, 300, 100, 300, np.zeros(2)), range(3))
+        done = pool.map(lambda _: sknn._batches.steps.train(work._replace(team=team), 300, 100, 300, np.zeros(2)), range(3))
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(network.weights), bits(expected))
     blocks = team.slots.reshape(-1, SLOT)[:, 1]
@@ -161,15 +162,15 @@ def entry_that_raises(in_helper):
     caller = threading.get_ident()
     started = threading.Event()
 
-    def entry(team, n_rows, batch_size):
+    def entry(work, n_rows, batch_size):
         if (threading.get_ident() != caller) == in_helper:
             started.wait(10)
             raise FloatingPointError("this thread")
         started.set()
         deadline = time.monotonic() + 10
-        while team.stop[0] == 0 and time.monotonic() < deadline:
+        while work.team.stop[0] == 0 and time.monotonic() < deadline:
             time.sleep(0.001)
-        return 0 if team.stop[0] else n_rows
+        return 0 if work.team.stop[0] else n_rows
 
     return entry
 
@@ -179,7 +180,7 @@ def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
     sharing(2)
     started = time.monotonic()
     with pytest.raises(FloatingPointError, match="this thread"):
-        Crew(entry_that_raises(in_helper), 10**9, 1).run((), 1, 10, 10)
+        Crew(entry_that_raises(in_helper), 10**9, 1).run(NO_WORK, 1, 10, 10)
     assert time.monotonic() - started < 9
 
 
@@ -226,14 +227,14 @@ def team_sizes(n_operations, n_chunks=1):
     """Return the sizes of the teams that a crew forms."""
     sizes = []
 
-    def entry(team, n_rows, batch_size):
-        sizes.append(team.size)
+    def entry(work, n_rows, batch_size):
+        sizes.append(work.team.size)
         return n_rows
 
     crew = Crew(entry, n_operations, 1)
     for _ in range(n_chunks):
         sizes.clear()
-        crew.run((), 1, 10, 10)
+        crew.run(NO_WORK, 1, 10, 10)
     return set(sizes)
 
 
@@ -310,11 +311,11 @@ def test_pace_of_one_thread_has_no_choice():
 def test_a_late_thread_finds_nothing_left():
     """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
     model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
-    passes, network, update, scratch, rows = captured_arguments(model)
+    work = captured_work(model)
     team = Team(2, np.full(9 * SLOT, 10**6), np.zeros(1, np.int64))
-    weights = network.weights.copy()
-    assert sknn._batches.steps.train(passes, network, update, scratch, rows, team, 300, 300, 300, np.zeros(2)) == 300
-    np.testing.assert_array_equal(network.weights, weights)
+    weights = work.network.weights.copy()
+    assert sknn._batches.steps.train(work._replace(team=team), 300, 300, 300, np.zeros(2)) == 300
+    np.testing.assert_array_equal(work.network.weights, weights)
 
 
 def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):

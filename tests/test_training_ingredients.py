@@ -200,6 +200,34 @@ def test_a_splitter_makes_the_validation_rows():
     assert clf.validation_scores_ == given.validation_scores_
 
 
+class _Indices:
+    """A splitter with one split."""
+
+    def __init__(self, train, validation):
+        self._split = train, validation
+
+    def get_n_splits(self):
+        return 1
+
+    def split(self, X, y):
+        yield self._split
+
+
+def test_a_splitter_may_count_from_the_end():
+    settings = {"max_iter": 3, "early_stopping": True, "random_state": 0}
+    rows = np.arange(len(y))
+    split, from_the_end = (rows[50:], rows[:50]), (rows[50:] - len(y), rows[:50] - len(y))
+    one, other = (MLPClassifier((10,), validation_fraction=_Indices(*which), **settings).fit(X, y) for which in (split, from_the_end))
+    assert one.loss_curve_ == other.loss_curve_
+    assert one.validation_scores_ == other.validation_scores_
+
+
+def test_a_splitter_has_to_split_these_rows():
+    splitter = _Indices(np.arange(10**6), np.arange(50))
+    with pytest.raises(IndexError, match="out of bounds"):
+        MLPClassifier((10,), max_iter=3, early_stopping=True, validation_fraction=splitter).fit(X, y)
+
+
 def test_class_weight_multiplies_sample_weight():
     weighted = MLPClassifier((5,), max_iter=3, random_state=0).fit(X, y, sample_weight=np.where(y == 3, 5.0, 1.0))
     by_class = MLPClassifier((5,), max_iter=3, random_state=0, class_weight={3: 5.0}).fit(X, y)

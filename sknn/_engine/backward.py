@@ -1,5 +1,7 @@
-"""The backward pass over a batch: from the last layer to the first, the gradient of its inputs in blocks of columns, then that of its
-weights in blocks of rows, each used to move its weights while it is in cache.
+"""The backward pass over a batch, from the last layer to the first.
+
+A phase computes the gradient of a layer's inputs in blocks of columns and, in blocks of rows, that of the weights of the layer above, which
+nobody reads any more: each block is used to move its weights while it is in cache. The last phase has the weights of two layers.
 """
 
 import numpy as np
@@ -7,31 +9,49 @@ import numpy as np
 from .._jit import jit
 from .._native import call
 from .._tiles import transpose
-from .dense import COLUMNS, SPARSE_BLOCKS, bias_gradient, block_size, input_gradient_block, weight_gradient_block
+from .dense import COLUMNS, SPARSE_BLOCKS, bias_gradient, block_size, input_gradient_block, transposed_gradient_block, weight_gradient_block
 from .dropout import dropout_key
-from .forward import layer_input, part, transposed_deltas
+from .forward import layer_input, part, transposed_deltas, transposes_weights
 from .network import NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases, wait
 
+# ---- gradients of inputs ---------------------------------------------------------------------------------------------
+
 
 @jit(internal=True)
-def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, stop, step, da):
+def _normalize_backward(work, batch, layer, start, stop, delta, width):
+    """Turn the gradient of batch norm's results in columns ``start:stop`` of ``delta``, ``width`` to a row, into that of its inputs."""
+    network, scratch = work.network, work.scratch
+    scale_offset, shift_offset = network.norm_offsets[layer], network.shift_offsets[layer]
+    deviation = part(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width)
+    scale, x = part(network.weights, scale_offset, width), scratch.values[network.x_offsets[layer] :]
+    g_scale, g_shift = part(scratch.gradient, scale_offset, width), part(scratch.gradient, shift_offset, width)
+    weight = part(work.rows.weight, batch.first, batch.n_rows)
+    call(network.normalize_backward, delta, batch.n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
+
+
+@jit(internal=True)
+def _drop_backward(work, batch, layer, start, stop, da):
+    """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass dropped."""
+    network, rate = work.network, work.network.dropout[layer + 1]
+    key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
+    for i in range(batch.n_rows):
+        begin = i * network.widths[layer] + start
+        call(network.drop_in_place, part(da, begin, stop - start), begin, key, rate)
+
+
+@jit(internal=True)
+def _unit_gradient(work, batch, layer, start, stop, da):
     """Turn dL/dout of units ``start:stop`` of a hidden layer, in ``da``, into dL/dz in the layer's deltas."""
+    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
     width, fan_out = network.widths[layer], network.fan_outs[layer]
-    pieces, values, weight = fan_out // width, scratch.values, part(rows.weight, first, n_rows)
-    place = network.statistics_offsets[layer]
-    scale_offset, shift_offset, x = network.norm_offsets[layer], network.shift_offsets[layer], values[network.x_offsets[layer] :]
-    rate = network.dropout[layer + 1]
-    if rate > 0:
-        key = dropout_key(update.seed, update.first_step + step, layer + 1)
-        for i in range(n_rows):
-            run = part(da, i * width + start, stop - start)
-            call(network.drop_in_place, run, i * width + start, key, rate)
+    pieces = fan_out // width
+    if network.dropout[layer + 1] > 0:
+        _drop_backward(work, batch, layer, start, stop, da)
     if network.norm == NORM_AFTER:
-        deviation, scale = part(scratch.statistics, 2 * place + width, width), part(network.weights, scale_offset, width)
-        g_scale, g_shift = part(scratch.gradient, scale_offset, width), part(scratch.gradient, shift_offset, width)
-        call(network.normalize_backward, da, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
-    z, a, delta = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :], scratch.deltas[scratch.delta_offsets[layer] :]
+        _normalize_backward(work, batch, layer, start, stop, da, width)
+    z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
+    delta = work.scratch.deltas[work.scratch.delta_offsets[layer] :]
     function, shape = network.backwards[layer], network.shapes[layer]
     if stop - start == width:
         size = n_rows * width
@@ -42,46 +62,59 @@ def _unit_gradient(network, update, scratch, rows, first, layer, n_rows, start, 
             first_z, last_z = begin * pieces, end * pieces
             call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
     if network.norm == NORM_BEFORE:
-        deviation, scale = part(scratch.statistics, 2 * place + fan_out, fan_out), part(network.weights, scale_offset, fan_out)
-        g_scale, g_shift = part(scratch.gradient, scale_offset, fan_out), part(scratch.gradient, shift_offset, fan_out)
-        begin, end = start * pieces, stop * pieces
-        call(network.normalize_backward, delta, n_rows, fan_out, begin, end, weight, deviation, scale, x, g_scale, g_shift)
-    if layer > 0:
+        _normalize_backward(work, batch, layer, start * pieces, stop * pieces, delta, fan_out)
+    if layer > 0 and not transposes_weights(batch, fan_out):
         begin, count = start * pieces, (stop - start) * pieces
-        transpose(delta[begin:], n_rows, count, fan_out, transposed_deltas(network, scratch, layer)[begin * n_rows :], n_rows)
+        transpose(delta[begin:], n_rows, count, fan_out, transposed_deltas(work, layer)[begin * n_rows :], n_rows)
+
+
+@jit(inline=True)
+def _input_block_size(work, batch, layer):
+    fan_in = work.network.fan_ins[layer]
+    return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
 
 
 @jit(internal=True)
-def _input_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step):
-    """Compute dL/dz of units ``start:stop`` of the layer under ``layer``."""
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+def _input_block(work, batch, layer, block):
+    """Compute dL/dz of a block of units of the layer under ``layer``."""
+    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
+    fan_in, fan_out, size = network.fan_ins[layer], network.fan_outs[layer], _input_block_size(work, batch, layer)
+    start, stop = block * size, min(fan_in, (block + 1) * size)
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     quarter = scratch.work.size // 4
-    da_t, da = scratch.work[2 * quarter + start * n_rows :], scratch.work[3 * quarter :]
-    dz_t = transposed_deltas(network, scratch, layer)
-    input_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da)
-    _unit_gradient(network, update, scratch, rows, first, layer - 1, n_rows, start, stop, step, da)
+    da, moved = scratch.work[2 * quarter :], scratch.work[3 * quarter :]
+    if transposes_weights(batch, fan_out):
+        dz, w_t = scratch.deltas[scratch.delta_offsets[layer] :], moved[start * fan_out :]
+        input_gradient_block(network.product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da)
+    else:
+        dz_t, da_t = transposed_deltas(work, layer), moved[start * n_rows :]
+        transposed_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da)
+    _unit_gradient(work, batch, layer - 1, start, stop, da)
+
+
+# ---- gradients of weights --------------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def _penalize(network, update, scratch, layer, start, size, block, n_rows):
+def _penalize(work, batch, layer, start, size, block):
     """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the penalty to the block's total."""
-    offset = network.weight_offsets[layer] + start
-    w, g, share = part(network.weights, offset, size), part(scratch.gradient, offset, size), network.weights.dtype.type(1 / n_rows)
+    network, scratch, update = work.network, work.scratch, work.update
+    offset, share = network.weight_offsets[layer] + start, network.weights.dtype.type(1 / batch.n_rows)
+    w, g = part(network.weights, offset, size), part(scratch.gradient, offset, size)
     total = part(scratch.totals, scratch.total_offsets[layer] + 2 * block, 2)
     call(update.penalize, w, update.strengths[0] * share, update.strengths[1] * share, g, total)
-    total[0] += n_rows * total[1]
+    total[0] += batch.n_rows * total[1]
     total[1] = 0
 
 
 @jit(internal=True)
-def _move(network, update, scratch, offset, size, step, share):
+def _move(work, batch, offset, size, share):
     """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights, decayed and shrunk too."""
-    w, g = part(network.weights, offset, size), part(scratch.gradient, offset, size)
-    h = part(update.hyperparameters, step * update.n_hyperparameters, update.n_hyperparameters)
+    update, w, g = work.update, part(work.network.weights, offset, size), part(work.scratch.gradient, offset, size)
+    h = part(update.hyperparameters, batch.step * update.n_hyperparameters, update.n_hyperparameters)
     state_0, state_1 = part(update.state_0, offset, size), part(update.state_1, offset, size)
     state_2 = part(update.state_2, offset, size)
-    keep = update.decays[step]
+    keep = update.decays[batch.step]
     if share > 0 and keep != 1:
         for i in range(w.size):
             w[i] *= keep
@@ -92,84 +125,94 @@ def _move(network, update, scratch, offset, size, step, share):
 
 
 @jit(internal=True)
-def _move_rest(network, update, scratch, layer, step):
+def _move_rest(work, batch, layer):
     """Let the optimizer move a layer's intercepts and the scale and shift of its batch norm."""
-    none, norm_width = network.weights.dtype.type(0), network.shift_offsets[layer] - network.norm_offsets[layer]
-    _move(network, update, scratch, network.bias_offsets[layer], network.fan_outs[layer], step, none)
+    network, none = work.network, work.network.weights.dtype.type(0)
+    norm_width = network.shift_offsets[layer] - network.norm_offsets[layer]
+    _move(work, batch, network.bias_offsets[layer], network.fan_outs[layer], none)
     if norm_width > 0:
-        _move(network, update, scratch, network.norm_offsets[layer], 2 * norm_width, step, none)
+        _move(work, batch, network.norm_offsets[layer], 2 * norm_width, none)
+
+
+@jit(inline=True)
+def _weight_block_size(work, batch, layer):
+    fan_in = work.network.fan_ins[layer]
+    if layer == 0 and work.rows.affine != 0:
+        return (fan_in + SPARSE_BLOCKS - 1) // SPARSE_BLOCKS
+    return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
 
 
 @jit(internal=True)
-def _weight_block(network, update, scratch, rows, first, layer, n_rows, start, stop, block, step, consume, add):
-    """Compute rows ``start:stop`` of the gradient of a layer's weights and, to ``consume`` it, use it."""
+def _weight_rows(work, batch, layer, start, stop, block):
+    """Compute rows ``start:stop`` of the gradient of a layer's weights and, if it is to be consumed, use it."""
+    network, scratch, rows, n_rows = work.network, work.scratch, work.rows, batch.n_rows
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
     offset, size = network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
-    dz = scratch.deltas[scratch.delta_offsets[layer] :]
-    g = scratch.gradient[offset:]
+    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[offset:]
     if layer == 0 and rows.affine != 0:
-        call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, first, n_rows, dz, fan_out, start, stop, add, g)
+        call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, batch.first, n_rows, dz, fan_out, start, stop, batch.add, g)
     else:
-        a_in = layer_input(network, scratch, rows, first, layer)
-        weight_gradient_block(network.product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g)
-    if consume:
-        _penalize(network, update, scratch, layer, start * fan_out, size, block, n_rows)
-        _move(network, update, scratch, offset, size, step, network.weights.dtype.type(1 / n_rows))
+        weight_gradient_block(network.product, layer_input(work, batch, layer), n_rows, fan_in, dz, fan_out, start, stop, batch.add, g)
+    if batch.consume:
+        _penalize(work, batch, layer, start * fan_out, size, block)
+        _move(work, batch, offset, size, network.weights.dtype.type(1 / n_rows))
 
 
 @jit(internal=True)
-def _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase):
-    """Compute dL/dz of the layer under ``layer``."""
-    fan_in = network.fan_ins[layer]
-    size = block_size(n_rows * fan_in * network.fan_outs[layer], fan_in, COLUMNS)
-    n_blocks = (fan_in + size - 1) // size
-    block = claim(team, phase, -1)
-    while block < n_blocks:
-        start, stop = block * size, min(fan_in, (block + 1) * size)
-        _input_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step)
-        finish(team, phase)
-        block = claim(team, phase, block)
-    wait(team, phase, n_blocks)
-
-
-@jit(internal=True)
-def _weight_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase, consume, add):
-    """Compute the gradient of the layer's weights and intercepts; its last block are the intercepts and batch norm."""
+def _weight_block(work, batch, layer, block):
+    """Compute a block of rows of the gradient of a layer's weights; the block behind the last row are intercepts and batch norm."""
+    network, scratch, size = work.network, work.scratch, _weight_block_size(work, batch, layer)
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    if layer == 0 and rows.affine != 0:
-        size = (fan_in + SPARSE_BLOCKS - 1) // SPARSE_BLOCKS
-    else:
-        size = block_size(n_rows * fan_in * fan_out, fan_in, COLUMNS)
-    n_blocks = (fan_in + size - 1) // size
-    block = claim(team, phase, -1)
-    while block <= n_blocks:
-        if block < n_blocks:
-            start, stop = block * size, min(fan_in, (block + 1) * size)
-            _weight_block(network, update, scratch, rows, first, layer, n_rows, start, stop, block, step, consume, add)
-        else:
-            dz = scratch.deltas[scratch.delta_offsets[layer] :]
-            bias_gradient(dz, n_rows, fan_out, add, part(scratch.gradient, network.bias_offsets[layer], fan_out))
-            if consume:
-                _move_rest(network, update, scratch, layer, step)
-        finish(team, phase)
-        block = claim(team, phase, block)
-    wait(team, phase, n_blocks + 1)
+    if block * size < fan_in:
+        _weight_rows(work, batch, layer, block * size, min(fan_in, (block + 1) * size), block)
+        return
+    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], part(scratch.gradient, network.bias_offsets[layer], fan_out)
+    bias_gradient(network.product, scratch.one, dz, batch.n_rows, fan_out, batch.add, g)
+    if batch.consume:
+        _move_rest(work, batch, layer)
+
+
+# ---- phases ----------------------------------------------------------------------------------------------------------
+
+
+@jit(inline=True)
+def _n_weight_blocks(work, batch, layer):
+    size = _weight_block_size(work, batch, layer)
+    return (work.network.fan_ins[layer] + size - 1) // size + 1
+
+
+@jit(inline=True)
+def _n_input_blocks(work, batch, layer):
+    size = _input_block_size(work, batch, layer)
+    return (work.network.fan_ins[layer] + size - 1) // size
 
 
 @jit(internal=True)
-def backward(network, update, scratch, rows, team, first, n_rows, step, consume, add):
-    """Compute all gradients from the output layer's deltas, layer by layer from the last.
+def _gradients(work, batch, layer, phase):
+    """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the weights of the layer above."""
+    above = layer + 1
+    n_own = _n_input_blocks(work, batch, layer) if layer > 0 else _n_weight_blocks(work, batch, layer)
+    n_blocks = n_own + (_n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else 0)
+    block = claim(work.team, phase, -1)
+    while block < n_blocks:
+        if block >= n_own:
+            _weight_block(work, batch, above, block - n_own)
+        elif layer == 0:
+            _weight_block(work, batch, layer, block)
+        else:
+            _input_block(work, batch, layer, block)
+        finish(work.team, phase)
+        block = claim(work.team, phase, block)
+    wait(work.team, phase, n_blocks)
 
-    With ``consume`` each block of the gradient is penalised and used to move its weights while it is in cache; else gradients stay
-    in ``scratch.gradient``. With ``add`` they are added to what it holds.
-    """
-    n_layers = network.fan_ins.size
-    phase = step * n_phases(network.fan_ins.size) + n_layers + 1
-    for layer in range(n_layers - 1, -1, -1):
-        if layer > 0:
-            _input_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase)
-        _weight_gradient(network, update, scratch, rows, team, first, layer, n_rows, step, phase + 1, consume, add)
-        phase += 2
+
+@jit(internal=True)
+def backward(work, batch):
+    """Compute all gradients of a batch from the output layer's deltas and, if they are to be consumed, move all weights."""
+    n_layers = work.network.fan_ins.size
+    phase = batch.step * n_phases(n_layers) + n_layers + 1
+    for i in range(n_layers):
+        _gradients(work, batch, n_layers - 1 - i, phase + i)
 
 
 @jit(internal=True)
@@ -186,18 +229,19 @@ def _clip(update, gradient):
 
 
 @jit(internal=True)
-def penalize_and_move(network, update, scratch, team, n_rows, step):
-    """Penalise the whole gradient of a batch in ``scratch``, clip it, and, if there is an optimizer, take its step."""
-    phase, none = (step + 1) * n_phases(network.fan_ins.size) - 2, np.int64(0)
-    if claim(team, phase, -1) == 0:
+def penalize_and_move(work, batch):
+    """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its step."""
+    network, update, none = work.network, work.update, np.int64(0)
+    phase = (batch.step + 1) * n_phases(network.fan_ins.size) - 2
+    if claim(work.team, phase, -1) == 0:
         for layer in range(network.fan_ins.size):
-            _penalize(network, update, scratch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none, n_rows)
+            _penalize(work, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none)
         if update.max_norm[0] > 0:
-            _clip(update, scratch.gradient)
+            _clip(update, work.scratch.gradient)
         if update.step != 0:
             for layer in range(network.fan_ins.size):
                 size = network.fan_ins[layer] * network.fan_outs[layer]
-                _move(network, update, scratch, network.weight_offsets[layer], size, step, network.weights.dtype.type(1 / n_rows))
-                _move_rest(network, update, scratch, layer, step)
-        finish(team, phase)
-    wait(team, phase, np.int64(1))
+                _move(work, batch, network.weight_offsets[layer], size, network.weights.dtype.type(1 / batch.n_rows))
+                _move_rest(work, batch, layer)
+        finish(work.team, phase)
+    wait(work.team, phase, np.int64(1))

@@ -48,13 +48,18 @@ def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
 
 
 @jit(internal=True)
-def input_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
-    """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, as the transpose of ``W dz'``.
+def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da):
+    """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, by way of ``w_t``, the rows' transpose."""
+    count = stop - start
+    transpose(w[start * fan_out :], count, fan_out, fan_out, w_t, count)
+    call(product, n_rows, count, fan_out, dz, fan_out, 1, w_t, count, w_t[:0], 0, da[start:], fan_in)
 
-    ``dz_t`` is dz' (fan_out x n_rows); ``da_t`` holds the block's transpose, (stop - start) x n_rows, on the way.
-    """
-    count, nothing = stop - start, da_t[:0]
-    call(product, count, n_rows, fan_out, w[start * fan_out :], fan_out, 1, dz_t, n_rows, nothing, 0, da_t, n_rows)
+
+@jit(internal=True)
+def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
+    """Compute the same from dz' (fan_out x n_rows), by way of ``da_t``, the block's transpose."""
+    count = stop - start
+    call(product, count, n_rows, fan_out, w[start * fan_out :], fan_out, 1, dz_t, n_rows, da_t[:0], 0, da_t, n_rows)
     transpose(da_t, count, n_rows, n_rows, da[start:], fan_in)
 
 
@@ -66,11 +71,7 @@ def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, sto
 
 
 @jit(internal=True)
-def bias_gradient(dz, n_rows, fan_out, add, g):
-    """Compute the column sums of dz into ``g``, or ``add`` them to it."""
-    if not add:
-        g[:] = 0
-    for i in range(n_rows):
-        row = dz[i * fan_out : (i + 1) * fan_out]
-        for j in range(fan_out):
-            g[j] += row[j]
+def bias_gradient(product, one, dz, n_rows, fan_out, add, g):
+    """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is ``one`` again and again, times dz."""
+    before = g if add else g[:0]
+    call(product, 1, fan_out, n_rows, one, 0, 0, dz, fan_out, before, fan_out, g, fan_out)

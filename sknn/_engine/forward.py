@@ -27,48 +27,88 @@ def part(vector, offset, size):
 
 
 @jit(inline=True)
-def layer_input(network, scratch, rows, first, layer):
-    """Return the vector that layer ``layer`` reads: the data's rows from ``first``, or the outputs of the layer before it."""
-    if layer == 0:
-        return rows.dense[first * network.fan_ins[0] :]
-    return scratch.values[network.out_offsets[layer - 1] :]
+def layer_input(work, batch, layer):
+    """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of the layer before it."""
+    if layer > 0:
+        return work.scratch.values[work.network.out_offsets[layer - 1] :]
+    if work.rows.order.size > 0:
+        return work.rows.read
+    return work.rows.dense[batch.first * work.network.fan_ins[0] :]
 
 
 @jit(inline=True)
-def transposed_deltas(network, scratch, layer):
+def transposed_deltas(work, layer):
     """Return the place of (dL/dz)' of a layer: that of the layer above is still read while it is written."""
-    return scratch.work[(layer % 2) * (scratch.work.size // 4) :]
+    return work.scratch.work[(layer % 2) * (work.scratch.work.size // 4) :]
+
+
+@jit(inline=True)
+def transposes_weights(batch, fan_out):
+    """Tell whether the gradient of a layer's inputs takes fewer moves with W transposed than with dL/dz and the result."""
+    return fan_out <= batch.n_rows
+
+
+# ---- the batch's rows ------------------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def _drop_rows(network, rows, first, start, stop, seed, step):
-    n_features, key = network.fan_ins[0], dropout_key(seed, step, np.int64(0))
+def _read_rows(work, batch, start, stop):
+    """Copy rows ``start:stop`` of the batch out of the data, if they do not stand together there, and drop inputs."""
+    network, rows, n_features = work.network, work.rows, work.network.fan_ins[0]
+    rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
+    key = dropout_key(work.update.seed, work.update.first_step + batch.step, np.int64(0))
     for i in range(start, stop):
-        if rows.affine != 0:
-            for position in range(rows.indptr[first + i], rows.indptr[first + i + 1]):
+        row = part(layer_input(work, batch, 0), i * n_features, n_features)
+        if rows.order.size > 0:
+            source = part(rows.dense, rows.order[batch.first + i] * n_features, n_features)
+            for j in range(n_features):
+                row[j] = source[j]
+        if rate > 0 and rows.affine == 0:
+            call(network.drop_in_place, row, i * n_features, key, rate)
+        elif rate > 0:
+            for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
                 value = part(rows.data, position, 1)
-                call(network.drop_in_place, value, i * n_features + rows.indices[position], key, network.dropout[0])
-        else:
-            row = part(rows.dense, (first + i) * n_features, n_features)
-            call(network.drop_in_place, row, i * n_features, key, network.dropout[0])
+                call(network.drop_in_place, value, i * n_features + rows.indices[position], key, rate)
 
 
 @jit(internal=True)
-def drop_inputs(network, rows, team, first, n_rows, seed, first_step, step):
-    """Drop inputs of rows ``first:first + n_rows``, in place: the chunk is a copy of the data."""
-    phase, n_blocks = step * n_phases(network.fan_ins.size), (n_rows + _ROWS - 1) // _ROWS
-    block = claim(team, phase, -1)
+def _inputs(work, batch, phase):
+    """Bring the batch's rows together and drop inputs, in place: the chunk is a copy of the data then."""
+    if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
+        return
+    n_blocks = (batch.n_rows + _ROWS - 1) // _ROWS
+    block = claim(work.team, phase, -1)
     while block < n_blocks:
-        _drop_rows(network, rows, first, block * _ROWS, min(n_rows, (block + 1) * _ROWS), seed, first_step + step)
-        finish(team, phase)
-        block = claim(team, phase, block)
-    wait(team, phase, n_blocks)
+        _read_rows(work, batch, block * _ROWS, min(batch.n_rows, (block + 1) * _ROWS))
+        finish(work.team, phase)
+        block = claim(work.team, phase, block)
+    wait(work.team, phase, n_blocks)
+
+
+# ---- hidden layers ---------------------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_offset, width):
+def _affine(work, batch, layer, first_row, n_rows, start, stop, z):
+    """Compute columns ``start:stop`` of a layer's pre-activations into ``z``, for ``n_rows`` rows of the batch from ``first_row``."""
+    network, rows = work.network, work.rows
+    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
+    b = part(network.weights, network.bias_offsets[layer], fan_out)
+    if layer == 0 and rows.affine != 0:
+        first = batch.first + first_row
+        call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, w, b, fan_out, start, stop, z)
+    else:
+        a_in = layer_input(work, batch, layer)[first_row * fan_in :]
+        affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z)
+
+
+@jit(internal=True)
+def _normalize(work, batch, layer, start, stop, z_offset, width):
     """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a row."""
+    network, scratch, rows = work.network, work.scratch, work.rows
     place = network.statistics_offsets[layer]
+    weight = part(rows.weight, batch.first, batch.n_rows) if batch.is_training else rows.weight[:0]
     mean, deviation = part(scratch.statistics, 2 * place, width), part(scratch.statistics, 2 * place + width, width)
     running_mean = part(network.weights, network.mean_offsets[layer], width)
     running_variance = part(network.weights, network.variance_offsets[layer], width)
@@ -77,21 +117,32 @@ def _normalize(network, update, scratch, layer, n_rows, weight, start, stop, z_o
     z, x = scratch.values[z_offset:], scratch.values[network.x_offsets[layer] :]
     out = scratch.values[network.normed_offsets[layer] :] if network.norm == NORM_AFTER else z
     call(
-        network.normalize, z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance,
-        update.norm_momentum, scale, shift, x, out,
+        network.normalize, z, batch.n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance,
+        work.update.norm_momentum, scale, shift, x, out,
     )  # fmt: skip
 
 
 @jit(internal=True)
-def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training):
-    """Compute the outputs of units ``start:stop`` of a hidden layer from their pre-activations."""
+def _drop(work, batch, layer, start, stop):
+    """Drop some of the units ``start:stop`` of a hidden layer."""
+    network, values, rate = work.network, work.scratch.values, work.network.dropout[layer + 1]
+    key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
+    for i in range(batch.n_rows):
+        begin = i * network.widths[layer] + start
+        source = part(values, network.normed_offsets[layer] + begin, stop - start)
+        call(network.drop, source, begin, key, rate, part(values, network.out_offsets[layer] + begin, stop - start))
+
+
+@jit(internal=True)
+def _hidden_block(work, batch, layer, start, stop):
+    """Compute the outputs of units ``start:stop`` of a hidden layer."""
+    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
-    values, weight = scratch.values, part(rows.weight, first, n_rows) if training else rows.weight[:0]
     z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
+    _affine(work, batch, layer, np.int64(0), n_rows, start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
-        z_offset = network.z_offsets[layer]
-        _normalize(network, update, scratch, layer, n_rows, weight, start * pieces, stop * pieces, z_offset, fan_out)
+        _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
     function, shape = network.forwards[layer], network.shapes[layer]
     if stop - start == width:
         call(function, z[: n_rows * fan_out], shape, a[: n_rows * width])
@@ -100,88 +151,79 @@ def _finish_block(network, update, scratch, rows, first, layer, n_rows, start, s
             begin, end = i * width + start, i * width + stop
             call(function, z[begin * pieces : end * pieces], shape, a[begin:end])
     if network.norm == NORM_AFTER:
-        _normalize(network, update, scratch, layer, n_rows, weight, start, stop, network.a_offsets[layer], width)
-    rate = network.dropout[layer + 1]
-    if training and rate > 0:
-        source = network.normed_offsets[layer]
-        key = dropout_key(update.seed, update.first_step + step, layer + 1)
-        for i in range(n_rows):
-            begin = i * width + start
-            out = part(values, network.out_offsets[layer] + begin, stop - start)
-            call(network.drop, part(values, source + begin, stop - start), begin, key, rate, out)
+        _normalize(work, batch, layer, start, stop, network.a_offsets[layer], width)
+    if batch.is_training and network.dropout[layer + 1] > 0:
+        _drop(work, batch, layer, start, stop)
 
 
 @jit(internal=True)
-def _affine(network, scratch, rows, first, layer, first_row, n_rows, start, stop, z):
-    """Compute columns ``start:stop`` of a layer's pre-activations into ``z``, for ``n_rows`` rows of the batch from ``first_row``."""
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
-    b = part(network.weights, network.bias_offsets[layer], fan_out)
-    if layer == 0 and rows.affine != 0:
-        call(rows.affine, rows.data, rows.indices, rows.indptr, first + first_row, n_rows, w, b, fan_out, start, stop, z)
-    else:
-        a_in = layer_input(network, scratch, rows, first, layer)[first_row * fan_in :]
-        affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z)
+def _hidden(work, batch, layer, phase):
+    """Compute the outputs of a hidden layer."""
+    fan_out, width = work.network.fan_outs[layer], work.network.widths[layer]
+    pieces = fan_out // width
+    size = max(1, block_size(batch.n_rows * work.network.fan_ins[layer] * fan_out, fan_out, COLUMNS) // pieces)
+    n_blocks = (width + size - 1) // size
+    block = claim(work.team, phase, -1)
+    while block < n_blocks:
+        _hidden_block(work, batch, layer, block * size, min(width, (block + 1) * size))
+        finish(work.team, phase)
+        block = claim(work.team, phase, block)
+    wait(work.team, phase, n_blocks)
+
+
+# ---- the output layer ------------------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
-    """Add the losses of rows ``start:stop`` to the block's total and write ``scale`` x their gradient into the output layer's deltas.
+def losses(work, batch, start, stop, block):
+    """Add the losses of rows ``start:stop`` to the block's total and write their scaled gradient into the output layer's deltas.
 
     Returns
     -------
     is_finite : bool
         Whether the total is.
     """
-    last, count = network.fan_ins.size - 1, stop - start
+    network, scratch, rows = work.network, work.scratch, work.rows
+    last, count, first = network.fan_ins.size - 1, stop - start, batch.first + start
     n_outputs, y_width = network.fan_outs[last], rows.y.size // rows.weight.size
     z = part(scratch.values, network.a_offsets[last] + start * n_outputs, count * n_outputs)
     delta = part(scratch.deltas, scratch.delta_offsets[last] + start * n_outputs, count * n_outputs)
-    y, weight = part(rows.y, (first + start) * y_width, count * y_width), part(rows.weight, first + start, count)
+    y, weight = part(rows.y, first * y_width, count * y_width), part(rows.weight, first, count)
     for i in range(count):
         if weight[i] == 0:  # or 0 times inf would be NaN
             z[i * n_outputs : (i + 1) * n_outputs] = 0
     total = part(scratch.totals, 2 * block, 2)
-    call(network.loss, z, y, weight, n_outputs, network.loss_shape, scale, delta, total)
-    transpose(delta, count, n_outputs, n_outputs, transposed_deltas(network, scratch, last)[start:], n_rows)
+    call(network.loss, z, y, weight, n_outputs, network.loss_shape, batch.scale, delta, total)
+    if not transposes_weights(batch, n_outputs):
+        transpose(delta, count, n_outputs, n_outputs, transposed_deltas(work, last)[start:], batch.n_rows)
     return math.isfinite(total[0])
 
 
 @jit(internal=True)
-def _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training):
+def _outputs(work, batch, phase):
     """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
-    last = network.fan_ins.size - 1
+    network, last = work.network, work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]
-    size = block_size(n_rows * network.fan_ins[last] * n_outputs, n_rows, _ROWS)
-    n_blocks = (n_rows + size - 1) // size
-    block = claim(team, phase, -1)
+    size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, _ROWS)
+    n_blocks = (batch.n_rows + size - 1) // size
+    block = claim(work.team, phase, -1)
     while block < n_blocks:
-        start, stop = block * size, min(n_rows, (block + 1) * size)
-        z = scratch.values[network.a_offsets[last] + start * n_outputs :]
-        _affine(network, scratch, rows, first, last, start, stop - start, np.int64(0), n_outputs, z)
-        if training and not losses(network, scratch, rows, first, n_rows, start, stop, block, scale):
-            team.stop[0] = 1
-        finish(team, phase)
-        block = claim(team, phase, block)
-    wait(team, phase, n_blocks)
+        start, stop = block * size, min(batch.n_rows, (block + 1) * size)
+        z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
+        _affine(work, batch, last, start, stop - start, np.int64(0), n_outputs, z)
+        if batch.is_training and not losses(work, batch, start, stop, block):
+            work.team.stop[0] = 1
+        finish(work.team, phase)
+        block = claim(work.team, phase, block)
+    wait(work.team, phase, n_blocks)
 
 
 @jit(internal=True)
-def forward(network, update, scratch, rows, team, first, n_rows, step, scale, training):
-    """Compute all layers of rows ``first:first + n_rows`` and, in training, their losses and the last layer's deltas, times ``scale``."""
-    last, phase = network.fan_ins.size - 1, step * n_phases(network.fan_ins.size) + 1
-    for layer in range(last):
-        fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
-        pieces, z = fan_out // width, scratch.values[network.z_offsets[layer] :]
-        size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
-        n_blocks = (width + size - 1) // size
-        block = claim(team, phase, -1)
-        while block < n_blocks:
-            start, stop = block * size, min(width, (block + 1) * size)
-            _affine(network, scratch, rows, first, layer, np.int64(0), n_rows, start * pieces, stop * pieces, z)
-            _finish_block(network, update, scratch, rows, first, layer, n_rows, start, stop, step, training)
-            finish(team, phase)
-            block = claim(team, phase, block)
-        wait(team, phase, n_blocks)
-        phase += 1
-    _outputs(network, scratch, rows, team, first, n_rows, phase, scale, training)
+def forward(work, batch):
+    """Compute all layers of a batch and, in training, its losses and the last layer's deltas."""
+    n_layers = work.network.fan_ins.size
+    phase = batch.step * n_phases(n_layers)
+    _inputs(work, batch, phase)
+    for layer in range(n_layers - 1):
+        _hidden(work, batch, layer, phase + 1 + layer)
+    _outputs(work, batch, phase + n_layers)

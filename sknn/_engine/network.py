@@ -41,31 +41,16 @@ class Network(NamedTuple):
     drop_in_place: int
 
 
-class Team(NamedTuple):
-    """The threads that run an entry point together."""
-
-    size: int
-    slots: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
-    stop: np.ndarray  # one int64: not 0 once everyone has to leave
-
-
-class Passes(NamedTuple):
-    """Addresses of the engine's own passes, each compiled once for all entry points, and only if it is used."""
-
-    forward: int
-    backward: int
-    drop_inputs: int
-    clip_and_move: int
-
-
 class Rows(NamedTuple):
-    """A chunk of rows of the data, dense or CSR, cast to the network's dtype."""
+    """Rows of the data in the network's dtype: a chunk of them, dense or CSR, or all, dense, with the chunk's places in them."""
 
     dense: np.ndarray  # row after row; empty if sparse
+    order: np.ndarray  # int64, which of the dense rows the chunk has; empty if they are the chunk
+    read: np.ndarray  # memory for a batch's rows if there is an order
     data: np.ndarray  # CSR; empty if dense
     indices: np.ndarray
     indptr: np.ndarray
-    y: np.ndarray  # targets, row after row
+    y: np.ndarray  # the chunk's targets, row after row
     weight: np.ndarray  # one a row, with mean one over the training set
     affine: int  # addresses of the sparse first layer's kernels; 0 if dense
     weight_gradient: int
@@ -98,7 +83,47 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
     delta_offsets: np.ndarray
     statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
-    work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da transposed and not
+    work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da, and transposed blocks on the way to it
+    one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
     totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
     total_offsets: np.ndarray  # of each layer's first block
+
+
+class Team(NamedTuple):
+    """The threads that run an entry point together."""
+
+    size: int
+    slots: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
+    stop: np.ndarray  # one int64: not 0 once everyone has to leave
+
+
+class Passes(NamedTuple):
+    """Addresses of the engine's own passes, each compiled once for all entry points, and only if it is used."""
+
+    forward: int
+    backward: int
+    clip_and_move: int
+
+
+class Work(NamedTuple):
+    """All that an entry point works on; passed on by reference."""
+
+    passes: Passes
+    network: Network
+    update: Update
+    scratch: Scratch
+    rows: Rows
+    team: Team
+
+
+class Batch(NamedTuple):
+    """The rows that go through the network together and what is done with them; passed on by reference."""
+
+    first: int  # row of the chunk
+    n_rows: int
+    step: int  # number of the batch in the chunk
+    scale: float  # factor of the losses' gradients
+    is_training: int  # 0 or 1, as are the next two
+    consume: int  # penalise gradients and move weights block by block; else gradients stay in Scratch.gradient
+    add: int  # add gradients to what that holds

@@ -7,26 +7,28 @@ import numpy as np
 
 from .._jit import jit
 from .._native import atomic_load, call, flush_denormals, restore_denormals
+from .._references import by_reference
 from .forward import losses, part
+from .network import Batch
 from .team import claim, finish, n_phases, wait
 
 _USUAL_MODE = 0x1F80  # of x86's control register
 
 
 @jit(internal=True)
-def _settle(network, scratch, team, step, epoch, ends):
+def _settle(work, step, epoch, ends):
     """Move what an epoch's blocks have added up to its row of ``ends``: losses and penalties."""
-    phase, first_penalty = (step + 1) * n_phases(network.fan_ins.size) - 1, scratch.total_offsets[0]
-    if claim(team, phase, -1) == 0:
+    scratch, phase = work.scratch, (step + 1) * n_phases(work.network.fan_ins.size) - 1
+    if claim(work.team, phase, -1) == 0:
         for i in range(scratch.totals.size):
-            ends[2 * epoch + (0 if i < first_penalty else 1)] += scratch.totals[i]
+            ends[2 * epoch + (0 if i < scratch.total_offsets[0] else 1)] += scratch.totals[i]
             scratch.totals[i] = 0
-        finish(team, phase)
-    wait(team, phase, np.int64(1))
+        finish(work.team, phase)
+    wait(work.team, phase, np.int64(1))
 
 
 @jit(entry=True)
-def train(passes, network, update, scratch, rows, team, n_rows, batch_size, epoch_rows, ends):
+def train(work, n_rows, batch_size, epoch_rows, ends):
     """Take one optimizer step a batch over a chunk of rows. All threads of a team call it, with the same arguments.
 
     The chunk holds part of an epoch or several ones of ``epoch_rows`` each; row by row, ``ends`` gets their losses and penalties.
@@ -36,39 +38,39 @@ def train(passes, network, update, scratch, rows, team, n_rows, batch_size, epoc
     n_done : int
         Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
     """
-    control = flush_denormals()
+    control, work = flush_denormals(), by_reference(work)
     step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
-    real, fused = scratch.values.dtype, update.max_norm[0] == 0
+    real, fused = work.scratch.values.dtype, yes if work.update.max_norm[0] == 0 else no
     while first < n_rows:
         epoch = first // epoch_rows
         size = min(batch_size, (epoch + 1) * epoch_rows - first)
-        if passes.drop_inputs != 0:
-            call(passes.drop_inputs, network, rows, team, first, size, update.seed, update.first_step, step)
-        call(passes.forward, network, update, scratch, rows, team, first, size, step, real.type(1 / size), yes)
-        if atomic_load(team.stop, 0) != 0:
+        batch = by_reference(Batch(first, size, step, real.type(1 / size), yes, fused, no))
+        call(work.passes.forward, work, batch)
+        if atomic_load(work.team.stop, 0) != 0:
             break
-        call(passes.backward, network, update, scratch, rows, team, first, size, step, yes if fused else no, no)
+        call(work.passes.backward, work, batch)
         if not fused:
-            call(passes.clip_and_move, network, update, scratch, team, size, step)
+            call(work.passes.clip_and_move, work, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
-            _settle(network, scratch, team, step, epoch, ends)
+            _settle(work, step, epoch, ends)
         step += 1
     restore_denormals(control)
     return first
 
 
 @jit(entry=True)
-def accumulate(passes, network, update, scratch, rows, team, n_rows, block_size, scale):
+def accumulate(work, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds; return how many rows were used."""
-    control = flush_denormals()
+    control, work = flush_denormals(), by_reference(work)
     step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        call(passes.forward, network, update, scratch, rows, team, first, size, step, scale[0], yes)
-        if atomic_load(team.stop, 0) != 0:
+        batch = by_reference(Batch(first, size, step, scale[0], yes, no, yes))
+        call(work.passes.forward, work, batch)
+        if atomic_load(work.team.stop, 0) != 0:
             break
-        call(passes.backward, network, update, scratch, rows, team, first, size, step, no, yes)
+        call(work.passes.backward, work, batch)
         step += 1
         first += size
     restore_denormals(control)
@@ -76,15 +78,16 @@ def accumulate(passes, network, update, scratch, rows, team, n_rows, block_size,
 
 
 @jit(entry=True)
-def apply(passes, network, update, scratch, team, batch_size):
-    """Penalise and clip the whole gradient in ``scratch`` and, if there is an optimizer, take its step."""
-    control = flush_denormals()
-    call(passes.clip_and_move, network, update, scratch, team, batch_size, np.int64(0))
+def apply(work, n_rows):
+    """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take its step."""
+    control, work = flush_denormals(), by_reference(work)
+    no, one = np.int64(0), work.scratch.values.dtype.type(1)
+    call(work.passes.clip_and_move, work, by_reference(Batch(no, n_rows, no, one, no, no, no)))
     restore_denormals(control)
 
 
 @jit(entry=True)
-def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, layer, outputs):
+def evaluate(work, n_rows, block_size, layer, outputs):
     """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of rows into ``outputs``.
 
     If the network has a loss, it is added to ``totals``.
@@ -94,16 +97,17 @@ def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, l
     n_done : int
         Rows used, which are all.
     """
-    control = flush_denormals()
+    control, work = flush_denormals(), by_reference(work)
     step, first, no = np.int64(0), np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        call(passes.forward, network, update, scratch, rows, team, first, size, step, scratch.values.dtype.type(1), no)
-        phase = (step + 1) * n_phases(network.fan_ins.size) - 1
-        if claim(team, phase, -1) == 0:
-            _hand_out(network, scratch, rows, first, size, layer, outputs)
-            finish(team, phase)
-        wait(team, phase, np.int64(1))
+        batch = by_reference(Batch(first, size, step, work.scratch.values.dtype.type(1), no, no, no))
+        call(work.passes.forward, work, batch)
+        phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
+        if claim(work.team, phase, -1) == 0:
+            _hand_out(work, batch, layer, outputs)
+            finish(work.team, phase)
+        wait(work.team, phase, np.int64(1))
         step += 1
         first += size
     restore_denormals(control)
@@ -111,20 +115,20 @@ def evaluate(passes, network, update, scratch, rows, team, n_rows, block_size, l
 
 
 @jit(internal=True)
-def _hand_out(network, scratch, rows, first, n_rows, layer, outputs):
+def _hand_out(work, batch, layer, outputs):
     """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that up."""
-    last, no = network.fan_ins.size - 1, np.int64(0)
+    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
     if layer >= 0:
-        width, place = network.widths[layer], network.out_offsets[layer]
-        source, target = part(scratch.values, place, n_rows * width), part(outputs, first * width, n_rows * width)
+        width = network.widths[layer]
+        source, target = part(values, network.out_offsets[layer], n_rows * width), part(outputs, batch.first * width, n_rows * width)
         for i in range(source.size):
             target[i] = source[i]
     else:
-        n_outputs = network.fan_outs[last]
-        z = part(scratch.values, network.a_offsets[last], n_rows * n_outputs)
-        call(network.link, z, n_outputs, network.loss_shape, part(outputs, first * n_outputs, n_rows * n_outputs))
+        last, n_outputs = network.fan_ins.size - 1, network.fan_outs[-1]
+        z = part(values, network.a_offsets[last], n_rows * n_outputs)
+        call(network.link, z, n_outputs, network.loss_shape, part(outputs, batch.first * n_outputs, n_rows * n_outputs))
     if network.loss != 0:
-        losses(network, scratch, rows, first, n_rows, no, n_rows, no, scratch.values.dtype.type(1))
+        losses(work, batch, np.int64(0), n_rows, np.int64(0))
 
 
 @jit(entry=True)

@@ -9,7 +9,7 @@ from .._jit import jit
 from .._native import atomic_add, atomic_load, pause, yield_thread
 
 SLOT = 8  # int64 numbers of a phase: blocks claimed, blocks done, and the rest of a cache line
-PHASES_OF_A_LAYER, OTHER_PHASES = 3, 3
+PHASES_OF_A_LAYER, OTHER_PHASES = 2, 3
 _SPINS = 2000  # looks at the counter before others may have the core
 
 
@@ -17,8 +17,8 @@ _SPINS = 2000  # looks at the counter before others may have the core
 def n_phases(n_layers):
     """Return the number of a step's phases.
 
-    Dropping inputs is the first, then come the layers' outputs, from the last layer to the first the gradients of its inputs
-    and of its weights, what is done with whole gradients, and what is handed out in the end.
+    Reading the inputs is the first, then come the layers' outputs, their gradients from the last layer to the first, what is done
+    with whole gradients, and what is handed out in the end.
     """
     return PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
 

@@ -1,0 +1,95 @@
+"""NamedTuples by reference: kernels that pass them on by value copy hundreds of numbers onto the stack, call by call.
+
+A reference reads like the tuple itself; tuples in it are references again. With ``NUMBA_DISABLE_JIT=1`` it is the tuple.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils, config
+from numba.core.datamodel import models
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
+
+_POINTER, _INDEX = ir.IntType(8).as_pointer(), ir.IntType(32)
+
+
+class _Reference(types.Type):
+    def __init__(self, target):
+        self.target = target
+        super().__init__(f"Reference({target})")
+
+    def position(self, name):
+        return self.target.fields.index(name)
+
+    def kind(self, name):
+        return reference_type(self.target.types[self.position(name)])
+
+
+def reference_type(kind):
+    """Return the type of references to ``kind``, or, if that is no NamedTuple, ``kind`` itself."""
+    return _Reference(kind) if isinstance(kind, types.BaseNamedTuple) else kind
+
+
+@register_model(_Reference)
+class _ReferenceModel(models.PrimitiveModel):
+    def __init__(self, manager, reference):
+        super().__init__(manager, reference, _POINTER)
+
+
+@infer_getattr
+class _ReferenceFields(AttributeTemplate):
+    key = _Reference
+
+    def generic_resolve(self, reference, name):
+        return reference.kind(name) if name in reference.target.fields else None
+
+
+# Element by element, since LLVM is slow on whole aggregates.
+
+
+def _element(builder, pointer, i):
+    return builder.gep(pointer, [_INDEX(0), _INDEX(i)], inbounds=True)
+
+
+def _load(builder, pointer, kind):
+    if not isinstance(kind, ir.Aggregate):
+        return builder.load(pointer)
+    value = ir.Constant(kind, ir.Undefined)
+    for i in range(len(kind)):
+        value = builder.insert_value(value, _load(builder, _element(builder, pointer, i), kind.gep(_INDEX(i))), i)
+    return value
+
+
+def _store(builder, value, pointer):
+    if not isinstance(value.type, ir.Aggregate):
+        builder.store(value, pointer)
+        return
+    for i in range(len(value.type)):
+        _store(builder, builder.extract_value(value, i), _element(builder, pointer, i))
+
+
+@lower_getattr_generic(_Reference)
+def _read_field(context, builder, reference, pointer, name):
+    tuple_type, kind = context.get_value_type(reference.target), reference.kind(name)
+    place = _element(builder, builder.bitcast(pointer, tuple_type.as_pointer()), reference.position(name))
+    if isinstance(kind, _Reference):
+        return builder.bitcast(place, _POINTER)
+    return _load(builder, place, context.get_value_type(kind))
+
+
+@intrinsic
+def _by_reference(typing_context, value):
+    def codegen(context, builder, signature, values):
+        place = cgutils.alloca_once(builder, values[0].type)
+        _store(builder, values[0], place)
+        return builder.bitcast(place, _POINTER)
+
+    return _Reference(value)(value), codegen
+
+
+def _by_reference_interpreted(value):
+    return value
+
+
+by_reference = _by_reference_interpreted if config.DISABLE_JIT else _by_reference
+"""Return a reference to a NamedTuple, for what the calling kernel calls."""
