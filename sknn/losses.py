@@ -96,14 +96,13 @@ def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
-        code = int(y[i])
-        value -= weight[i] * (1 - smoothing) * math.log(_clipped(row[code] / total))
+        code, share, factor = int(y[i]), one(total) / total, weight[i] * scale
+        value -= weight[i] * (1 - smoothing) * math.log(_clipped(row[code] * share))
         if smoothing > 0:
             for j in range(n_outputs):
-                value -= weight[i] * rest * math.log(_clipped(row[j] / total))
-        factor = weight[i] * scale
+                value -= weight[i] * rest * math.log(_clipped(row[j] * share))
         for j in range(n_outputs):
-            row[j] = factor * (row[j] / total - rest)
+            row[j] = factor * (row[j] * share - rest)
         row[code] -= factor * (one(smoothing) - smoothing)
     totals[0] += value
 

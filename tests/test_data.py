@@ -29,6 +29,8 @@ WHICH = (slice(0, 7), slice(7, 8), slice(20, 23), slice(3, 3), np.array([5, 0, 2
 
 
 def _densified(rows, n_rows):
+    if rows.order.size > 0:
+        return rows.dense.reshape(-1, X.shape[1])[rows.order]
     if rows.affine == 0:
         return rows.dense[: n_rows * X.shape[1]].reshape(n_rows, X.shape[1])
     return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])).toarray()
@@ -39,12 +41,12 @@ def _densified(rows, n_rows):
 def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
     table = Table({**DENSE, **SPARSE}[kind], None, None, np.dtype(dtype))
     for which in WHICH:
-        rows, expected = table.rows(which), X[which]
+        rows, expected = table.rows(which, 2), X[which]
         np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
         assert (rows.affine != 0) == (kind in SPARSE)
         assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {np.dtype(dtype)}
-        assert {rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
-        assert all(column.flags.c_contiguous and column.flags.aligned for column in rows[:6])
+        assert {rows.order.dtype, rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
+        assert all(column.flags.carray for column in rows[:8])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -52,38 +54,40 @@ def test_targets_and_weights_come_with_their_rows(dtype):
     y, weight = np.arange(46).reshape(23, 2).astype(dtype), np.linspace(0, 2, 23).astype(dtype)
     table = Table(X, y, weight, np.dtype(dtype))
     for which in WHICH:
-        rows = table.rows(which)
+        rows = table.rows(which, 23)
         np.testing.assert_array_equal(rows.y, y[which].ravel())
         np.testing.assert_array_equal(rows.weight, weight[which])
 
 
 @pytest.mark.parametrize("kind", DENSE)
-def test_memory_is_kept_between_chunks_and_holds_one_chunk_only(kind):
+def test_memory_is_kept_between_chunks_and_holds_no_more_than_needed(kind):
+    is_readable = kind == "float32"
     table = Table(DENSE[kind], None, None, np.dtype(np.float32))
-    first = table.rows(np.arange(7)).dense
-    assert table.rows(np.arange(7, 12)).dense is first
-    assert table.rows(np.array([22, 3])).dense is first
-    assert first.size == 7 * X.shape[1]
+    kept = table.rows(np.arange(7), 3)[2 if is_readable else 0]
+    for which in (np.arange(7, 12), np.array([22, 3])):
+        assert table.rows(which, 2)[2 if is_readable else 0] is kept
+    assert kept.size == (3 if is_readable else 7) * X.shape[1]
 
 
 @pytest.mark.parametrize("kind", [*DENSE, *SPARSE])
-def test_rows_by_index_are_copies(kind):
+def test_what_training_writes_to_is_a_copy(kind):
     table = {**DENSE, **SPARSE}[kind]
     before = table.copy()
     for which in WHICH[4:]:
-        rows = Table(table, None, None, np.dtype(np.float64)).rows(which)
-        for column in rows[:4]:
+        rows = Table(table, None, None, np.dtype(np.float64)).rows(which, 2)
+        for column in (rows.read if rows.order.size > 0 else rows.dense, rows.data, rows.indices, rows.indptr):
             column[...] = 99
     assert (table != before).sum() == 0
 
 
-def test_slices_are_views_only_where_nothing_needs_a_copy():
+@pytest.mark.parametrize("which", [slice(3, 9), np.arange(3, 9)], ids=["slice", "order"])
+def test_tables_are_read_as_they_are_where_nothing_needs_a_copy(which):
     for kind, data in DENSE.items():
         is_ready = data.dtype == np.float64 and data.flags.c_contiguous
-        assert np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(slice(3, 9)).dense, data) == is_ready, kind
+        assert np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data) == is_ready, kind
     data = X.copy()
     data.setflags(write=False)
-    assert not np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(slice(3, 9)).dense, data)
+    assert not np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data)
 
 
 def test_read_only_memmap(tmp_path):
@@ -91,7 +95,7 @@ def test_read_only_memmap(tmp_path):
     table = Table(np.load(tmp_path / "X.npy", mmap_mode="r"), None, None, np.dtype(np.float64))
     for which in WHICH:
         expected = X[which]
-        np.testing.assert_array_equal(_densified(table.rows(which), len(expected)), expected)
+        np.testing.assert_array_equal(_densified(table.rows(which, 2), len(expected)), expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
