@@ -57,6 +57,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _constructor_parameters(cls):
         return {name: value for name, value in inspect.signature(cls.__init__).parameters.items() if name != "self"}
 
+    @classmethod
+    @functools.cache  # scikit-learn inspects the signature at every call, of clone and fit too
+    def _get_param_names(cls):
+        return super()._get_param_names()
+
     # ---- what subclasses define --------------------------------------------------------------------------------------
 
     @property
@@ -156,8 +161,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _make_layout(self, n_features, hidden, y, dtype, fresh):
         """Return the layout of the network, after checking that it fits into memory and to the one being trained on."""
         units = [n_features, *hidden, self._n_outputs_of(y)]
-        parts = hidden_parts(self, len(hidden))
-        layout = make_layout(units, pieces_of(self, parts), NORM_PLACES[self.batch_norm])
+        layout = make_layout(units, pieces_of(self, hidden_parts(self, len(hidden))), NORM_PLACES[self.batch_norm])
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         check_memory(self, n_vectors * layout.size * dtype.itemsize)
         if not fresh and any(not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)):
@@ -170,8 +174,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _start(self, layout, dtype, fresh, incremental):
         """Set all that training begins with; return the flat weights to train, a vector of their own."""
-        kept = vars(self)
-        self._layout = layout
+        kept, self._layout = vars(self), layout
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
         elif isinstance(self.random_state, Integral):  # nobody else draws from it, so a failing fit can leave it as it was
@@ -202,8 +205,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self.best_loss_ = None if self.early_stopping else np.inf
         self.loss_ = np.inf
-        self.best_iter_ = 0
-        self._no_improvement_count = 0
+        self.best_iter_ = self._no_improvement_count = 0
         vars(self).update(dict.fromkeys(_KEPT_FROM_FIT_TO_FIT))
         return flat
 

@@ -2,7 +2,7 @@
 
 ``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``, ``tanh`` and ``softplus`` are built on it,
 the last two with polynomials of their own. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
-results under the smallest normal number become about that.
+results under the smallest normal number become about that. ``log`` is for positive normal numbers only.
 """
 
 import math
@@ -149,6 +149,41 @@ def _softplus_double(x):
 
 
 softplus = by_precision(_softplus_single, _softplus_double, lambda x: np.logaddexp(0, x))
+
+
+# log x = n log(2) + log(m) with m in [sqrt(1/2), sqrt(2)), and log(m) = 2 atanh(s) = 2 s + s^3 Q(s^2) with s = (m - 1) / (m + 1) and Q
+# interpolated at Chebyshev nodes. x - x is NaN if x is.
+
+
+def _log_single(x):
+    bits = np.float32(x).view(np.int32)
+    n = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
+    m = np.int32(bits - np.int32(n << np.int32(23))).view(np.float32)
+    s = (m - np.float32(1)) / (m + np.float32(1))
+    square, whole = s * s, np.float32(n)
+    q = np.float32(0.28550821)
+    q = q * square + np.float32(0.40000122)
+    q = q * square + np.float32(0.66666667)
+    return whole * np.float32(0.693145752) + (s + s + (s * square * q + whole * np.float32(1.42860677e-6))) + (x - x)
+
+
+def _log_double(x):
+    bits = np.float64(x).view(np.int64)
+    n = np.int64(np.int64(bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52))
+    m = np.int64(bits - np.int64(n << np.int64(52))).view(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    square, whole = s * s, np.float64(n)
+    q = 0.1461644968504340586
+    q = q * square + 0.15331721600556041269
+    q = q * square + 0.1818288912526172208
+    q = q * square + 0.22222211134795079855
+    q = q * square + 0.28571428625975484921
+    q = q * square + 0.3999999999989950449
+    q = q * square + 0.66666666666666696862
+    return whole * 0.693145751953125 + (s + s + (s * square * q + whole * 1.42860682030941723212e-6)) + (x - x)
+
+
+log = by_precision(_log_single, _log_double, np.log)
 
 
 def constant(value):

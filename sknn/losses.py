@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._jit import jit
-from ._math import epsilon, exp, logistic, one, smallest, softplus, tanh
+from ._math import epsilon, exp, log, logistic, one, smallest, softplus, tanh
 
 LOSS = "run run run int run scalar run totals"
 LINK = "run int run run"
@@ -35,7 +35,7 @@ def _bounded(p, low, high):
 @jit(inline=True)
 def _clipped(p):
     # scikit-learn takes logarithms of probabilities inside [eps, 1 - eps].
-    return _bounded(p, epsilon(p), 1 - epsilon(p))
+    return _bounded(p, epsilon(p), one(p) - epsilon(p))
 
 
 @jit
@@ -90,20 +90,20 @@ def _softmax_link(z, n_outputs, shape, prediction):
 def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     _exp_of_gaps(z, n_outputs, delta)
     value, smoothing = 0.0, shape[0]
-    rest = smoothing / shape.dtype.type(n_outputs)
+    rest, keep = smoothing / shape.dtype.type(n_outputs), one(smoothing) - smoothing
     for i in range(weight.size):
         row = delta[i * n_outputs : (i + 1) * n_outputs]
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
         code, share, factor = int(y[i]), one(total) / total, weight[i] * scale
-        value -= weight[i] * (1 - smoothing) * math.log(_clipped(row[code] * share))
-        if smoothing > 0:
-            for j in range(n_outputs):
-                value -= weight[i] * rest * math.log(_clipped(row[j] * share))
+        first, last = (0, n_outputs) if smoothing > 0 else (code, code + 1)  # without smoothing all other targets are 0
+        for j in range(first, last):
+            p, target = _clipped(row[j] * share), rest + (keep if j == code else 0)
+            value -= weight[i] * target * log(p)
         for j in range(n_outputs):
             row[j] = factor * (row[j] * share - rest)
-        row[code] -= factor * (one(smoothing) - smoothing)
+        row[code] -= factor * keep
     totals[0] += value
 
 
@@ -116,7 +116,7 @@ def _binary_log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     for i in range(z.size):
         p, target = _clipped(delta[i]), keep * y[i] + half
         w = weight[i // n_outputs]
-        value -= w * (target * math.log(p) + (1 - target) * math.log(1 - p))
+        value -= w * (target * log(p) + (one(p) - target) * log(one(p) - p))
         delta[i] = w * scale * (delta[i] - target)
     totals[0] += value
 

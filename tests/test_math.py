@@ -25,13 +25,19 @@ def _tanh(x, y):
 
 
 @jit
+def _log(x, y):
+    for i in range(x.size):
+        y[i] = _math.log(x[i])
+
+
+@jit
 def _constants(x, y):
     y[0] = _math.epsilon(x[0])
     y[1] = _math.smallest(x[0])
     y[2] = _math.one(x[0])
 
 
-LOOPS = {"exp": _exp, "logistic": _logistic, "tanh": _tanh}
+LOOPS = {"exp": _exp, "logistic": _logistic, "tanh": _tanh, "log": _log}
 REFERENCE = {"exp": np.exp, "logistic": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
 LARGEST_ERROR = {
     "float32": {"exp": 1.3e-7, "logistic": 2e-7, "tanh": 2e-7},
@@ -93,6 +99,24 @@ def test_logistic_and_tanh_saturate(dtype):
     x = np.array([-np.inf, -1e30, -1e4, 1e4, 1e30, np.inf], dtype)
     np.testing.assert_array_equal(_apply("logistic", x), [0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(_apply("tanh", x), [-1, -1, -1, 1, 1, 1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_of_positive_normal_numbers(dtype):
+    limits = np.finfo(dtype)
+    x = np.concatenate([np.geomspace(limits.tiny, 1, 20_001), 1 + np.linspace(-0.5, 1, 20_001), [limits.max]]).astype(dtype)
+    x = x[x >= limits.tiny]
+    exact = np.log(x.astype(np.longdouble))
+    np.testing.assert_allclose(_apply("log", x), exact.astype(np.float64), rtol=2 * limits.eps, atol=0)
+    assert _apply("log", np.ones(1, dtype)) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [1, 37])
+def test_log_of_nan_is_nan_alone(dtype, size):
+    x = np.full(size, 0.5, dtype)
+    x[size // 2] = np.nan
+    np.testing.assert_array_equal(np.isnan(_apply("log", x)), np.isnan(x))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
