@@ -6,13 +6,12 @@ once, where compilers compile; that is reported apart. scikit-learn runs once fo
 counts. The losses after training are printed because equal work should end at about equal losses.
 """
 
-import argparse
 import contextlib
 import time
 
 import threadpoolctl
 from peers import PEERS, WORKLOADS, is_installed
-from report import save, table
+from report import option_parser, save, table
 
 BASELINE = "sknn"
 
@@ -73,12 +72,10 @@ def tables(results, entrants):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, rounds=3)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=[name for name in PEERS if is_installed(name)])
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
-    parser.add_argument("--save", action="store_true", help="write results/fit-<date>.json and .md")
     options = parser.parse_args()
     entrants = contestants(options.peers, options.blas_threads)
     results = {}

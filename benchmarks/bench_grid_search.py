@@ -6,7 +6,6 @@ counts. scikit-learn runs once for each number of BLAS threads asked for, and it
 Best scores are printed because equal searches should end at about equal scores.
 """
 
-import argparse
 import time
 import warnings
 
@@ -14,7 +13,7 @@ import joblib
 import sklearn.neural_network
 import threadpoolctl
 from bench_fit import contestants, default_blas_threads
-from report import save, table
+from report import option_parser, save, table
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
@@ -75,12 +74,10 @@ def tables(results):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, rounds=3)
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
-    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-iter", type=int, default=30, help="epochs of every fit")
     parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
-    parser.add_argument("--save", action="store_true", help="write results/grid-search-<date>.json and .md")
     options = parser.parse_args()
     entrants = contestants(KINDS, options.blas_threads)
     results = {}

@@ -6,7 +6,6 @@ NumPy takes for nothing but the matrix products of such a step, with one BLAS th
 take turns; the best round of each counts.
 """
 
-import argparse
 import itertools
 import tempfile
 import time
@@ -14,7 +13,7 @@ import warnings
 
 import numpy as np
 import threadpoolctl
-from report import save, table
+from report import option_parser, save, table
 
 from sknn import MLPClassifier
 
@@ -113,11 +112,9 @@ def plot(results, path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, rounds=5)
     parser.add_argument("--most", action="store_true", help=f"go up to {MOST_ROWS} rows, a file of 800 MB")
     parser.add_argument("--step-rows", type=int, default=32_768, help="rows of the epoch that steps are measured in")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="write results/growth-<date>.json, .md and .png")
     options = parser.parse_args()
     fit(*mapped_rows(512, 20), (64,), 256)  # compiles
     results = {"rows": measure_rows((*N_ROWS, MOST_ROWS) if options.most else N_ROWS, options.rounds)}

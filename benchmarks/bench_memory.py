@@ -6,13 +6,12 @@ the memory before is what the fit added. Pages of a mapped file can be dropped a
 that of anonymous memory, looked at a thousand times a second. The largest of all rounds counts.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 from typing import NamedTuple
 
-from report import save, table
+from report import option_parser, save, table
 
 PACKAGES = ("sknn", "scikit-learn")
 
@@ -85,11 +84,9 @@ def added(package, case, mebibytes, n_features):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = option_parser(__doc__, rounds=2)
     parser.add_argument("--mebibytes", type=int, default=200, help="size of X")
     parser.add_argument("--features", type=int, default=100, help="few of them mean many rows, which take memory each")
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--save", action="store_true", help="write results/memory-<date>.json and .md")
     options = parser.parse_args()
     bound = 64 + 0.12 * options.mebibytes
     results, rows = {"MiB of X": options.mebibytes, "features": options.features, "bound": bound}, []

@@ -5,7 +5,6 @@ times, in turn; its best time counts. Both are trained alike before. scikit-lear
 its best counts. A row should get the same probabilities alone as together with others: the largest difference between them is printed too.
 """
 
-import argparse
 import functools
 import timeit
 import warnings
@@ -15,7 +14,7 @@ import sklearn.neural_network
 import threadpoolctl
 from bench_fit import contestants, default_blas_threads
 from peers import WORKLOADS
-from report import save, table
+from report import option_parser, save, table
 
 import sknn
 
@@ -67,10 +66,8 @@ def tables(results, entrants):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser = option_parser(__doc__, rounds=5)
     parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
-    parser.add_argument("--save", action="store_true", help="write results/predict-<date>.json and .md")
     options = parser.parse_args()
     X, y = WORKLOADS["mid"].load()
     models = {name: trained(kind, X[:10_000], y[:10_000]) for name, kind in KINDS.items()}

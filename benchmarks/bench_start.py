@@ -4,14 +4,13 @@ Every figure comes from processes of its own; the best of several rounds counts,
 runs once. It is a small classification by Adam; the second fit of a process tells how much of the first one was waiting.
 """
 
-import argparse
 import json
 import os
 import subprocess
 import sys
 import tempfile
 
-from report import save, table
+from report import option_parser, save, table
 
 DTYPES = ("float64", "float32")
 
@@ -68,9 +67,7 @@ def measure(rounds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--save", action="store_true", help="write results/start-<date>.json and .md")
+    parser = option_parser(__doc__, rounds=3)
     options = parser.parse_args()
     results = measure(options.rounds)
     by_name = {name: {dtype: results[name, dtype] for dtype in DTYPES} for name in sorted({name for name, _ in results})}

@@ -221,7 +221,7 @@ class Workload(NamedTuple):
 
 
 WORKLOADS = {
-    "tiny": Workload(lambda: _synthetic(500, 20, 5), (50,), 32, 50),
+    "tiny": Workload(lambda: _synthetic(500, 20, 5), (50,), 32, 200),
     "small": Workload(lambda: _synthetic(10_000, 50, 10), (100,), 200, 10),
     "mid": Workload(lambda: _synthetic(100_000, 100, 10), (256, 256), 256, 2),
     "lecture-32": Workload(lambda: _fashion_mnist(20_000), (512, 512), 32, 1),

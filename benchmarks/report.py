@@ -1,5 +1,6 @@
 """What every benchmark says of the machine, and how it writes its results down."""
 
+import argparse
 import datetime
 import json
 import os
@@ -49,6 +50,14 @@ def table(header, rows):
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
     lines.insert(1, ["-" * width for width in widths])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def option_parser(description, *, rounds):
+    """Return a parser with the options that every benchmark has; ``rounds`` is a default."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--save", action="store_true", help="write the results, with today's date, to benchmarks/results")
+    return parser
 
 
 def save(name, results, markdown):
