@@ -73,9 +73,10 @@ def test_zeros_never_break_symmetry():
 
 
 def test_depth_needs_batch_norm():
-    deep = (50,) * 12
-    assert accuracy(*deep, activation="sigmoid") < 0.3
-    assert accuracy(*deep, activation="sigmoid", batch_norm=True) >= 0.9
+    # Larger steps of smaller batches end anywhere between 0.5 and 0.95, by the last bits.
+    deep, settings = (50,) * 12, {"activation": "sigmoid", "batch_size": 200, "learning_rate_init": 0.001}
+    assert accuracy(*deep, **settings) < 0.3
+    assert accuracy(*deep, **settings, batch_norm=True) >= 0.95
 
 
 def test_the_course_stack_learns():

@@ -11,6 +11,7 @@ COLUMNS = 96  # of a block, or rows of W: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
 SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks at all elements of the batch
 _VECTOR = 16  # elements in the largest vector register
+NARROW = 4  # most outputs of a layer for which vectors along its inputs do more
 
 
 @jit(inline=True)
@@ -68,6 +69,17 @@ def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, sto
     """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or ``add`` them to it."""
     before = g if add else g[:0]
     call(product, stop - start, fan_out, n_rows, a_in[start:], 1, fan_in, dz, fan_out, before, fan_out, g, fan_out)
+
+
+@jit(internal=True)
+def narrow_weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g_t, g):
+    """Compute the same by way of ``g_t``, its transpose."""
+    count = stop - start
+    if add:
+        transpose(g, count, fan_out, fan_out, g_t, count)
+    before = g_t if add else g_t[:0]
+    call(product, fan_out, count, n_rows, dz, 1, fan_out, a_in[start:], fan_in, before, count, g_t, count)
+    transpose(g_t, fan_out, count, count, g, fan_out)
 
 
 @jit(internal=True)
