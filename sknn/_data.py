@@ -31,8 +31,9 @@ class Table:
     """
 
     def __init__(self, X, y, weight, dtype, mean_weight=1.0):
-        self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
+        self.X = X.sorted_indices() if self.is_sparse and not X.has_sorted_indices else X
+        self.y, self.weight, self.dtype, self.mean_weight = y, weight, dtype, mean_weight
         self.n_rows, self.n_features = X.shape
         # Aligned and writable, as kernels are compiled for.
         self._is_readable = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous and X.flags.behaved

@@ -9,7 +9,7 @@ from .._tiles import transpose
 
 COLUMNS = 96  # of a block, or rows of W: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
-SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks at all elements of the batch
+SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
 _VECTOR = 16  # elements in the largest vector register
 NARROW = 4  # most outputs of a layer for which vectors along its inputs do more
 

@@ -47,7 +47,7 @@ class Rows(NamedTuple):
     dense: np.ndarray  # row after row; empty if sparse
     order: np.ndarray  # int64, which of the dense rows the chunk has; empty if they are the chunk
     read: np.ndarray  # memory for a batch's rows if there is an order
-    data: np.ndarray  # CSR; empty if dense
+    data: np.ndarray  # CSR with sorted indices; empty if dense
     indices: np.ndarray
     indptr: np.ndarray
     y: np.ndarray  # the chunk's targets, row after row

@@ -1,4 +1,4 @@
-"""The first layer on CSR rows: sums over stored elements only; nothing is densified.
+"""The first layer on CSR rows with sorted indices: sums over stored elements only; nothing is densified.
 
 Called by address, like batch norm and dropout, so that only who uses them compiles them.
 """
@@ -24,6 +24,18 @@ def affine(data, indices, indptr, first, n_rows, w, b, fan_out, start, stop, z):
                 out[j] += x * weights[j]
 
 
+@jit(inline=True)
+def _first_position(indices, begin, end, start):
+    """Return the first position from ``begin`` whose index is at least ``start``, or ``end``."""
+    while begin < end:
+        middle = (begin + end) // 2
+        if indices[middle] < start:
+            begin = middle + 1
+        else:
+            end = middle
+    return begin
+
+
 @jit
 def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, stop, add, g):
     """Compute rows ``start:stop`` of ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g`` (which begins there), or ``add`` them."""
@@ -33,10 +45,11 @@ def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, st
             whole[i] = 0
     for i in range(n_rows):
         delta = dz[i * fan_out : (i + 1) * fan_out]
-        for position in range(indptr[first + i], indptr[first + i + 1]):
-            feature = indices[position]
-            if start <= feature < stop:
-                x = data[position]
-                out = g[(feature - start) * fan_out : (feature - start + 1) * fan_out]
-                for j in range(delta.size):
-                    out[j] += x * delta[j]
+        end = indptr[first + i + 1]
+        position = _first_position(indices, indptr[first + i], end, start)
+        while position < end and indices[position] < stop:
+            x, row = data[position], indices[position] - start
+            out = g[row * fan_out : (row + 1) * fan_out]
+            for j in range(delta.size):
+                out[j] += x * delta[j]
+            position += 1
