@@ -150,19 +150,21 @@ class _TileBuilder:
 
 def _make_tile(rows, vectors, masked):
     @intrinsic
-    def tile(typing_context, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+    def tile(typing_context, i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+        """Compute the tile of C whose first element is (i, j)."""
         scalar, integer = c.dtype, types.int64
-        signature = types.void(integer, a, integer, integer, b, integer, start, integer, c, integer, integer)
+        signature = types.void(*[integer] * 3, a, integer, integer, b, integer, start, integer, c, integer, integer)
 
         def codegen(context, builder, signature, values):
-            depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest = values
+            i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest = values
             arrays = [
                 context.make_array(kind)(context, builder, value)
-                for kind, value in zip(np.take(signature.args, [1, 4, 6, 8]), (a, b, start, c), strict=True)
+                for kind, value in zip(np.take(signature.args, [3, 6, 8, 10]), (a, b, start, c), strict=True)
             ]
             has_start = builder.icmp_signed(">", arrays[2].nitems, _INT(0))
             function = _TileBuilder(builder.module, context.get_value_type(scalar), rows, vectors, masked).function()
-            a, b, start, c = (array.data for array in arrays)
+            offsets = builder.mul(i, a_row), j, builder.add(builder.mul(i, start_row), j), builder.add(builder.mul(i, c_row), j)
+            a, b, start, c = (builder.gep(array.data, [offset]) for array, offset in zip(arrays, offsets, strict=True))
             builder.call(function, [depth, a, a_row, a_step, b, b_step, has_start, start, start_row, c, c_row, rest])
             return context.get_dummy_value()
 
@@ -172,20 +174,20 @@ def _make_tile(rows, vectors, masked):
 
 
 def _make_strip(vectors, masked):
-    """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
+    """Return a kernel for a strip of C from column j, as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
     largest, four, single = (_make_tile(rows, vectors, masked) for rows in (_MOST_ROWS, 4, 1))
 
     @_jit.jit(internal=True)
-    def strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+    def strip(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         i = 0
         while m - i >= _MOST_ROWS:
-            largest(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
+            largest(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += _MOST_ROWS
         if m - i >= 4:
-            four(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
+            four(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += 4
         while i < m:
-            single(depth, a[i * a_row :], a_row, a_step, b, b_step, start[i * start_row :], start_row, c[i * c_row :], c_row, rest)
+            single(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += 1
 
     return strip
@@ -202,15 +204,15 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
     while left > 0:
         vectors = 2 if left == 4 else min(left, 3)
         if vectors == 3:
-            _strip_3(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
+            _strip_3(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
         elif vectors == 2:
-            _strip_2(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
+            _strip_2(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
         else:
-            _strip_1(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
+            _strip_1(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
         left -= vectors
         j += vectors * lanes
     if rest > 0:
-        _rest_strip(m, depth, a, a_row, a_step, b[j:], b_step, start[j:], start_row, c[j:], c_row, rest)
+        _rest_strip(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
 
 
 @_jit.jit
