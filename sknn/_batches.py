@@ -29,7 +29,7 @@ class Batches:
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths))
-        self._work, self._clips = None, settings.max_grad_norm is not None
+        self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
         """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
@@ -57,10 +57,9 @@ class Batches:
             n_steps = -(-epoch_rows // self._batch_size)
             update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
             rows = self._table.rows(which, self._batch_size)
-            if self._work is None:
-                self._work = self._session.work(network, update, scratch, rows, with_gradient=True, clip=self._clips)
-            work, others = self._work._replace(update=update, rows=rows), (epoch_rows, ends.reshape(-1))
-            if self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, *others) < len(which):
+            work = self._session.work(network, update, scratch, rows, with_gradient=True, clip=self._clips)
+            n_done = self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, epoch_rows, ends.reshape(-1))
+            if n_done < len(which):
                 return [np.nan] * len(orders)
         return [self._session.reported(*end) / n_rows for end in ends.tolist()]
 

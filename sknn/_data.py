@@ -31,9 +31,8 @@ class Table:
     """
 
     def __init__(self, X, y, weight, dtype, mean_weight=1.0):
+        self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
-        self.X = X.sorted_indices() if self.is_sparse and not X.has_sorted_indices else X
-        self.y, self.weight, self.dtype, self.mean_weight = y, weight, dtype, mean_weight
         self.n_rows, self.n_features = X.shape
         # Aligned and writable, as kernels are compiled for.
         self._is_readable = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous and X.flags.behaved
@@ -47,7 +46,7 @@ class Table:
         return int(max(1, min(by_bytes, by_time)))
 
     def rows(self, which, together):
-        """Return the rows ``which``, a slice or an array of indices, for passes over so many of them ``together``.
+        """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.
 
         They are valid until the next call. Where the network can read X as it is, nothing is copied.
         """
@@ -56,6 +55,8 @@ class Table:
             y, weight = self.y[which].ravel(), self.weight[which]
         if self.is_sparse:
             part = self.X[which]
+            if self.y is not None and not part.has_sorted_indices:  # the gradient looks for elements by bisection
+                part = part.sorted_indices()
             with _cast_silently():
                 data = part.data.astype(self.dtype)
             csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
@@ -70,14 +71,17 @@ class Table:
         is_slice = isinstance(which, slice)
         if self._is_readable and is_slice:
             return self.X[which].reshape(-1), self._no_indices, self._nothing
-        if self._is_readable:
-            self._read = _with_room(self._read, together * self.n_features)
-            return self.X.reshape(-1), np.ascontiguousarray(which, np.int64), self._read
         n_rows = len(range(self.n_rows)[which]) if is_slice else len(which)
+        if self._is_readable:
+            self._read = _with_room(self._read, min(together, n_rows) * self.n_features)
+            return self.X.reshape(-1), np.require(which, np.int64, ["C", "W"]), self._read
         self._copy = _with_room(self._copy, n_rows * self.n_features)
         block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
-        with _cast_silently():
-            np.copyto(block, self.X[which], casting="unsafe")
+        if self.X.dtype == self.dtype and self.X.flags.c_contiguous and not is_slice:
+            np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
+        else:
+            with _cast_silently():
+                np.copyto(block, self.X[which], casting="unsafe")
         return self._copy, self._no_indices, self._nothing
 
 

@@ -200,7 +200,7 @@ _rest_strip = _make_strip(1, True)
 @_jit.jit(internal=True)
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     lanes = _REGISTER_BYTES // c.itemsize
-    left, rest, j = n // lanes, n % lanes, 0
+    left, rest, j = n // lanes, n % lanes, np.int64(0)  # for a literal 0 strips would be compiled twice
     while left > 0:
         vectors = 2 if left == 4 else min(left, 3)
         if vectors == 3:

@@ -67,6 +67,28 @@ def test_memory_is_kept_between_chunks_and_holds_no_more_than_needed(kind):
     for which in (np.arange(7, 12), np.array([22, 3])):
         assert table.rows(which, 2)[2 if is_readable else 0] is kept
     assert kept.size == (3 if is_readable else 7) * X.shape[1]
+    assert table.rows(np.arange(7), 8)[2 if is_readable else 0].size == 7 * X.shape[1]
+
+
+def test_read_only_orders_are_copied():
+    order = np.arange(4)
+    order.setflags(write=False)
+    rows = Table(X, None, None, np.dtype(np.float64)).rows(order, 2)
+    assert rows.order.flags.writeable
+    np.testing.assert_array_equal(rows.order, order)
+
+
+def test_indices_are_sorted_where_gradients_are_wanted_whatever_the_table_says_of_itself():
+    table, y = sparse.csr_matrix(X), np.zeros((23, 1))
+    assert table.has_sorted_indices
+    for start, stop in zip(table.indptr[:-1], table.indptr[1:], strict=True):
+        table.indices[start:stop] = table.indices[start:stop][::-1].copy()
+        table.data[start:stop] = table.data[start:stop][::-1].copy()
+    assert table.has_sorted_indices  # as it was
+    rows = Table(table, y, y[:, 0], np.dtype(np.float64)).rows(np.arange(23), 23)
+    for start, stop in zip(rows.indptr[:-1], rows.indptr[1:], strict=True):
+        assert (np.diff(rows.indices[start:stop]) > 0).all()
+    np.testing.assert_array_equal(_densified(rows, 23), X)
 
 
 @pytest.mark.parametrize("kind", [*DENSE, *SPARSE])

@@ -73,7 +73,7 @@ def _read_rows(work, batch, start, stop):
 
 @jit(internal=True)
 def _inputs(work, batch, phase):
-    """Bring the batch's rows together and drop inputs, in place: the chunk is a copy of the data then."""
+    """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
     n_blocks = (batch.n_rows + _ROWS - 1) // _ROWS
@@ -194,7 +194,7 @@ def losses(work, batch, start, stop, block):
             z[i * n_outputs : (i + 1) * n_outputs] = 0
     total = part(scratch.totals, 2 * block, 2)
     call(network.loss, z, y, weight, n_outputs, network.loss_shape, batch.scale, delta, total)
-    if not transposes_weights(batch, n_outputs):
+    if last > 0 and batch.is_training and not transposes_weights(batch, n_outputs):
         transpose(delta, count, n_outputs, n_outputs, transposed_deltas(work, last)[start:], batch.n_rows)
     return math.isfinite(total[0])
 
