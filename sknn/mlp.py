@@ -259,7 +259,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=False)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        kind = "multiclass" if y.ndim == 1 and y.dtype.kind in "biu" else type_of_target(y, input_name="y")
+        are_codes = y.ndim == 1 and y.dtype.kind in "biu"  # always classes; a closer look would take longer than many an epoch
+        kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
         if kind == "multiclass-multioutput":
             raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
         if kind not in ("binary", "multiclass", "multilabel-indicator"):

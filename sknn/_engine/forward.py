@@ -1,6 +1,7 @@
-"""The forward pass over a batch, phase by phase: each hidden layer in blocks of columns, the output layer in blocks of rows.
+"""The forward pass over a batch, phase by phase: its rows are read, then come the hidden layers in blocks of columns, and the output
+layer in blocks of rows.
 
-A block goes from the product to the layer's output while it is in cache:
+A block of a hidden layer goes from the product to the layer's output while it is in cache:
 
     z = input W + b  (-> batch norm)  -> activation a  (-> batch norm)  (-> dropout)  = out
 """
