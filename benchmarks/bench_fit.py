@@ -11,7 +11,7 @@ import time
 
 import threadpoolctl
 from peers import PEERS, WORKLOADS, is_installed
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 
 BASELINE = "sknn"
 
@@ -82,10 +82,7 @@ def main():
     for name in options.workloads:
         print(f"{name} ...", flush=True)
         results[name] = measure(WORKLOADS[name], entrants, options.rounds)
-    markdown = tables(results, entrants)
-    print(markdown)
-    if options.save:
-        save("fit", results, markdown)
+    conclude(options, "fit", results, tables(results, entrants))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import joblib
 import sklearn.neural_network
 import threadpoolctl
 from bench_fit import contestants, default_blas_threads
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
@@ -84,10 +84,7 @@ def main():
     for dtype in options.dtypes:
         print(f"{dtype} ...", flush=True)
         results[dtype] = measure(dtype, entrants, options.rounds, options.max_iter)
-    markdown = tables(results)
-    print(markdown)
-    if options.save:
-        save("grid-search", results, markdown)
+    conclude(options, "grid-search", results, tables(results))
 
 
 if __name__ == "__main__":

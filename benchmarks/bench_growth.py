@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 import threadpoolctl
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 
 from sknn import MLPClassifier
 
@@ -120,9 +120,9 @@ def main():
     results = {"rows": measure_rows((*N_ROWS, MOST_ROWS) if options.most else N_ROWS, options.rounds)}
     results |= {what: measure_steps(sizes, options.rounds, options.step_rows) for what, sizes in STEPS.items()}
     markdown = tables(results)
-    print(markdown)
-    if options.save:
-        plot(results, save("growth", results, markdown).with_suffix(".png"))
+    saved = conclude(options, "growth", results, markdown)
+    if saved is not None:
+        plot(results, saved.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 
 PACKAGES = ("sknn", "scikit-learn")
 
@@ -96,9 +96,7 @@ def main():
         results[name] = {package: [added(package, case, *sizes) for _ in range(options.rounds)] for package in PACKAGES}
         rows.append([name, *(f"{max(results[name][package]):.0f}" for package in PACKAGES), f"{bound:.0f}"])
     markdown = table([f"MiB added to {options.mebibytes} MiB of X", *PACKAGES, "64 + 12 % of X"], rows)
-    print(markdown)
-    if options.save:
-        save("memory", results, markdown)
+    conclude(options, "memory", results, markdown)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sklearn.neural_network
 import threadpoolctl
 from bench_fit import contestants, default_blas_threads
 from peers import WORKLOADS
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 
 import sknn
 
@@ -73,10 +73,7 @@ def main():
     models = {name: trained(kind, X[:10_000], y[:10_000]) for name, kind in KINDS.items()}
     entrants = contestants(KINDS, options.blas_threads)
     results = measure(models, entrants, X, options.rounds)
-    markdown = tables(results, entrants)
-    print(markdown)
-    if options.save:
-        save("predict", results, markdown)
+    conclude(options, "predict", results, tables(results, entrants))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 
-from report import option_parser, save, table
+from report import conclude, option_parser, table
 
 DTYPES = ("float64", "float32")
 
@@ -72,9 +72,7 @@ def main():
     results = measure(options.rounds)
     by_name = {name: {dtype: results[name, dtype] for dtype in DTYPES} for name in sorted({name for name, _ in results})}
     markdown = table(["seconds", *DTYPES], [[name, *(f"{seconds:.3f}" for seconds in times.values())] for name, times in by_name.items()])
-    print(markdown)
-    if options.save:
-        save("start", by_name, markdown)
+    conclude(options, "start", by_name, markdown)
 
 
 if __name__ == "__main__":

@@ -60,11 +60,14 @@ def option_parser(description, *, rounds):
     return parser
 
 
-def save(name, results, markdown):
-    """Write ``results`` with the machine's description to results/<name>-<date>.json and its tables to a .md beside it.
+def conclude(options, name, results, markdown):
+    """Print the tables and, if the options ask for it, save them with the results; return the path of the results, or None."""
+    print(markdown)
+    return _save(name, results, markdown) if options.save else None
 
-    Returns the path of the .json.
-    """
+
+def _save(name, results, markdown):
+    """Write ``results`` with the machine's description to results/<name>-<date>.json, whose path is returned, and tables to a .md."""
     path = RESULTS / f"{name}-{datetime.date.today().isoformat()}.json"
     path.parent.mkdir(exist_ok=True)
     description = machine()
