@@ -34,8 +34,8 @@ class Table:
         self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
-        # Aligned and writable, as kernels are compiled for.
-        self._is_readable = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous and X.flags.behaved
+        self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
+        self._is_readable = self._is_alike and X.flags.behaved  # aligned and writable, as kernels are compiled for
         self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
         self._copy = self._read = self._nothing
 
@@ -77,7 +77,7 @@ class Table:
             return self.X.reshape(-1), np.require(which, np.int64, ["C", "W"]), self._read
         self._copy = _with_room(self._copy, n_rows * self.n_features)
         block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
-        if self.X.dtype == self.dtype and self.X.flags.c_contiguous and not is_slice:
+        if self._is_alike and not is_slice:
             np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
         else:
             with _cast_silently():

@@ -15,6 +15,7 @@ from .dense import (
     SPARSE_BLOCKS,
     bias_gradient,
     block_size,
+    count_blocks,
     input_gradient_block,
     narrow_weight_gradient_block,
     transposed_gradient_block,
@@ -148,7 +149,7 @@ def _move_rest(work, batch, layer):
 def _weight_block_size(work, batch, layer):
     fan_in = work.network.fan_ins[layer]
     if layer == 0 and work.rows.affine != 0:
-        return (fan_in + SPARSE_BLOCKS - 1) // SPARSE_BLOCKS
+        return count_blocks(fan_in, SPARSE_BLOCKS)
     return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
 
 
@@ -190,14 +191,12 @@ def _weight_block(work, batch, layer, block):
 
 @jit(inline=True)
 def _n_weight_blocks(work, batch, layer):
-    size = _weight_block_size(work, batch, layer)
-    return (work.network.fan_ins[layer] + size - 1) // size + 1
+    return count_blocks(work.network.fan_ins[layer], _weight_block_size(work, batch, layer)) + 1
 
 
 @jit(inline=True)
 def _n_input_blocks(work, batch, layer):
-    size = _input_block_size(work, batch, layer)
-    return (work.network.fan_ins[layer] + size - 1) // size
+    return count_blocks(work.network.fan_ins[layer], _input_block_size(work, batch, layer))
 
 
 @jit(internal=True)

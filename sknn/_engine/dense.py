@@ -15,14 +15,19 @@ NARROW = 4  # most outputs of a layer for which vectors along its inputs do more
 
 
 @jit(inline=True)
+def count_blocks(width, size):
+    """Return how many blocks of ``size`` columns or rows there are, the last of which may be smaller."""
+    return (width + size - 1) // size
+
+
+@jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
     if n_operations <= _SMALL_PRODUCT:
         return width
-    n_blocks = (width + largest - 1) // largest
+    n_blocks = count_blocks(width, largest)
     n_blocks += n_blocks % 2  # so that two threads have the same to do
-    even = (width + n_blocks - 1) // n_blocks
-    return min(width, (even + _VECTOR - 1) // _VECTOR * _VECTOR)
+    return min(width, count_blocks(count_blocks(width, n_blocks), _VECTOR) * _VECTOR)
 
 
 def most_blocks(width):

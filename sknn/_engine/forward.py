@@ -13,7 +13,7 @@ import numpy as np
 from .._jit import jit
 from .._native import call
 from .._tiles import transpose
-from .dense import COLUMNS, affine_block, block_size
+from .dense import COLUMNS, affine_block, block_size, count_blocks
 from .dropout import dropout_key
 from .network import NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases, wait
@@ -77,7 +77,7 @@ def _inputs(work, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
-    n_blocks = (batch.n_rows + _ROWS - 1) // _ROWS
+    n_blocks = count_blocks(batch.n_rows, _ROWS)
     block = claim(work.team, phase, -1)
     while block < n_blocks:
         _read_rows(work, batch, block * _ROWS, min(batch.n_rows, (block + 1) * _ROWS))
@@ -163,7 +163,7 @@ def _hidden(work, batch, layer, phase):
     fan_out, width = work.network.fan_outs[layer], work.network.widths[layer]
     pieces = fan_out // width
     size = max(1, block_size(batch.n_rows * work.network.fan_ins[layer] * fan_out, fan_out, COLUMNS) // pieces)
-    n_blocks = (width + size - 1) // size
+    n_blocks = count_blocks(width, size)
     block = claim(work.team, phase, -1)
     while block < n_blocks:
         _hidden_block(work, batch, layer, block * size, min(width, (block + 1) * size))
@@ -206,7 +206,7 @@ def _outputs(work, batch, phase):
     network, last = work.network, work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]
     size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, _ROWS)
-    n_blocks = (batch.n_rows + size - 1) // size
+    n_blocks = count_blocks(batch.n_rows, size)
     block = claim(work.team, phase, -1)
     while block < n_blocks:
         start, stop = block * size, min(batch.n_rows, (block + 1) * size)

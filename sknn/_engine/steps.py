@@ -124,8 +124,8 @@ def _hand_out(work, batch, layer, outputs):
         for i in range(source.size):
             target[i] = source[i]
     else:
-        last, n_outputs = network.fan_ins.size - 1, network.fan_outs[-1]
-        z = part(values, network.a_offsets[last], n_rows * n_outputs)
+        n_outputs = network.fan_outs[-1]
+        z = part(values, network.a_offsets[-1], n_rows * n_outputs)
         call(network.link, z, n_outputs, network.loss_shape, part(outputs, batch.first * n_outputs, n_rows * n_outputs))
     if network.loss != 0:
         losses(work, batch, np.int64(0), n_rows, np.int64(0))
