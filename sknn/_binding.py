@@ -9,7 +9,7 @@ from ._engine import batch_norm, dropout
 from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
 from ._jit import address
 from ._layout import COEFS, INTERCEPTS, norm_part_offsets, views
-from ._tiles import PRODUCT, product
+from ._products import PRODUCT, product
 from .activations import ACTIVATIONS, BACKWARD, FORWARD
 from .custom import Activation, custom_part
 from .initializers import INITIALIZERS

@@ -112,6 +112,7 @@ def numba_types(kinds, dtype):
         "int": types.int64,
         "ints": types.Array(types.int64, 1, "C"),
         "totals": types.Array(types.float64, 1, "C"),
+        "place": types.CPointer(scalar),
     }
     return tuple(known[kind] for kind in kinds.split())
 
@@ -125,7 +126,7 @@ def address(kernel, kinds, dtype):
     kernel : function decorated with ``jit``
     kinds : str
         Its arguments: ``run`` (contiguous vector of ``dtype``), ``scalar`` (of ``dtype``), ``int`` (int64), ``ints`` (contiguous
-        vector of int64) or ``totals`` (contiguous vector of float64), separated by blanks.
+        vector of int64), ``totals`` (contiguous vector of float64) or ``place`` (see :func:`_native.at`), separated by blanks.
     dtype : numpy.dtype
     """
     return _address(kernel, None if INTERPRETED else numba_types(kinds, dtype))

@@ -1,4 +1,4 @@
-"""What Numba's language lacks, as LLVM intrinsics: calls by address and the flushing of denormals.
+"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, the flushing of denormals, atomic counters.
 
 Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``.
 """
@@ -47,6 +47,29 @@ def _call_interpreted(address, *arguments):
 
 
 call = _call_interpreted if _jit.INTERPRETED else _call
+
+
+# ---- places in vectors -----------------------------------------------------------------------------------------------
+# A vector takes seven registers to be handed on, a place in it one.
+
+
+@intrinsic
+def _at(typing_context, vector, offset):
+    def codegen(context, builder, signature, values):
+        start, offset = values
+        if isinstance(vector, types.Array):
+            start = context.make_array(vector)(context, builder, start).data
+        return builder.gep(start, [offset])
+
+    return types.CPointer(vector.dtype)(vector, types.int64), codegen
+
+
+def _at_interpreted(vector, offset):
+    return vector[offset:]
+
+
+at = _at_interpreted if _jit.INTERPRETED else _at
+"""Return the place of a vector's element ``offset``, or the place so many elements behind another one."""
 
 
 # ---- denormals -------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import numpy as np
 from . import losses
 from ._binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from ._engine import backward, forward, steps
-from ._engine.dense import NARROW, most_blocks
+from ._engine.dense import most_blocks
 from ._engine.network import Batch, Passes, Scratch, Work
 from ._jit import address_for
 from ._layout import views
@@ -32,7 +32,7 @@ class Session:
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
         self._alone = team_of_one()
-        self._gradient = self._turned = np.empty(0, self.dtype)
+        self._gradient = np.empty(0, self.dtype)
         self._capacity, self._crews, self._bound = 0, {}, {}
 
     def prepare(self, n_rows, *, with_gradient):
@@ -51,15 +51,12 @@ class Session:
                 np.empty(4 * widest, self.dtype),
                 np.ones(1, self.dtype),
                 self._gradient,
-                self._turned,
                 np.zeros(self._n_row_totals + block_counts.sum()),
                 total_offsets,
             )
         if with_gradient and self._gradient.size == 0:
             self._gradient = np.zeros(self.flat.size, self.dtype)
-            if self.layout.fan_outs.min() <= NARROW:
-                self._turned = np.empty_like(self._gradient)
-            self._scratch = self._scratch._replace(gradient=self._gradient, turned=self._turned)
+            self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 
     @property

@@ -1,24 +1,17 @@
-"""Matrix products from register tiles, written as LLVM IR for the vector registers of this processor.
+"""Register tiles, of which matrix products are made, written as LLVM IR for the vector registers of this processor.
 
-A tile is a block of C of ``rows`` x ``vectors`` registers. It starts from given values (zeros, the intercepts, or C itself) and adds one
-outer product after another: a column of A, element by element, times a row of B. So an element of C is one chain of fused
-multiply-adds in the order of the inner dimension, whatever tile it falls into: results have the same bits however C is cut
-into blocks, shared among threads or batched. Nothing is packed; the rows of B are read where they are.
-
-Against OpenBLAS this is worth a factor of 1.3 to 4 on the small and flat matrices of multi-layer perceptrons.
+A tile is a block of C = start + A B. It begins with the block of ``start``, or zeros, and adds one outer product after another: elements
+of a column of A times vectors of a row of B. Nothing is packed beforehand; the rows of B are read where they are.
 """
 
 import llvmlite.binding
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from . import _jit
-
-_INT, _FLAG, _INDEX = ir.IntType(64), ir.IntType(1), ir.IntType(32)
-_DEPTH = 1024  # inner dimension a pass: a panel of B stays in the second-level cache
+INT, INDEX = ir.IntType(64), ir.IntType(32)
+_FLAG = ir.IntType(1)
 
 
 def _vector_unit():
@@ -31,81 +24,128 @@ def _vector_unit():
     return 16, 8 if features.get("neon") else 4
 
 
-_REGISTER_BYTES, _MOST_ROWS = _vector_unit()
+REGISTER_BYTES, MOST_ROWS = _vector_unit()
+SUMS = 8  # registers that a tile of one vector a row adds to by turns, since each waits some cycles for its last sum
 
 
-class _TileBuilder:
-    """Emit one tile function: ``rows`` x ``vectors`` registers, the last of them ``masked`` to its first ``rest`` lanes."""
+class Emitter:
+    """Emit pieces of IR about vectors of ``lanes`` numbers of a type."""
 
-    def __init__(self, module, scalar, rows, vectors, masked):
-        self.module, self.rows, self.vectors, self.masked = module, rows, vectors, masked
+    def __init__(self, builder, scalar, lanes):
+        self.ir, self.module, self.scalar, self.lanes = builder, builder.module, scalar, lanes
         self.size = 4 if isinstance(scalar, ir.FloatType) else 8
-        self.lanes = _REGISTER_BYTES // self.size
-        self.scalar, self.vector = scalar, ir.VectorType(scalar, self.lanes)
-        self.tag = f"v{self.lanes}f{8 * self.size}"
-        self.name = f"sknn_tile_{rows}x{vectors}{'m' if masked else ''}_{self.tag}"
+        self.vector = ir.VectorType(scalar, lanes)
+        self.tag = f"v{lanes}f{8 * self.size}"
+
+    def at(self, pointer, offset):
+        """Return the place ``offset`` elements behind ``pointer``."""
+        return self.ir.gep(pointer, [offset])
+
+    def zero(self):
+        """Return a vector of zeros."""
+        return ir.Constant(self.vector, [0.0] * self.lanes)
+
+    def spread(self, value):
+        """Return a vector with ``value`` in every lane."""
+        kind = ir.VectorType(value.type, self.lanes)
+        first = self.ir.insert_element(ir.Constant(kind, ir.Undefined), value, INDEX(0))
+        return self.shuffle(first, first, [0] * self.lanes)
+
+    def shuffle(self, one, other, lanes):
+        """Return the chosen lanes of two vectors behind each other."""
+        return self.ir.shuffle_vector(one, other, ir.Constant(ir.VectorType(INDEX, len(lanes)), lanes))
+
+    def first_lanes(self, count):
+        """Return the mask of the first ``count`` lanes."""
+        numbers = ir.Constant(ir.VectorType(INT, self.lanes), list(range(self.lanes)))
+        return self.ir.icmp_signed("<", numbers, self.spread(count))
+
+    def load(self, pointer, mask=None):
+        """Load a vector, or its lanes in ``mask``, the others being zero."""
+        pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
+        if mask is not None:
+            return self._call(f"llvm.masked.load.{self.tag}.p0", self.vector, pointer, INDEX(self.size), mask, self.zero())
+        value = self.ir.load(pointer)
+        value.align = self.size
+        return value
+
+    def store(self, value, pointer, mask=None):
+        """Store a vector, or its lanes in ``mask``."""
+        pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
+        if mask is not None:
+            self._call(f"llvm.masked.store.{self.tag}.p0", ir.VoidType(), value, pointer, INDEX(self.size), mask)
+        else:
+            self.ir.store(value, pointer).align = self.size
+
+    def multiply_add(self, factor, other, total):
+        """Return ``factor * other + total``, rounded once."""
+        return self._call(f"llvm.fma.{self.tag}", self.vector, factor, other, total)
+
+    def _call(self, name, result, *arguments):
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        return self.ir.call(cgutils.get_or_insert_function(self.module, kind, name), arguments)
+
+
+class _Tile:
+    """A function that computes one tile; what differs between kinds of tiles is left to subclasses.
+
+    Its arguments are those of :data:`_products.product`, for a tile whose size is known but for ``rest``, columns in its last vector.
+    """
+
+    depth = 1  # of the outer product that is added at a time
+
+    def __init__(self, module, scalar):
+        self.module, self.scalar = module, scalar
+        self.lanes = REGISTER_BYTES // (4 if isinstance(scalar, ir.FloatType) else 8)
 
     def function(self):
         """Return the function, built once a module."""
-        known = self.module.globals.get(self.name)
+        name = f"sknn_{self.name}_v{self.lanes}"
+        known = self.module.globals.get(name)
         if known is not None:
             return known
         pointer = self.scalar.as_pointer()
-        arguments = [_INT, pointer, _INT, _INT, pointer, _INT, _FLAG, pointer, _INT, pointer, _INT, _INT]
-        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), arguments), self.name)
+        kinds = [INT, pointer, INT, INT, pointer, INT, pointer, INT, pointer, INT, INT]
+        function = ir.Function(self.module, ir.FunctionType(ir.VoidType(), kinds), name)
         function.linkage = "internal"
         function.attributes.add("noinline")
         self._build(function)
         return function
 
     def _build(self, function):
-        depth, a, a_row, a_step, b, b_step, has_start, start, start_row, c, c_row, rest = function.args
-        entry, load, loop, body, done = (function.append_basic_block(name) for name in ("entry", "load", "loop", "body", "done"))
+        names = "depth", "a", "a_row", "a_step", "b", "b_step", "start", "start_row", "c", "c_row", "rest"
+        for name, argument in zip(names, function.args, strict=True):
+            setattr(self, f"_{name}", argument)
+        entry, load, loop, body, tail, done = (function.append_basic_block(f"tile_{i}") for i in range(6))
         self.ir = ir.IRBuilder(entry)
-        self.mask = self._lane_mask(rest) if self.masked else None
-        a_rows = [self._at(a, self.ir.mul(a_row, _INT(i))) for i in range(self.rows)]
-        self.ir.cbranch(has_start, load, loop)
+        self.whole = Emitter(self.ir, self.scalar, self.lanes)
+        self._prepare()
+        self.ir.cbranch(self.ir.icmp_signed(">=", self._start_row, INT(0)), load, loop)
 
         self.ir.position_at_end(load)
-        started = [[self._load(self._element(start, start_row, i, v), v) for v in self._vectors()] for i in range(self.rows)]
+        started = self._load_start()
         self.ir.branch(loop)
 
         self.ir.position_at_end(loop)
-        step = self._phi(_INT, [(_INT(0), entry), (_INT(0), load)])
-        a_offset = self._phi(_INT, [(_INT(0), entry), (_INT(0), load)])
-        b_row = self._phi(b.type, [(b, entry), (b, load)])
-        zero = ir.Constant(self.vector, [0.0] * self.lanes)
-        sums = [[self._phi(self.vector, [(zero, entry), (value, load)]) for value in row] for row in started]
-        self.ir.cbranch(self.ir.icmp_signed("<", step, depth), body, done)
+        step = self._phi(INT, [(INT(0), entry), (INT(0), load)])
+        a_offset = self._phi(INT, [(INT(0), entry), (INT(0), load)])
+        b = self._phi(self._b.type, [(self._b, entry), (self._b, load)])
+        sums = [self._phi(self.whole.vector, [(self.whole.zero(), entry), (value, load)]) for value in started]
+        after = self.ir.add(step, INT(self.depth))
+        self.ir.cbranch(self.ir.icmp_signed("<=", after, self._depth), body, tail)
 
         self.ir.position_at_end(body)
-        b_vectors = [self._load(self._at(b_row, _INT(v * self.lanes)), v) for v in self._vectors()]
-        fma = self._external(f"llvm.fma.{self.tag}", self.vector, [self.vector] * 3)
-        for a_start, row in zip(a_rows, sums, strict=True):
-            factor = self._spread(self.ir.load(self._at(a_start, a_offset)), self.vector)
-            for total, b_vector in zip(row, b_vectors, strict=True):
-                total.add_incoming(self.ir.call(fma, [factor, b_vector, total]), body)
-        step.add_incoming(self.ir.add(step, _INT(1)), body)
-        a_offset.add_incoming(self.ir.add(a_offset, a_step), body)
-        b_row.add_incoming(self._at(b_row, b_step), body)
+        for total, value in zip(sums, self._add(sums, a_offset, b), strict=True):
+            total.add_incoming(value, body)
+        step.add_incoming(after, body)
+        a_offset.add_incoming(self.ir.add(a_offset, self.ir.mul(self._a_step, INT(self.depth))), body)
+        b.add_incoming(self.whole.at(b, self.ir.mul(self._b_step, INT(self.depth))), body)
         self.ir.branch(loop)
 
-        self.ir.position_at_end(done)
-        for i, row in enumerate(sums):
-            for v, total in enumerate(row):
-                self._store(total, self._element(c, c_row, i, v), v)
+        self.ir.position_at_end(tail)
+        sums = self._add_tail(sums, a_offset, b, self.ir.sub(self._depth, step), done)
+        self._store(sums)
         self.ir.ret_void()
-
-    # ---- pieces ------------------------------------------------------------------------------------------------------
-
-    def _vectors(self):
-        return range(self.vectors)
-
-    def _at(self, pointer, offset):
-        return self.ir.gep(pointer, [offset])
-
-    def _element(self, pointer, row_length, i, v):
-        return self._at(pointer, self.ir.add(self.ir.mul(row_length, _INT(i)), _INT(v * self.lanes)))
 
     def _phi(self, kind, incoming):
         phi = self.ir.phi(kind)
@@ -113,200 +153,138 @@ class _TileBuilder:
             phi.add_incoming(value, block)
         return phi
 
-    def _spread(self, value, vector):
-        """Return a vector with ``value`` in every lane."""
-        first = self.ir.insert_element(ir.Constant(vector, ir.Undefined), value, _INDEX(0))
-        return self.ir.shuffle_vector(first, first, ir.Constant(ir.VectorType(_INDEX, self.lanes), [0] * self.lanes))
-
-    def _lane_mask(self, rest):
-        numbers = ir.VectorType(_INT, self.lanes)
-        return self.ir.icmp_signed("<", ir.Constant(numbers, list(range(self.lanes))), self._spread(rest, numbers))
-
-    def _external(self, name, result, arguments):
-        return cgutils.get_or_insert_function(self.module, ir.FunctionType(result, arguments), name)
-
-    def _is_masked(self, v):
-        return self.masked and v == self.vectors - 1
-
-    def _load(self, pointer, v):
-        pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
-        if self._is_masked(v):
-            arguments = [pointer, _INDEX(self.size), self.mask, ir.Constant(self.vector, [0.0] * self.lanes)]
-            load = self._external(f"llvm.masked.load.{self.tag}.p0", self.vector, [argument.type for argument in arguments])
-            return self.ir.call(load, arguments)
-        value = self.ir.load(pointer)
-        value.align = self.size
-        return value
-
-    def _store(self, value, pointer, v):
-        pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
-        if self._is_masked(v):
-            arguments = [value, pointer, _INDEX(self.size), self.mask]
-            store = self._external(f"llvm.masked.store.{self.tag}.p0", ir.VoidType(), [argument.type for argument in arguments])
-            self.ir.call(store, arguments)
-            return
-        self.ir.store(value, pointer).align = self.size
+    def _add_tail(self, sums, a_offset, b, count, done):
+        """Add the last ``count`` < ``depth`` columns of A times rows of B and go on in the block ``done``."""
+        self.ir.branch(done)
+        self.ir.position_at_end(done)
+        return sums
 
 
-def _make_tile(rows, vectors, masked):
+class _PlainTile(_Tile):
+    """``rows`` x ``vectors`` registers, the last vector ``masked`` to its first ``rest`` lanes: each row of C has its own ones."""
+
+    def __init__(self, module, scalar, rows, vectors, masked):
+        super().__init__(module, scalar)
+        self.rows, self.vectors, self.masked = rows, vectors, masked
+        self.name = f"tile_{rows}x{vectors}{'m' if masked else ''}"
+
+    def _prepare(self):
+        mask = self.whole.first_lanes(self._rest) if self.masked else None
+        self._masks = [None] * (self.vectors - 1) + [mask]
+        self._a_rows = [self.whole.at(self._a, self.ir.mul(self._a_row, INT(i))) for i in range(self.rows)]
+
+    def _places(self, pointer, row_length):
+        for i in range(self.rows):
+            for v, mask in enumerate(self._masks):
+                yield self.whole.at(pointer, self.ir.add(self.ir.mul(row_length, INT(i)), INT(v * self.lanes))), mask
+
+    def _load_start(self):
+        return [self.whole.load(place, mask) for place, mask in self._places(self._start, self._start_row)]
+
+    def _add(self, sums, a_offset, b):
+        vectors = [self.whole.load(self.whole.at(b, INT(v * self.lanes)), mask) for v, mask in enumerate(self._masks)]
+        factors = (self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_rows)
+        pairs = ((factor, vector) for factor in factors for vector in vectors)
+        return [self.whole.multiply_add(*pair, total) for pair, total in zip(pairs, sums, strict=True)]
+
+    def _store(self, sums):
+        for total, (place, mask) in zip(sums, self._places(self._c, self._c_row), strict=True):
+            self.whole.store(total, place, mask)
+
+
+class _NarrowTile(_Tile):
+    """``vectors`` registers for a matrix C that fits into half of one: even and odd lanes add up different things, column by column.
+
+    These are two rows of C, whose elements of A stand together (``a_row`` is 1), or two sums for one row, over the even and the odd
+    elements of the inner dimension (``a_step`` is 1), which are added in the end.
+    """
+
+    def __init__(self, module, scalar, vectors, pairs_rows):
+        super().__init__(module, scalar)
+        self.vectors, self.pairs_rows = vectors, pairs_rows
+        self.depth = 1 if pairs_rows else 2
+        self.name = f"tile_of_{vectors}_pairs_of_{'rows' if pairs_rows else 'sums'}"
+
+    def _prepare(self):
+        self.half, self.pair = Emitter(self.ir, self.scalar, self.lanes // 2), Emitter(self.ir, self.scalar, 2)
+        self._mask = self.half.first_lanes(self._rest)
+        offsets = (INT(2 * i) if self.pairs_rows else self.ir.mul(self._a_row, INT(i)) for i in range(self.vectors))
+        self._a_pairs = [self.whole.at(self._a, offset) for offset in offsets]
+
+    def _places(self, pointer, row_length):
+        for i in range(self.vectors * (2 if self.pairs_rows else 1)):
+            yield self.whole.at(pointer, self.ir.mul(row_length, INT(i)))
+
+    def _alternating(self, even, odd):
+        return self.half.shuffle(even, odd, [i // 2 + i % 2 * self.half.lanes for i in range(self.lanes)])
+
+    def _load_start(self):
+        rows = [self.half.load(place, self._mask) for place in self._places(self._start, self._start_row)]
+        pairs = zip(rows[::2], rows[1::2], strict=True) if self.pairs_rows else ((row, self.half.zero()) for row in rows)
+        return [self._alternating(*pair) for pair in pairs]
+
+    def _add(self, sums, a_offset, b):
+        even = self.half.load(b, self._mask)
+        odd = even if self.pairs_rows else self.half.load(self.whole.at(b, self._b_step), self._mask)
+        pairs = (self.pair.load(self.whole.at(a, a_offset)) for a in self._a_pairs)
+        factors = (self.pair.shuffle(pair, pair, [0, 1] * self.half.lanes) for pair in pairs)
+        return self._added(factors, self._alternating(even, odd), sums)
+
+    def _added(self, factors, vector, sums):
+        return [self.whole.multiply_add(factor, vector, total) for factor, total in zip(factors, sums, strict=True)]
+
+    def _add_tail(self, sums, a_offset, b, count, done):
+        """Where the inner dimension is odd, its last element belongs to the even sums."""
+        before, last = self.ir.block, self.ir.append_basic_block("last")
+        self.ir.cbranch(self.ir.icmp_signed(">", count, INT(0)), last, done)
+        self.ir.position_at_end(last)
+        vector = self._alternating(self.half.load(b, self._mask), self.half.zero())
+        factors = (self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_pairs)
+        longer = self._added(factors, vector, sums)
+        self.ir.branch(done)
+        self.ir.position_at_end(done)
+        return [self._phi(self.whole.vector, [(total, before), (value, last)]) for total, value in zip(sums, longer, strict=True)]
+
+    def _store(self, sums):
+        halves = [[self.whole.shuffle(total, total, list(range(i, self.lanes, 2))) for i in range(2)] for total in sums]
+        if self.pairs_rows:
+            rows = [half for pair in halves for half in pair]
+        else:
+            rows = [self.ir.fadd(even, odd) for even, odd in halves]
+        for row, place in zip(rows, self._places(self._c, self._c_row), strict=True):
+            self.half.store(row, place, self._mask)
+
+
+def _as_kernel(make):
+    """Return an intrinsic with the arguments of a tile, which ``make(module, scalar)`` returns."""
+
     @intrinsic
-    def tile(typing_context, i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
-        """Compute the tile of C whose first element is (i, j)."""
-        scalar, integer = c.dtype, types.int64
-        signature = types.void(*[integer] * 3, a, integer, integer, b, integer, start, integer, c, integer, integer)
-
+    def tile(typing_context, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         def codegen(context, builder, signature, values):
-            i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest = values
-            arrays = [
-                context.make_array(kind)(context, builder, value)
-                for kind, value in zip(np.take(signature.args, [3, 6, 8, 10]), (a, b, start, c), strict=True)
-            ]
-            has_start = builder.icmp_signed(">", arrays[2].nitems, _INT(0))
-            function = _TileBuilder(builder.module, context.get_value_type(scalar), rows, vectors, masked).function()
-            offsets = builder.mul(i, a_row), j, builder.add(builder.mul(i, start_row), j), builder.add(builder.mul(i, c_row), j)
-            a, b, start, c = (builder.gep(array.data, [offset]) for array, offset in zip(arrays, offsets, strict=True))
-            builder.call(function, [depth, a, a_row, a_step, b, b_step, has_start, start, start_row, c, c_row, rest])
+            builder.call(make(builder.module, context.get_value_type(c.dtype)).function(), values)
             return context.get_dummy_value()
 
-        return signature, codegen
+        integer = types.int64
+        return types.void(integer, a, integer, integer, b, integer, start, integer, c, integer, integer), codegen
 
     return tile
 
 
-def _make_strip(vectors, masked):
-    """Return a kernel for a strip of C from column j, as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
-    largest, four, single = (_make_tile(rows, vectors, masked) for rows in (_MOST_ROWS, 4, 1))
-
-    @_jit.jit(internal=True)
-    def strip(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
-        i = 0
-        while m - i >= _MOST_ROWS:
-            largest(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-            i += _MOST_ROWS
-        if m - i >= 4:
-            four(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-            i += 4
-        while i < m:
-            single(i, j, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-            i += 1
-
-    return strip
+def plain_tile(rows, vectors, *, masked):
+    """Return a kernel for a tile of so many rows and vectors a row."""
+    return _as_kernel(lambda module, scalar: _PlainTile(module, scalar, rows, vectors, masked))
 
 
-_strip_1, _strip_2, _strip_3 = (_make_strip(vectors, False) for vectors in (1, 2, 3))
-_rest_strip = _make_strip(1, True)
-
-
-@_jit.jit(internal=True)
-def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    lanes = _REGISTER_BYTES // c.itemsize
-    left, rest, j = n // lanes, n % lanes, np.int64(0)  # for a literal 0 strips would be compiled twice
-    while left > 0:
-        vectors = 2 if left == 4 else min(left, 3)
-        if vectors == 3:
-            _strip_3(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-        elif vectors == 2:
-            _strip_2(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-        else:
-            _strip_1(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-        left -= vectors
-        j += vectors * lanes
-    if rest > 0:
-        _rest_strip(j, m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-
-
-@_jit.jit
-def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    depth = min(k, _DEPTH)
-    _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
-    for done in range(depth, k, _DEPTH):
-        depth = min(k - done, _DEPTH)
-        _panels(m, n, depth, a[done * a_step :], a_row, a_step, b[done * b_step :], b_step, c, c_row, c, c_row)
-
-
-def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    def matrix(vector, shape, steps):
-        return np.lib.stride_tricks.as_strided(vector, shape, [step * vector.itemsize for step in steps])
-
-    total = matrix(a, (m, k), (a_row, a_step)) @ matrix(b, (k, n), (b_step, 1))
-    if start.size > 0:
-        total = total + matrix(start, (m, n), (start_row, 1))
-    matrix(c, (m, n), (c_row, 1))[...] = total
-
-
-PRODUCT = "int int int run int int run int run int run int"
-product = _interpreted_product if _jit.INTERPRETED else _compiled_product
-"""Compute ``C = start + A B`` for an m x k matrix A and a k x n matrix B, blocks of larger matrices.
-
-All are contiguous vectors that begin at the block's first element. Element (i, p) of A stands at ``i * a_row + p * a_step``, so that A may
-be transposed; row p of B begins at ``p * b_step``, row i of C at ``i * c_row`` and of ``start`` at ``i * start_row`` (0 repeats one row).
-An empty ``start`` is zero. Kernels call it by address, like a part, so that its many tiles are compiled once.
-"""
-
-
-# ---- transposition ---------------------------------------------------------------------------------------------------
-
-_SIDE = 8
+def narrow_tile(vectors, *, pairs_rows):
+    """Return a kernel for a tile of so many vectors, each for two rows, or for two sums of one row."""
+    return _as_kernel(lambda module, scalar: _NarrowTile(module, scalar, vectors, pairs_rows))
 
 
 @intrinsic
-def _transpose_square(typing_context, source, source_row, target, target_row):
-    """Write the transpose of the square of side 8 that begins at ``source`` to ``target``."""
-    scalar, integer = source.dtype, types.int64
+def lanes_of(typing_context, vector):
+    """Return how many elements of a vector fit into a register."""
 
     def codegen(context, builder, signature, values):
-        source, source_row, target, target_row = values
-        source, target = (context.make_array(signature.args[0])(context, builder, array).data for array in (source, target))
-        vector = ir.VectorType(context.get_value_type(scalar), _SIDE)
+        return INT(REGISTER_BYTES // (vector.dtype.bitwidth // 8))
 
-        def row(pointer, length, i):
-            return builder.bitcast(builder.gep(pointer, [builder.mul(length, _INT(i))]), vector.as_pointer())
-
-        rows = [builder.load(row(source, source_row, i)) for i in range(_SIDE)]
-        for load in rows:
-            load.align = scalar.bitwidth // 8
-        # Swap the off-diagonal quarters of squares of side 2, 4 and 8.
-        for half in (1, 2, 4):
-            upper = [lane if lane & half == 0 else _SIDE + lane - half for lane in range(_SIDE)]
-            lower = [lane + half if lane & half == 0 else _SIDE + lane for lane in range(_SIDE)]
-            for i in range(_SIDE):
-                if i & half == 0:
-                    pair = rows[i], rows[i + half]
-                    rows[i], rows[i + half] = (
-                        builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(_INDEX, _SIDE), lanes)) for lanes in (upper, lower)
-                    )
-        for i, value in enumerate(rows):
-            builder.store(value, row(target, target_row, i)).align = scalar.bitwidth // 8
-        return context.get_dummy_value()
-
-    return types.void(source, integer, target, integer), codegen
-
-
-@_jit.jit(inline=True)
-def _transpose_rest(matrix, row, transposed, transposed_row, first, last, start, stop):
-    for i in range(first, last):
-        for j in range(start, stop):
-            transposed[j * transposed_row + i] = matrix[i * row + j]
-
-
-@_jit.jit
-def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
-    whole_rows, whole_columns = n_rows - n_rows % _SIDE, n_columns - n_columns % _SIDE
-    for first in range(0, whole_rows, 2 * _SIDE):  # two squares by two, so that whole cache lines are written
-        for start in range(0, whole_columns, 2 * _SIDE):
-            for j in range(start, min(start + 2 * _SIDE, whole_columns), _SIDE):
-                for i in range(first, min(first + 2 * _SIDE, whole_rows), _SIDE):
-                    _transpose_square(matrix[i * row + j :], row, transposed[j * transposed_row + i :], transposed_row)
-    _transpose_rest(matrix, row, transposed, transposed_row, 0, whole_rows, whole_columns, n_columns)
-    _transpose_rest(matrix, row, transposed, transposed_row, whole_rows, n_rows, 0, n_columns)
-
-
-def _interpreted_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
-    _transpose_rest(matrix, row, transposed, transposed_row, 0, n_rows, 0, n_columns)
-
-
-transpose = _interpreted_transpose if _jit.INTERPRETED else _compiled_transpose
-"""Write the transpose of a block of ``n_rows`` x ``n_columns``.
-
-Rows of ``matrix`` begin at multiples of ``row``, rows of ``transposed`` at multiples of ``transposed_row``.
-"""
+    return types.int64(vector), codegen

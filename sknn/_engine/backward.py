@@ -8,16 +8,14 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call
-from .._tiles import transpose
+from .._transposes import transpose
 from .dense import (
     COLUMNS,
-    NARROW,
     SPARSE_BLOCKS,
     bias_gradient,
     block_size,
     count_blocks,
     input_gradient_block,
-    narrow_weight_gradient_block,
     transposed_gradient_block,
     weight_gradient_block,
 )
@@ -162,9 +160,6 @@ def _weight_rows(work, batch, layer, start, stop, block):
     dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[offset:]
     if layer == 0 and rows.affine != 0:
         call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, batch.first, n_rows, dz, fan_out, start, stop, batch.add, g)
-    elif fan_out <= NARROW:
-        a_in, g_t = layer_input(work, batch, layer), scratch.turned[offset:]
-        narrow_weight_gradient_block(network.product, a_in, n_rows, fan_in, dz, fan_out, start, stop, batch.add, g_t, g)
     else:
         weight_gradient_block(network.product, layer_input(work, batch, layer), n_rows, fan_in, dz, fan_out, start, stop, batch.add, g)
     if batch.consume:

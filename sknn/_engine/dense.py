@@ -4,14 +4,13 @@ Blocks are fixed by the shapes alone, so that whoever computes one, the result h
 """
 
 from .._jit import jit
-from .._native import call
-from .._tiles import transpose
+from .._native import at, call
+from .._transposes import transpose
 
 COLUMNS = 96  # of a block, or rows of W: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
 SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
 _VECTOR = 16  # elements in the largest vector register
-NARROW = 4  # most outputs of a layer for which vectors along its inputs do more
 
 
 @jit(inline=True)
@@ -42,7 +41,7 @@ def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
     Parameters
     ----------
     product : int
-        Address of :data:`_tiles.product`.
+        Address of :data:`_products.product`.
     a_in : ndarray of shape (n_rows * fan_in,)
     w : ndarray of shape (fan_in * fan_out,)
     b : ndarray of shape (fan_out,)
@@ -50,7 +49,8 @@ def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
     z : ndarray of shape (n_rows * fan_out,)
         Written in columns ``start:stop``.
     """
-    call(product, n_rows, stop - start, fan_in, a_in, fan_in, 1, w[start:], fan_out, b[start:], 0, z[start:], fan_out)
+    x = at(a_in, 0)
+    call(product, n_rows, stop - start, fan_in, x, fan_in, 1, at(w, start), fan_out, at(b, start), 0, at(z, start), fan_out)
 
 
 @jit(internal=True)
@@ -58,37 +58,27 @@ def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w
     """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, by way of ``w_t``, the rows' transpose."""
     count = stop - start
     transpose(w[start * fan_out :], count, fan_out, fan_out, w_t, count)
-    call(product, n_rows, count, fan_out, dz, fan_out, 1, w_t, count, w_t[:0], 0, da[start:], fan_in)
+    target = at(da, start)
+    call(product, n_rows, count, fan_out, at(dz, 0), fan_out, 1, at(w_t, 0), count, target, -1, target, fan_in)
 
 
 @jit(internal=True)
 def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
     """Compute the same from dz' (fan_out x n_rows), by way of ``da_t``, the block's transpose."""
-    count = stop - start
-    call(product, count, n_rows, fan_out, w[start * fan_out :], fan_out, 1, dz_t, n_rows, da_t[:0], 0, da_t, n_rows)
+    count, target = stop - start, at(da_t, 0)
+    call(product, count, n_rows, fan_out, at(w, start * fan_out), fan_out, 1, at(dz_t, 0), n_rows, target, -1, target, n_rows)
     transpose(da_t, count, n_rows, n_rows, da[start:], fan_in)
 
 
 @jit(internal=True)
 def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
     """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or ``add`` them to it."""
-    before = g if add else g[:0]
-    call(product, stop - start, fan_out, n_rows, a_in[start:], 1, fan_in, dz, fan_out, before, fan_out, g, fan_out)
-
-
-@jit(internal=True)
-def narrow_weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g_t, g):
-    """Compute the same by way of ``g_t``, its transpose."""
-    count = stop - start
-    if add:
-        transpose(g, count, fan_out, fan_out, g_t, count)
-    before = g_t if add else g_t[:0]
-    call(product, fan_out, count, n_rows, dz, 1, fan_out, a_in[start:], fan_in, before, count, g_t, count)
-    transpose(g_t, fan_out, count, count, g, fan_out)
+    target, before = at(g, 0), fan_out if add else -1
+    call(product, stop - start, fan_out, n_rows, at(a_in, start), 1, fan_in, at(dz, 0), fan_out, target, before, target, fan_out)
 
 
 @jit(internal=True)
 def bias_gradient(product, one, dz, n_rows, fan_out, add, g):
     """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is ``one`` again and again, times dz."""
-    before = g if add else g[:0]
-    call(product, 1, fan_out, n_rows, one, 0, 0, dz, fan_out, before, fan_out, g, fan_out)
+    target, before = at(g, 0), fan_out if add else -1
+    call(product, 1, fan_out, n_rows, at(one, 0), 0, 0, at(dz, 0), fan_out, target, before, target, fan_out)

@@ -12,7 +12,7 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call
-from .._tiles import transpose
+from .._transposes import transpose
 from .dense import COLUMNS, affine_block, block_size, count_blocks
 from .dropout import dropout_key
 from .network import NORM_AFTER, NORM_BEFORE

@@ -86,7 +86,6 @@ class Scratch(NamedTuple):
     work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da, and transposed blocks on the way to it
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
-    turned: np.ndarray  # transposed blocks of the gradients of narrow layers, on the way to it; empty if there are none
     totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
     total_offsets: np.ndarray  # of each layer's first block
 

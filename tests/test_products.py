@@ -2,9 +2,12 @@ import itertools
 
 import numpy as np
 import pytest
-from reference import DTYPES, bits, compiled, compiled_only
+from reference import DTYPES, bits, compiled_only
 
-from sknn._tiles import PRODUCT, product, transpose
+from sknn._jit import address, jit
+from sknn._native import at, call
+from sknn._products import PRODUCT, product
+from sknn._transposes import transpose
 
 SIDES = (0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33, 48, 49, 50, 100)
 CANARY = 77
@@ -15,6 +18,11 @@ def _numbers(shape, dtype, *, whole):
     return (rng.integers(-4, 5, shape) if whole else rng.standard_normal(shape)).astype(dtype)
 
 
+@jit
+def _product_of_vectors(product, m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
+    call(product, m, n, k, at(a, 0), a_row, a_step, at(b, 0), b_step, at(start, 0), start_row, at(c, 0), c_row)
+
+
 def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
     """Compute a block of ``C = start + A B``, where all are windows of C-contiguous matrices, A perhaps transposed."""
     block, A, B = C[rows, columns], A[rows], B[:, columns]
@@ -22,9 +30,10 @@ def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
         start = start[rows, columns] if start.ndim == 2 else start[columns]
     (m, n), k = block.shape, A.shape[1]
     steps = [[step // array.itemsize for step in array.strides] for array in (A, B, start, block)]
-    start_row = steps[2][0] if start.ndim == 2 else 0
+    start_row = -1 if start.size == 0 else steps[2][0] if start.ndim == 2 else 0
     runs = [_from_first_element(array) for array in (A, B, start, block)]
-    compiled(product, PRODUCT, C.dtype)(m, n, k, runs[0], *steps[0], runs[1], steps[1][0], runs[2], start_row, runs[3], steps[3][0])
+    where = address(product, PRODUCT, C.dtype)
+    _product_of_vectors(where, m, n, k, runs[0], *steps[0], runs[1], steps[1][0], runs[2], start_row, runs[3], steps[3][0])
 
 
 def _from_first_element(window):
@@ -110,6 +119,24 @@ def test_bits_do_not_depend_on_blocks(kind, k, transposed, dtype):
         for i, j in itertools.product(range(0, 33, height), range(0, 100, width)):
             _block_product(A, B, start, pieces, slice(i, i + height), slice(j, j + width))
         np.testing.assert_array_equal(bits(pieces), bits(whole), err_msg=f"blocks of {height} x {width}")
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("k", [1, 2, 99, 1101])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9])
+def test_bits_of_narrow_products_do_not_depend_on_the_rows_with_them(n, k, transposed, dtype):
+    A, B = _numbers((k, 41) if transposed else (41, k), dtype, whole=False), _numbers((k, n), dtype, whole=False)
+    A, start = A.T if transposed else A, _numbers(n, dtype, whole=False)
+    whole = np.empty((41, n), dtype)
+    _block_product(A, B, start, whole)
+    np.testing.assert_allclose(whole, A.astype(np.float64) @ B + start, rtol=0, atol=10 * (k + 1) * np.finfo(dtype).eps)
+    for height in (1, 2, 5, 8, 17, 40):
+        pieces = np.full((41, n), CANARY, dtype)
+        for i in range(0, 41, height):
+            _block_product(A, B, start, pieces, slice(i, i + height))
+        np.testing.assert_array_equal(bits(pieces), bits(whole), err_msg=f"blocks of {height} rows")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
