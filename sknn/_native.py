@@ -1,4 +1,5 @@
-"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, the flushing of denormals, atomic counters.
+"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's random numbers, the flushing of denormals,
+atomic counters.
 
 Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``.
 """
@@ -70,6 +71,21 @@ def _at_interpreted(vector, offset):
 
 at = _at_interpreted if _jit.INTERPRETED else _at
 """Return the place of a vector's element ``offset``, or the place so many elements behind another one."""
+
+
+# ---- random numbers --------------------------------------------------------------------------------------------------
+
+
+@intrinsic
+def draw(typing_context, next_uint32, state):
+    """Return the next 32 random bits of a bit generator, by the addresses of its function and its state."""
+
+    def codegen(context, builder, signature, values):
+        pointer = ir.IntType(8).as_pointer()
+        function = builder.inttoptr(values[0], ir.FunctionType(ir.IntType(32), [pointer]).as_pointer())
+        return builder.call(function, [builder.inttoptr(values[1], pointer)])
+
+    return types.uint32(types.int64, types.int64), codegen
 
 
 # ---- denormals -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._batches import Batches
+from ._shuffle import Shuffler
 from ._training import Training
 from .optimizers import OPTIMIZERS
 from .schedules import SCHEDULES, warmup
@@ -85,6 +86,7 @@ class StochasticTraining(Training):
         super().__init__(estimator, session, table, train_rows, monitor)
         self._batch_size = self._check_batch_size()
         self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
+        self._shuffler = Shuffler(estimator._random_state)
         self._n_single = 0  # epochs that have to run one by one
         self._ahead = estimator._orders_ahead = list(estimator._orders_ahead or [])  # drawn already, for the next epochs
 
@@ -176,14 +178,14 @@ class StochasticTraining(Training):
         """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
         estimator = self.estimator
         if estimator._order is None or len(estimator._order) != self.n_rows:
-            estimator._order = np.arange(self.n_rows)
+            estimator._order = np.arange(self.n_rows, dtype=np.int64)
         if estimator.shuffle:
             if self._ahead and len(self._ahead[0]) == self.n_rows:
                 order = self._ahead.pop(0)
             else:
                 self._ahead.clear()
                 order = estimator._order.copy()
-                estimator._random_state.shuffle(order)
+                self._shuffler.shuffle(order)
             self._finished["drawn"].append(order)
             estimator._order = order
         return estimator._order if self.train_rows is None else self.train_rows[estimator._order]

@@ -4,6 +4,8 @@ A tile is a block of C = start + A B. It begins with the block of ``start``, or 
 of a column of A times vectors of a row of B. Nothing is packed beforehand; the rows of B are read where they are.
 """
 
+import itertools
+
 import llvmlite.binding
 from llvmlite import ir
 from numba import types
@@ -246,11 +248,8 @@ class _NarrowTile(_Tile):
         return [self._phi(self.whole.vector, [(total, before), (value, last)]) for total, value in zip(sums, longer, strict=True)]
 
     def _store(self, sums):
-        halves = [[self.whole.shuffle(total, total, list(range(i, self.lanes, 2))) for i in range(2)] for total in sums]
-        if self.pairs_rows:
-            rows = [half for pair in halves for half in pair]
-        else:
-            rows = [self.ir.fadd(even, odd) for even, odd in halves]
+        pairs = [[self.whole.shuffle(total, total, list(range(i, self.lanes, 2))) for i in range(2)] for total in sums]
+        rows = itertools.chain(*pairs) if self.pairs_rows else (self.ir.fadd(*pair) for pair in pairs)
         for row, place in zip(rows, self._places(self._c, self._c_row), strict=True):
             self.half.store(row, place, self._mask)
 

@@ -1,0 +1,54 @@
+"""``RandomState.shuffle`` for vectors of indices, compiled: the same draws and the same result in half the time."""
+
+import ctypes
+
+import numpy as np
+
+from ._jit import INTERPRETED, jit
+from ._native import draw
+
+_FIELDS = "state", "next_uint64", "next_uint32"  # pointers that NumPy's bitgen_t begins with
+_MOST = 2**32  # from here on NumPy draws 64 bits
+
+_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
+_pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+
+
+@jit(entry=True)
+def _shuffle(next_uint32, state, order):
+    """Swap each element, from the last one on, with one chosen among those up to itself.
+
+    A choice is the first draw, cut to as many bits as its bound has, that is within the bound. One that is not swaps the element with
+    itself instead of branching, since no processor could foresee it.
+    """
+    i, mask = np.int64(order.size - 1), np.int64(_MOST - 1)
+    while i > 0:
+        while mask >> 1 >= i:
+            mask >>= 1
+        value = np.int64(draw(next_uint32, state)) & mask
+        chosen = min(value, i)
+        order[i], order[chosen] = order[chosen], order[i]
+        i -= np.int64(value <= i)
+
+
+class Shuffler:
+    """Shuffle contiguous vectors of int64 in place, as ``random_state.shuffle`` does.
+
+    Parameters
+    ----------
+    random_state : numpy.random.RandomState
+        Its draws are its own, whoever makes them.
+    """
+
+    def __init__(self, random_state):
+        self._random_state, self._lock = random_state, random_state._bit_generator.lock
+        bit_generator = _pointer_of(random_state._bit_generator.capsule, b"BitGenerator")
+        self._state, _, self._next_uint32 = (ctypes.c_int64 * len(_FIELDS)).from_address(bit_generator)
+
+    def shuffle(self, order):
+        """Shuffle one vector."""
+        if INTERPRETED or order.size >= _MOST:
+            self._random_state.shuffle(order)
+            return
+        with self._lock:
+            _shuffle(self._next_uint32, self._state, order)
