@@ -156,6 +156,9 @@ def _yield_address():
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
+current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
+"""Return the number of the core that the calling thread runs on; None where the system has no such function."""
+
 llvmlite.binding.add_symbol("sknn_yield_thread", _yield_address())
 
 

@@ -17,6 +17,7 @@ from ._engine.network import Team
 from ._engine.steps import accept_denormals
 from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
 from ._jit import INTERPRETED, MOST_THREADS
+from ._native import current_core
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
 _DOUBTFUL_OPERATIONS = 16_000_000
@@ -29,6 +30,7 @@ class Threads:
 
     def __init__(self):
         self._lock, self._pool, self.n_fits = threading.Lock(), None, 0
+        self._cores_of = {}  # helpers, by the system's numbers of threads
 
     @contextlib.contextmanager
     def counted_fit(self):
@@ -45,9 +47,28 @@ class Threads:
         """Let a thread call ``function``, if one can be had."""
         with self._lock:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), thread_name_prefix="sknn")
+                self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), "sknn", self._register)
+            self._leave_this_core()
         with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is on its way out
             self._pool.submit(function, *arguments)
+
+    def _register(self):
+        self._cores_of[threading.get_native_id()] = None
+
+    def _leave_this_core(self):
+        """Keep the helpers off the core that the calling thread runs on.
+
+        A system that does not know which caches cores share, as in many virtual machines, wakes a thread on the core of the one that
+        wakes it. There it would wait until the chunk is done.
+        """
+        if current_core is None:
+            return
+        cores = os.sched_getaffinity(0) - {current_core()}
+        for helper, its_cores in list(self._cores_of.items()):
+            if cores and cores != its_cores:
+                self._cores_of[helper] = cores
+                with contextlib.suppress(OSError):  # the system may refuse: then it decides alone, as before
+                    os.sched_setaffinity(helper, cores)
 
 
 def usable_cores():
@@ -64,11 +85,12 @@ class Pace:
     """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
 
     That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores, and once
-    in the beginning if it is doubtful whether steps are large enough to share.
+    in long fits if it is doubtful whether steps are large enough to share.
     """
 
     def __init__(self, most, *, is_doubtful=False):
-        self.most, self.size, self._is_doubtful = most, most, is_doubtful
+        self.most, self.size = most, most
+        self._first_look = _PATIENCE if is_doubtful else np.inf
         self._recent, self._best, self._most_rows = {1: np.inf, most: np.inf}, np.inf, 0
         self._n_slow, self._wait, self._is_trial = 0, 2, False
 
@@ -77,14 +99,14 @@ class Pace:
         if 2 * n_rows < self._most_rows:
             return
         self._most_rows, self._recent[size] = max(n_rows, self._most_rows), seconds / n_rows
-        self._wait -= 1
+        self._wait, self._first_look = self._wait - 1, self._first_look - 1
         if size == self.most:
             self._best = min(self._best, self._recent[size])
             self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
         if self._is_trial:
             self.size, self._is_trial, self._wait = min(self._recent, key=self._recent.get), False, _PATIENCE
-        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2 or self._is_doubtful):
-            self.size, self._is_trial, self._is_doubtful = (self.most if size == 1 else 1), True, False
+        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2 or self._first_look <= 0):
+            self.size, self._is_trial, self._first_look = (self.most if size == 1 else 1), True, np.inf
 
 
 def team_of_one():

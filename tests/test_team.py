@@ -202,6 +202,26 @@ def test_no_thread_is_busy_after_a_fit(sharing):
     assert time.process_time() - before < 0.1
 
 
+@pytest.mark.skipif(sknn._team.current_core is None or len(os.sched_getaffinity(0)) < 2, reason="threads cannot be placed here")
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_helpers_leave_the_core_of_the_thread_that_calls_them(is_allowed, monkeypatch):
+    cores, helpers, found, placed = os.sched_getaffinity(0), Threads(), [], []
+    if not is_allowed:
+        monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    for core in (None, *sorted(cores)[:2]):  # the first call makes the thread
+        monkeypatch.setattr(sknn._team, "current_core", lambda core=core: core)
+        finished = threading.Event()
+        helpers.start(lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set()))
+        assert finished.wait(10)
+        placed.append(cores - {core} if is_allowed else cores)
+    assert found == placed
+    assert os.sched_getaffinity(0) == cores
+
+
+def refuse(thread, cores):
+    raise PermissionError
+
+
 def fit_in_child(queue):
     queue.put(fit().loss_)
 
@@ -295,10 +315,10 @@ def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
 @pytest.mark.parametrize("faster", [1, 2])
 def test_pace_looks_once_where_it_is_doubtful_what_is_faster(faster):
     pace, sizes = Pace(2, is_doubtful=True), []
-    for _ in range(12):
+    for _ in range(30):
         sizes.append(pace.size)
         pace.measured(pace.size, 1.0 if pace.size == faster else 1.3, 100)
-    assert sizes == [2, 2, 1, *[faster] * 9]
+    assert sizes == [*[2] * 16, 1, *[faster] * 13]
 
 
 def test_pace_of_one_thread_has_no_choice():
