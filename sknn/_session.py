@@ -67,7 +67,7 @@ class Session:
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False):
         """Return what an entry point works on, with the addresses of the passes that it will call."""
         work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone)
-        common = self.dtype, work, Batch(0, 0, 0, self.dtype.type(1), 0, 0, 0)
+        common = self.dtype, work, Batch(0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
         passes = Passes(
             address_for(forward.forward, *common),
             address_for(backward.backward, *common) if with_gradient else 0,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._engine.network import Team
 from ._engine.steps import accept_denormals
-from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
+from ._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, n_counters
 from ._jit import INTERPRETED, MOST_THREADS
 from ._native import current_core
 
@@ -111,7 +111,12 @@ class Pace:
 
 def team_of_one():
     """Return the team of a thread that shares nothing."""
-    return Team(1, np.empty(0, np.int64), np.zeros(1, np.int64))
+    return new_team(1, 0)
+
+
+def new_team(size, n_phases):
+    """Return a team of so many threads that nobody has joined yet, for so many phases in all."""
+    return Team(size, np.zeros(n_counters(n_phases, size) if size > 1 else 0, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
 
 
 def _called(entry, arguments):
@@ -199,8 +204,7 @@ class Crew:
             self._alone.stop[0] = 0
             return _called(self._entry, (work._replace(team=self._alone), n_rows, block_size, *others))
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
-        slots = np.zeros(n_steps * self._n_phases * SLOT, np.int64)
-        team = Team(size, slots, np.zeros(1, np.int64))
+        team = new_team(size, n_steps * self._n_phases)
         started = time.perf_counter()
         n_done = self._run_together(team, (work._replace(team=team), n_rows, block_size, *others), n_rows)
         self._pace.measured(size, time.perf_counter() - started, n_rows)

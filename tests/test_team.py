@@ -12,10 +12,10 @@ from scipy import sparse
 
 import sknn._team
 from sknn import MLPClassifier
-from sknn._engine.network import Team, Work
-from sknn._engine.team import OTHER_PHASES, PHASES_OF_A_LAYER, SLOT
+from sknn._engine.network import Work
+from sknn._engine.team import LINE, OTHER_PHASES, PHASES_OF_A_LAYER
 from sknn._layout import make_layout
-from sknn._team import Crew, Door, Pace, Threads, threads, usable_cores
+from sknn._team import Crew, Door, Pace, Threads, new_team, threads, usable_cores
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
 
@@ -113,13 +113,13 @@ def test_any_threads_together_do_the_whole_work():
     for state in (update.state_0, update.state_1):
         state[:] = 0
     n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
-    team = Team(3, np.zeros(3 * n_phases * SLOT, np.int64), np.zeros(1, np.int64))
+    team = new_team(3, 3 * n_phases)
     with ThreadPoolExecutor(3) as pool:
         done = pool.map(lambda _: sknn._batches.steps.train(work._replace(team=team), 300, 100, 300, np.zeros(2)), range(3))
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(network.weights), bits(expected))
-    blocks = team.slots.reshape(-1, SLOT)[:, 1]
-    assert blocks.sum() > 3 * 8
+    n_computed = team.counters.reshape(-1, 4, LINE)[:, 3, 0]
+    assert n_computed.sum() > 3 * 8
 
 
 def layout_and_generator():
@@ -332,7 +332,8 @@ def test_a_late_thread_finds_nothing_left():
     """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
     model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
     work = captured_work(model)
-    team = Team(2, np.full(9 * SLOT, 10**6), np.zeros(1, np.int64))
+    team = new_team(2, 9)
+    team.counters[:] = 10**6
     weights = work.network.weights.copy()
     assert sknn._batches.steps.train(work._replace(team=team), 300, 300, 300, np.zeros(2)) == 300
     np.testing.assert_array_equal(work.network.weights, weights)
@@ -361,7 +362,7 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
 
 
 def test_a_closed_door_lets_nobody_in():
-    team, calls = Team(2, np.empty(0, np.int64), np.zeros(1, np.int64)), []
+    team, calls = new_team(2, 0), []
     door = Door(team)
     door.help(calls.append, ("in time",))
     door.close(everybody_out=False)

@@ -22,7 +22,7 @@ from .dense import (
 from .dropout import dropout_key
 from .forward import layer_input, part, transposed_deltas, transposes_weights
 from .network import NORM_AFTER, NORM_BEFORE
-from .team import claim, finish, n_phases, wait
+from .team import claim, finish, n_phases
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ def _gradients(work, batch, layer, phase):
     above = layer + 1
     n_own = _n_input_blocks(work, batch, layer) if layer > 0 else _n_weight_blocks(work, batch, layer)
     n_blocks = n_own + (_n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else 0)
-    block = claim(work.team, phase, -1)
+    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         if block >= n_own:
             _weight_block(work, batch, above, block - n_own)
@@ -208,9 +208,9 @@ def _gradients(work, batch, layer, phase):
             _weight_block(work, batch, layer, block)
         else:
             _input_block(work, batch, layer, block)
-        finish(work.team, phase)
-        block = claim(work.team, phase, block)
-    wait(work.team, phase, n_blocks)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)
 
 
 @jit(internal=True)
@@ -240,7 +240,8 @@ def penalize_and_move(work, batch):
     """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its step."""
     network, update, none = work.network, work.update, np.int64(0)
     phase = (batch.step + 1) * n_phases(network.fan_ins.size) - 2
-    if claim(work.team, phase, -1) == 0:
+    n_computed, n_blocks = np.int64(0), np.int64(1)
+    if claim(work.team, batch.member, phase, n_blocks, np.int64(-1)) == 0:
         for layer in range(network.fan_ins.size):
             _penalize(work, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none)
         if update.max_norm[0] > 0:
@@ -250,5 +251,5 @@ def penalize_and_move(work, batch):
                 size = network.fan_ins[layer] * network.fan_outs[layer]
                 _move(work, batch, network.weight_offsets[layer], size, network.weights.dtype.type(1 / batch.n_rows))
                 _move_rest(work, batch, layer)
-        finish(work.team, phase)
-    wait(work.team, phase, np.int64(1))
+        n_computed = n_blocks
+    finish(work.team, phase, n_computed, n_blocks)

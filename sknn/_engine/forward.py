@@ -16,7 +16,7 @@ from .._transposes import transpose
 from .dense import COLUMNS, affine_block, block_size, count_blocks
 from .dropout import dropout_key
 from .network import NORM_AFTER, NORM_BEFORE
-from .team import claim, finish, n_phases, wait
+from .team import claim, finish, n_phases
 
 _ROWS = 32  # of a block where rows are shared
 
@@ -78,12 +78,12 @@ def _inputs(work, batch, phase):
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
     n_blocks = count_blocks(batch.n_rows, _ROWS)
-    block = claim(work.team, phase, -1)
+    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         _read_rows(work, batch, block * _ROWS, min(batch.n_rows, (block + 1) * _ROWS))
-        finish(work.team, phase)
-        block = claim(work.team, phase, block)
-    wait(work.team, phase, n_blocks)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)
 
 
 # ---- hidden layers ---------------------------------------------------------------------------------------------------
@@ -164,12 +164,12 @@ def _hidden(work, batch, layer, phase):
     pieces = fan_out // width
     size = max(1, block_size(batch.n_rows * work.network.fan_ins[layer] * fan_out, fan_out, COLUMNS) // pieces)
     n_blocks = count_blocks(width, size)
-    block = claim(work.team, phase, -1)
+    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         _hidden_block(work, batch, layer, block * size, min(width, (block + 1) * size))
-        finish(work.team, phase)
-        block = claim(work.team, phase, block)
-    wait(work.team, phase, n_blocks)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)
 
 
 # ---- the output layer ------------------------------------------------------------------------------------------------
@@ -207,16 +207,16 @@ def _outputs(work, batch, phase):
     n_outputs = network.fan_outs[last]
     size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, _ROWS)
     n_blocks = count_blocks(batch.n_rows, size)
-    block = claim(work.team, phase, -1)
+    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = block * size, min(batch.n_rows, (block + 1) * size)
         z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
         _affine(work, batch, last, start, stop - start, np.int64(0), n_outputs, z)
         if batch.is_training and not losses(work, batch, start, stop, block):
             work.team.stop[0] = 1
-        finish(work.team, phase)
-        block = claim(work.team, phase, block)
-    wait(work.team, phase, n_blocks)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)
 
 
 @jit(internal=True)

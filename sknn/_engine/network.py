@@ -94,7 +94,8 @@ class Team(NamedTuple):
     """The threads that run an entry point together."""
 
     size: int
-    slots: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
+    counters: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
+    arrivals: np.ndarray  # one int64: threads that have come
     stop: np.ndarray  # one int64: not 0 once everyone has to leave
 
 
@@ -120,6 +121,7 @@ class Work(NamedTuple):
 class Batch(NamedTuple):
     """The rows that go through the network together and what is done with them; passed on by reference."""
 
+    member: int  # number of the thread in its team
     first: int  # row of the chunk
     n_rows: int
     step: int  # number of the batch in the chunk

@@ -10,21 +10,22 @@ from .._native import atomic_load, call, flush_denormals, restore_denormals
 from .._references import by_reference
 from .forward import losses, part
 from .network import Batch
-from .team import claim, finish, n_phases, wait
+from .team import claim, finish, join, n_phases
 
 _USUAL_MODE = 0x1F80  # of x86's control register
 
 
 @jit(internal=True)
-def _settle(work, step, epoch, ends):
+def _settle(work, member, step, epoch, ends):
     """Move what an epoch's blocks have added up to its row of ``ends``: losses and penalties."""
     scratch, phase = work.scratch, (step + 1) * n_phases(work.network.fan_ins.size) - 1
-    if claim(work.team, phase, -1) == 0:
+    n_computed, n_blocks = np.int64(0), np.int64(1)
+    if claim(work.team, member, phase, n_blocks, np.int64(-1)) == 0:
         for i in range(scratch.totals.size):
             ends[2 * epoch + (0 if i < scratch.total_offsets[0] else 1)] += scratch.totals[i]
             scratch.totals[i] = 0
-        finish(work.team, phase)
-    wait(work.team, phase, np.int64(1))
+        n_computed = n_blocks
+    finish(work.team, phase, n_computed, n_blocks)
 
 
 @jit(entry=True)
@@ -39,12 +40,12 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
         Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
     """
     control, work = flush_denormals(), by_reference(work)
-    step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
+    member, step, first, yes, no = join(work.team), np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     real, fused = work.scratch.values.dtype, yes if work.update.max_norm[0] == 0 else no
     while first < n_rows:
         epoch = first // epoch_rows
         size = min(batch_size, (epoch + 1) * epoch_rows - first)
-        batch = by_reference(Batch(first, size, step, real.type(1 / size), yes, fused, no))
+        batch = by_reference(Batch(member, first, size, step, real.type(1 / size), yes, fused, no))
         call(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
@@ -53,7 +54,7 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
             call(work.passes.clip_and_move, work, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
-            _settle(work, step, epoch, ends)
+            _settle(work, member, step, epoch, ends)
         step += 1
     restore_denormals(control)
     return first
@@ -63,10 +64,10 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
 def accumulate(work, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds; return how many rows were used."""
     control, work = flush_denormals(), by_reference(work)
-    step, first, yes, no = np.int64(0), np.int64(0), np.int64(1), np.int64(0)
+    member, step, first, yes, no = join(work.team), np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Batch(first, size, step, scale[0], yes, no, yes))
+        batch = by_reference(Batch(member, first, size, step, scale[0], yes, no, yes))
         call(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
@@ -82,7 +83,7 @@ def apply(work, n_rows):
     """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take its step."""
     control, work = flush_denormals(), by_reference(work)
     no, one = np.int64(0), work.scratch.values.dtype.type(1)
-    call(work.passes.clip_and_move, work, by_reference(Batch(no, n_rows, no, one, no, no, no)))
+    call(work.passes.clip_and_move, work, by_reference(Batch(join(work.team), no, n_rows, no, one, no, no, no)))
     restore_denormals(control)
 
 
@@ -98,16 +99,17 @@ def evaluate(work, n_rows, block_size, layer, outputs):
         Rows used, which are all.
     """
     control, work = flush_denormals(), by_reference(work)
-    step, first, no = np.int64(0), np.int64(0), np.int64(0)
+    member, step, first, no = join(work.team), np.int64(0), np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Batch(first, size, step, work.scratch.values.dtype.type(1), no, no, no))
+        batch = by_reference(Batch(member, first, size, step, work.scratch.values.dtype.type(1), no, no, no))
         call(work.passes.forward, work, batch)
         phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
-        if claim(work.team, phase, -1) == 0:
+        n_computed, n_blocks = np.int64(0), np.int64(1)
+        if claim(work.team, member, phase, n_blocks, np.int64(-1)) == 0:
             _hand_out(work, batch, layer, outputs)
-            finish(work.team, phase)
-        wait(work.team, phase, np.int64(1))
+            n_computed = n_blocks
+        finish(work.team, phase, n_computed, n_blocks)
         step += 1
         first += size
     restore_denormals(control)
