@@ -11,17 +11,19 @@ from .._native import call
 from .._transposes import transpose
 from .dense import (
     COLUMNS,
+    ROWS,
     SPARSE_BLOCKS,
     bias_gradient,
     block_size,
     count_blocks,
     input_gradient_block,
+    shares_rows,
     transposed_gradient_block,
     weight_gradient_block,
 )
 from .dropout import dropout_key
 from .forward import layer_input, part, transposed_deltas, transposes_weights
-from .network import NORM_AFTER, NORM_BEFORE
+from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
@@ -40,65 +42,89 @@ def _normalize_backward(work, batch, layer, start, stop, delta, width):
 
 
 @jit(internal=True)
-def _drop_backward(work, batch, layer, start, stop, da):
-    """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass dropped."""
+def _drop_backward(work, batch, layer, first, last, start, stop, da):
+    """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass dropped, in rows ``first:last``."""
     network, rate = work.network, work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
-    for i in range(batch.n_rows):
+    for i in range(first, last):
         begin = i * network.widths[layer] + start
         call(network.drop_in_place, part(da, begin, stop - start), begin, key, rate)
 
 
 @jit(internal=True)
-def _unit_gradient(work, batch, layer, start, stop, da):
-    """Turn dL/dout of units ``start:stop`` of a hidden layer, in ``da``, into dL/dz in the layer's deltas."""
-    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
+def _activation_gradient(work, layer, first, last, start, stop, da):
+    """Turn dL/da of units ``start:stop`` of a hidden layer, in rows ``first:last``, into dL/dz in the layer's deltas."""
+    network, values = work.network, work.scratch.values
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
-    if network.dropout[layer + 1] > 0:
-        _drop_backward(work, batch, layer, start, stop, da)
-    if network.norm == NORM_AFTER:
-        _normalize_backward(work, batch, layer, start, stop, da, width)
     z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
     delta = work.scratch.deltas[work.scratch.delta_offsets[layer] :]
     function, shape = network.backwards[layer], network.shapes[layer]
-    if stop - start == width:
-        size = n_rows * width
-        call(function, z[: size * pieces], a[:size], shape, da[:size], delta[: size * pieces])
-    else:
-        for i in range(n_rows):
-            begin, end = i * width + start, i * width + stop
-            first_z, last_z = begin * pieces, end * pieces
-            call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
+    n_runs, run = (1, (last - first) * width) if stop - start == width else (last - first, stop - start)
+    for i in range(n_runs):
+        begin = (first + i) * width + start
+        end = begin + run
+        first_z, last_z = begin * pieces, end * pieces
+        call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
+
+
+@jit(internal=True)
+def _unit_gradient(work, batch, layer, first, last, start, stop, da):
+    """Turn dL/dout of units ``start:stop`` of a hidden layer, in rows ``first:last`` of ``da``, into dL/dz in the layer's deltas."""
+    network, width, fan_out = work.network, work.network.widths[layer], work.network.fan_outs[layer]
+    delta, pieces = work.scratch.deltas[work.scratch.delta_offsets[layer] :], fan_out // width
+    if network.dropout[layer + 1] > 0:
+        _drop_backward(work, batch, layer, first, last, start, stop, da)
+    if network.norm == NORM_AFTER:
+        _normalize_backward(work, batch, layer, start, stop, da, width)
+    _activation_gradient(work, layer, first, last, start, stop, da)
     if network.norm == NORM_BEFORE:
         _normalize_backward(work, batch, layer, start * pieces, stop * pieces, delta, fan_out)
     if layer > 0 and not transposes_weights(batch, fan_out):
-        begin, count = start * pieces, (stop - start) * pieces
-        transpose(delta[begin:], n_rows, count, fan_out, transposed_deltas(work, layer)[begin * n_rows :], n_rows)
+        begin, count, n_rows = start * pieces, (stop - start) * pieces, last - first
+        target = transposed_deltas(work, layer)[begin * batch.n_rows + first :]
+        transpose(delta[first * fan_out + begin :], n_rows, count, fan_out, target, batch.n_rows)
+
+
+@jit(inline=True)
+def _inputs_by_rows(work, batch, layer):
+    """Tell whether blocks are rows; each of them needs W', for which there is room if that is low."""
+    fan_in, fan_out = work.network.fan_ins[layer], work.network.fan_outs[layer]
+    return work.network.norm == NO_NORM and 2 * fan_out <= ROWS <= batch.n_rows and shares_rows(batch.n_rows, fan_in, fan_out)
 
 
 @jit(inline=True)
 def _input_block_size(work, batch, layer):
-    fan_in = work.network.fan_ins[layer]
-    return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
+    fan_in, n_rows = work.network.fan_ins[layer], batch.n_rows
+    n_operations = n_rows * fan_in * work.network.fan_outs[layer]
+    if _inputs_by_rows(work, batch, layer):
+        return block_size(n_operations, n_rows, ROWS)
+    return block_size(n_operations, fan_in, COLUMNS)
 
 
 @jit(internal=True)
 def _input_block(work, batch, layer, block):
-    """Compute dL/dz of a block of units of the layer under ``layer``."""
-    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
+    """Compute dL/dz of a block of units, or of rows, of the layer under ``layer``."""
+    network, scratch, n_rows, zero = work.network, work.scratch, batch.n_rows, np.int64(0)
     fan_in, fan_out, size = network.fan_ins[layer], network.fan_outs[layer], _input_block_size(work, batch, layer)
-    start, stop = block * size, min(fan_in, (block + 1) * size)
-    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
+    start, stop = block * size, (block + 1) * size
+    w, dz = part(network.weights, network.weight_offsets[layer], fan_in * fan_out), scratch.deltas[scratch.delta_offsets[layer] :]
     quarter = scratch.work.size // 4
     da, moved = scratch.work[2 * quarter :], scratch.work[3 * quarter :]
+    if _inputs_by_rows(work, batch, layer):
+        stop, w_t = min(n_rows, stop), moved[block * fan_in * fan_out :]
+        input_gradient_block(
+            network.product, dz[start * fan_out :], stop - start, fan_out, w, fan_in, zero, fan_in, w_t, da[start * fan_in :]
+        )
+        _unit_gradient(work, batch, layer - 1, start, stop, zero, fan_in, da)
+        return
+    stop = min(fan_in, stop)
     if transposes_weights(batch, fan_out):
-        dz, w_t = scratch.deltas[scratch.delta_offsets[layer] :], moved[start * fan_out :]
-        input_gradient_block(network.product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da)
+        input_gradient_block(network.product, dz, n_rows, fan_out, w, fan_in, start, stop, moved[start * fan_out :], da)
     else:
-        dz_t, da_t = transposed_deltas(work, layer), moved[start * n_rows :]
-        transposed_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da)
-    _unit_gradient(work, batch, layer - 1, start, stop, da)
+        dz_t = transposed_deltas(work, layer)
+        transposed_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, moved[start * n_rows :], da)
+    _unit_gradient(work, batch, layer - 1, zero, n_rows, start, stop, da)
 
 
 # ---- gradients of weights --------------------------------------------------------------------------------------------
@@ -191,7 +217,8 @@ def _n_weight_blocks(work, batch, layer):
 
 @jit(inline=True)
 def _n_input_blocks(work, batch, layer):
-    return count_blocks(work.network.fan_ins[layer], _input_block_size(work, batch, layer))
+    whole = batch.n_rows if _inputs_by_rows(work, batch, layer) else work.network.fan_ins[layer]
+    return count_blocks(whole, _input_block_size(work, batch, layer))
 
 
 @jit(internal=True)

@@ -7,7 +7,7 @@ from .._jit import jit
 from .._native import at, call
 from .._transposes import transpose
 
-COLUMNS = 96  # of a block, or rows of W: whole tiles of every width
+COLUMNS, ROWS = 96, 32  # of a block: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
 SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
 _VECTOR = 16  # elements in the largest vector register
@@ -27,6 +27,12 @@ def block_size(n_operations, width, largest):
     n_blocks = count_blocks(width, largest)
     n_blocks += n_blocks % 2  # so that two threads have the same to do
     return min(width, count_blocks(count_blocks(width, n_blocks), _VECTOR) * _VECTOR)
+
+
+@jit(inline=True)
+def shares_rows(n_rows, fan_in, fan_out):
+    """Tell whether blocks of a layer's inputs and outputs are rows, for which all of W is read, or columns, for which all rows are."""
+    return n_rows * (fan_in + fan_out) >= fan_in * fan_out
 
 
 def most_blocks(width):

@@ -13,12 +13,10 @@ import numpy as np
 from .._jit import jit
 from .._native import call
 from .._transposes import transpose
-from .dense import COLUMNS, affine_block, block_size, count_blocks
+from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, shares_rows
 from .dropout import dropout_key
-from .network import NORM_AFTER, NORM_BEFORE
+from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
-
-_ROWS = 32  # of a block where rows are shared
 
 
 @jit(inline=True)
@@ -77,10 +75,10 @@ def _inputs(work, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
-    n_blocks = count_blocks(batch.n_rows, _ROWS)
+    n_blocks = count_blocks(batch.n_rows, ROWS)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        _read_rows(work, batch, block * _ROWS, min(batch.n_rows, (block + 1) * _ROWS))
+        _read_rows(work, batch, block * ROWS, min(batch.n_rows, (block + 1) * ROWS))
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -124,24 +122,24 @@ def _normalize(work, batch, layer, start, stop, z_offset, width):
 
 
 @jit(internal=True)
-def _drop(work, batch, layer, start, stop):
-    """Drop some of the units ``start:stop`` of a hidden layer."""
+def _drop(work, batch, layer, first, last, start, stop):
+    """Drop some of the units ``start:stop`` of a hidden layer, in rows ``first:last``."""
     network, values, rate = work.network, work.scratch.values, work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
-    for i in range(batch.n_rows):
+    for i in range(first, last):
         begin = i * network.widths[layer] + start
         source = part(values, network.normed_offsets[layer] + begin, stop - start)
         call(network.drop, source, begin, key, rate, part(values, network.out_offsets[layer] + begin, stop - start))
 
 
 @jit(internal=True)
-def _hidden_block(work, batch, layer, start, stop):
-    """Compute the outputs of units ``start:stop`` of a hidden layer."""
-    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
+def _hidden_block(work, batch, layer, first, last, start, stop):
+    """Compute the outputs of units ``start:stop`` of a hidden layer for rows ``first:last`` of the batch."""
+    network, values, n_rows = work.network, work.scratch.values, last - first
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
-    z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
-    _affine(work, batch, layer, np.int64(0), n_rows, start * pieces, stop * pieces, z)
+    z, a = values[network.z_offsets[layer] + first * fan_out :], values[network.a_offsets[layer] + first * width :]
+    _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
         _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
     function, shape = network.forwards[layer], network.shapes[layer]
@@ -154,19 +152,27 @@ def _hidden_block(work, batch, layer, start, stop):
     if network.norm == NORM_AFTER:
         _normalize(work, batch, layer, start, stop, network.a_offsets[layer], width)
     if batch.is_training and network.dropout[layer + 1] > 0:
-        _drop(work, batch, layer, start, stop)
+        _drop(work, batch, layer, first, last, start, stop)
 
 
 @jit(internal=True)
 def _hidden(work, batch, layer, phase):
-    """Compute the outputs of a hidden layer."""
-    fan_out, width = work.network.fan_outs[layer], work.network.widths[layer]
-    pieces = fan_out // width
-    size = max(1, block_size(batch.n_rows * work.network.fan_ins[layer] * fan_out, fan_out, COLUMNS) // pieces)
-    n_blocks = count_blocks(width, size)
-    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    """Compute the outputs of a hidden layer, in blocks of rows or of units."""
+    network, n_rows, zero = work.network, batch.n_rows, np.int64(0)
+    fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
+    by_rows, pieces = network.norm == NO_NORM and shares_rows(n_rows, fan_in, fan_out), fan_out // width
+    if by_rows:
+        size = block_size(n_rows * fan_in * fan_out, n_rows, ROWS)
+    else:
+        size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
+    n_blocks = count_blocks(n_rows if by_rows else width, size)
+    n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        _hidden_block(work, batch, layer, block * size, min(width, (block + 1) * size))
+        start, stop = block * size, (block + 1) * size
+        if by_rows:
+            _hidden_block(work, batch, layer, start, min(n_rows, stop), zero, width)
+        else:
+            _hidden_block(work, batch, layer, zero, n_rows, start, min(width, stop))
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -205,7 +211,7 @@ def _outputs(work, batch, phase):
     """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
     network, last = work.network, work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]
-    size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, _ROWS)
+    size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, ROWS)
     n_blocks = count_blocks(batch.n_rows, size)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
