@@ -1,7 +1,8 @@
 """How long does one training step take, beside the peers?
 
 Every round measures each contestant once, in turn, so that whatever else the machine does hits all alike; a contestant's time is that
-of its best round. A measurement is one whole training, divided by its number of steps. Before the rounds, each trains on two batches
+of its best round. A measurement is one whole training, divided by its number of steps, after a short rest: the threads of some libraries
+keep a core busy for a while after their work, which would be the next contestant's loss. Before the rounds, each trains on two batches
 once, where compilers compile; that is reported apart. scikit-learn runs once for each number of BLAS threads asked for, and its best
 counts. The losses after training are printed because equal work should end at about equal losses.
 """
@@ -14,6 +15,7 @@ from peers import PEERS, WORKLOADS, is_installed
 from report import conclude, option_parser, table
 
 BASELINE = "sknn"
+REST = 0.2  # seconds
 
 
 def default_blas_threads():
@@ -35,6 +37,7 @@ def timed(peer, threads, *arguments):
     """Return ``(seconds, loss)`` of one training."""
     limit = contextlib.nullcontext() if threads is None else threadpoolctl.threadpool_limits(threads, user_api="blas")
     with limit:
+        time.sleep(REST)
         started = time.perf_counter()
         loss = peer(*arguments)
         return time.perf_counter() - started, float(loss)

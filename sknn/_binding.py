@@ -8,7 +8,7 @@ from . import losses, optimizers, regularizers
 from ._engine import batch_norm, dropout
 from ._engine.network import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
 from ._jit import address
-from ._layout import COEFS, INTERCEPTS, norm_part_offsets, views
+from ._layout import COEFS, INTERCEPTS, aligned_zeros, norm_part_offsets, padded, views
 from ._products import PRODUCT, product
 from .activations import ACTIVATIONS, BACKWARD, FORWARD
 from .custom import Activation, custom_part
@@ -44,7 +44,7 @@ def dropout_rates(settings, n_hidden):
 
 def initial_weights(settings, layout, dtype, random_state):
     """Return a flat vector of weights as training begins with them."""
-    flat = np.zeros(layout.size, dtype)
+    flat = aligned_zeros(layout.size, dtype)
     parts = views(flat, layout)
     activations = activations_of(settings, len(layout.widths))  # the output layer is drawn like the last hidden one
     initialize = INITIALIZERS[settings.initializer].initialize
@@ -65,8 +65,8 @@ class _Places:
 
     def take(self, size):
         """Return the offset of a new place."""
-        self.size += size
-        return self.size - size
+        offset, self.size = self.size, self.size + padded(size)
+        return offset
 
 
 def bind_network(flat, layout, settings, loss, n_rows):
@@ -85,7 +85,7 @@ def bind_network(flat, layout, settings, loss, n_rows):
         out = values.take(a_size) if rate > 0 else normed
         for column, offset in zip(columns.values(), (z, a, x, normed, out), strict=True):
             column.append(offset)
-    deltas = np.concatenate([[0], np.cumsum(n_rows * layout.fan_outs)])
+    deltas = np.concatenate([[0], np.cumsum(padded(n_rows * layout.fan_outs))])
     shapes = [getattr(settings, part.parameter) if part.parameter else 0.0 for part in parts]
     network = Network(
         flat,

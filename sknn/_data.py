@@ -6,6 +6,7 @@ from scipy import sparse
 from ._engine import sparse as sparse_layer
 from ._engine.network import Rows
 from ._jit import address
+from ._layout import aligned_zeros
 
 _CHUNK_BYTES = 4 << 20  # of dense rows at a time: they stay in the processor's caches
 _CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
@@ -87,4 +88,4 @@ class Table:
 
 def _with_room(vector, size):
     """Return the vector if it has so many elements, else a new one."""
-    return vector if vector.size >= size else np.empty(size, vector.dtype)
+    return vector if vector.size >= size else aligned_zeros(size, vector.dtype)

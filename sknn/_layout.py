@@ -4,12 +4,13 @@ Layer after layer, each as its weights (fan_in x fan_out, row-major), its interc
 running variance; every block starts at a multiple of ``ALIGNMENT`` elements, and the padding between blocks stays zero.
 """
 
+import ctypes
 import itertools
 from typing import NamedTuple
 
 import numpy as np
 
-ALIGNMENT = 16
+ALIGNMENT, _LINE = 16, 64  # elements; bytes in a cache line
 COEFS, INTERCEPTS = "coefs_", "intercepts_"
 NORM_PARTS = ("batch_norm_scale_", "batch_norm_shift_", "batch_norm_mean_", "batch_norm_var_")
 
@@ -43,20 +44,28 @@ def make_layout(units, pieces, norm):
     for layer, (fan_in, width, count) in enumerate(zip(units[:-1], units[1:], [*pieces, 1], strict=True)):
         fan_out, is_hidden = width * count, layer < len(pieces)
         norm_width = {"before": fan_out, "after": width}.get(norm, 0) if is_hidden else 0
-        bias_offset = size + _padded(fan_in * fan_out)
-        norm_offset = bias_offset + _padded(fan_out)
+        bias_offset = size + padded(fan_in * fan_out)
+        norm_offset = bias_offset + padded(fan_out)
         rows.append((fan_in, fan_out, width, size, bias_offset, norm_width, norm_offset))
-        size = norm_offset + len(NORM_PARTS) * _padded(norm_width)
+        size = norm_offset + len(NORM_PARTS) * padded(norm_width)
     return Layout(*np.array(rows, dtype=np.int64).T.copy(), size)
 
 
-def _padded(count):
+def padded(count):
+    """Return ``count`` or the next multiple of ``ALIGNMENT``."""
     return -(-count // ALIGNMENT) * ALIGNMENT
+
+
+def aligned_zeros(size, dtype):
+    """Return a vector of zeros that begins where a cache line does, so that no vector register is filled from two."""
+    memory = bytearray(size * np.dtype(dtype).itemsize + _LINE - 1)  # no array: views would have that as base instead of the vector
+    offset = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _LINE
+    return np.ndarray(size, dtype, memory, offset)
 
 
 def norm_part_offsets(layout, part):
     """Return the offsets of batch norm's part number ``part`` of ``NORM_PARTS``."""
-    return layout.norm_offsets + part * _padded(layout.norm_widths)
+    return layout.norm_offsets + part * padded(layout.norm_widths)
 
 
 def views(flat, layout):
@@ -85,7 +94,7 @@ def flat_vector(owner, layout, dtype):
         )
         if all(same):
             return base
-    flat = np.zeros(layout.size, dtype=dtype)
+    flat = aligned_zeros(layout.size, dtype)
     for name, targets in views(flat, layout).items():
         values = [np.asarray(value) for value in getattr(owner, name)]
         if len(values) != len(targets):

@@ -8,7 +8,7 @@ from ._engine import backward, forward, steps
 from ._engine.dense import most_blocks
 from ._engine.network import Batch, Passes, Scratch, Work
 from ._jit import address_for
-from ._layout import views
+from ._layout import aligned_zeros, padded, views
 from ._team import Crew, team_of_one
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
@@ -40,22 +40,22 @@ class Session:
         if n_rows > self._capacity:
             self._capacity, self._bound = n_rows, {}
             self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
-            widest = n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max()))
+            widest = padded(n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max())))
             self._n_row_totals, block_counts = 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
             total_offsets = self._n_row_totals + np.cumsum(block_counts) - block_counts
             self._scratch = Scratch(
-                np.empty(n_values, self.dtype),
-                np.empty(n_deltas, self.dtype),
+                aligned_zeros(n_values, self.dtype),
+                aligned_zeros(n_deltas, self.dtype),
                 delta_offsets,
                 np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
-                np.empty(4 * widest, self.dtype),
+                aligned_zeros(4 * widest, self.dtype),
                 np.ones(1, self.dtype),
                 self._gradient,
                 np.zeros(self._n_row_totals + block_counts.sum()),
                 total_offsets,
             )
         if with_gradient and self._gradient.size == 0:
-            self._gradient = np.zeros(self.flat.size, self.dtype)
+            self._gradient = aligned_zeros(self.flat.size, self.dtype)
             self._scratch = self._scratch._replace(gradient=self._gradient)
         return self._network, self._scratch
 

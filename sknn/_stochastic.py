@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._batches import Batches
+from ._layout import aligned_zeros
 from ._shuffle import Shuffler
 from ._training import Training
 from .optimizers import OPTIMIZERS
@@ -18,7 +19,7 @@ class OptimizerState:
 
     def __init__(self, solver, size, dtype, learning_rate, seed):
         self.solver = solver
-        self.states = [np.zeros(size, dtype) for _ in range(self.part.n_states)]
+        self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
         self.epoch, self.step_in_epoch, self.steps_per_epoch = 0, 0, 1
         self.learning_rate = float(learning_rate)

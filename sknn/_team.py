@@ -5,6 +5,7 @@ whatever nobody else claims. So a helper that does not start, comes late or is p
 """
 
 import contextlib
+import functools
 import os
 import threading
 import time
@@ -20,9 +21,10 @@ from ._jit import INTERPRETED, MOST_THREADS
 from ._native import current_core
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
-_DOUBTFUL_OPERATIONS = 16_000_000
+_DOUBTFUL_OPERATIONS = 100_000_000
 _DISTURBED = 1.4  # times the best pace so far: others want the cores
 _PATIENCE = 16  # chunks between two looks at whether the other size of the team would be faster
+_TRUST = 64  # chunks that a team goes on without a look where nothing has become slower
 
 
 class Threads:
@@ -84,29 +86,41 @@ if hasattr(os, "register_at_fork"):
 class Pace:
     """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
 
-    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores, and once
-    in long fits if it is doubtful whether steps are large enough to share.
+    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores, and, if it is
+    doubtful whether steps are large enough to share, soon and then now and again: cores may be far from each other.
     """
 
     def __init__(self, most, *, is_doubtful=False):
-        self.most, self.size = most, most
-        self._first_look = _PATIENCE if is_doubtful else np.inf
-        self._recent, self._best, self._most_rows = {1: np.inf, most: np.inf}, np.inf, 0
-        self._n_slow, self._wait, self._is_trial = 0, 2, False
+        self.most, self._usual, self._is_doubtful = most, most, is_doubtful
+        self._n_until_look, self._n_until_doubt = 2, 2
+        self.begin()
 
-    def measured(self, size, seconds, n_rows):
+    def begin(self):
+        """Go on with another fit, whose rows may take another time."""
+        self.size, self._is_trial, self._n_slow = self._usual, False, 0
+        self._recent, self._best, self._most_rows = {1: np.inf, self.most: np.inf}, np.inf, 0
+
+    def measured(self, seconds, n_rows):
         """Take note of how long a chunk took and choose the size for the next one; short chunks tell nothing."""
         if 2 * n_rows < self._most_rows:
             return
-        self._most_rows, self._recent[size] = max(n_rows, self._most_rows), seconds / n_rows
-        self._wait, self._first_look = self._wait - 1, self._first_look - 1
+        size, self._most_rows = self.size, max(n_rows, self._most_rows)
+        self._recent[size] = seconds / n_rows
+        self._n_until_look, self._n_until_doubt = self._n_until_look - 1, self._n_until_doubt - 1
         if size == self.most:
             self._best = min(self._best, self._recent[size])
             self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
         if self._is_trial:
-            self.size, self._is_trial, self._wait = min(self._recent, key=self._recent.get), False, _PATIENCE
-        elif self._wait <= 0 and (size == 1 or self._n_slow >= 2 or self._first_look <= 0):
-            self.size, self._is_trial, self._first_look = (self.most if size == 1 else 1), True, np.inf
+            self._usual = self.size = min(self._recent, key=self._recent.get)
+            self._is_trial, self._n_until_look, self._n_until_doubt = False, _PATIENCE, _TRUST
+        elif self._n_until_look <= 0 and (size == 1 or self._n_slow >= 2 or (self._is_doubtful and self._n_until_doubt <= 0)):
+            self.size, self._is_trial = (self.most if size == 1 else 1), True
+
+
+@functools.lru_cache(maxsize=256)
+def pace_of(entry, n_operations, most):
+    """Return what earlier fits have found out about chunks of such steps."""
+    return Pace(most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
 
 
 def team_of_one():
@@ -189,7 +203,8 @@ class Crew:
     def __init__(self, entry, n_operations, n_layers):
         self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
         self._most = min(usable_cores(), n_operations // _OPERATIONS) if n_operations >= 2 * _OPERATIONS else 1
-        self._pace = Pace(self._most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
+        self._pace = pace_of(entry, n_operations, self._most)
+        self._pace.begin()
         self._alone = team_of_one()
 
     def run(self, work, n_steps, n_rows, block_size, *others):
@@ -207,7 +222,8 @@ class Crew:
         team = new_team(size, n_steps * self._n_phases)
         started = time.perf_counter()
         n_done = self._run_together(team, (work._replace(team=team), n_rows, block_size, *others), n_rows)
-        self._pace.measured(size, time.perf_counter() - started, n_rows)
+        if size == self._pace.size:
+            self._pace.measured(time.perf_counter() - started, n_rows)
         return n_done
 
     def _run_together(self, team, arguments, n_rows):

@@ -6,7 +6,7 @@ import pytest
 from reference import DTYPES, coefs_and_intercepts, plain_layout
 
 from sknn import _layout
-from sknn._layout import ALIGNMENT, NORM_PARTS, make_layout, views
+from sknn._layout import ALIGNMENT, NORM_PARTS, aligned_zeros, make_layout, views
 
 
 def flat_vector(coefs, intercepts, layout, dtype):
@@ -134,3 +134,16 @@ def test_batch_norm_and_pieces_have_places_of_their_own(norm, widths):
             np.add(array, 1, out=array)
     assert flat.max() == 1
     assert flat.sum() == sum(array.size for arrays in parts.values() for array in arrays)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [0, 1, 17, 1000, 1_000_000])
+def test_aligned_vectors_begin_with_a_cache_line_and_are_the_base_of_their_views(size, dtype):
+    vector = aligned_zeros(size, dtype)
+    assert vector.shape == (size,)
+    assert vector.dtype == dtype
+    assert vector.flags.c_contiguous
+    assert vector.flags.writeable
+    assert vector.ctypes.data % 64 == 0
+    assert not vector.any()
+    assert vector[:1].reshape(1, -1).base is vector

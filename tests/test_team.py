@@ -49,8 +49,10 @@ def sharing(monkeypatch):
         monkeypatch.setattr(sknn._team, "_DISTURBED", np.inf)  # always the whole team
         monkeypatch.setattr(sknn._team, "_DOUBTFUL_OPERATIONS", 0)
         monkeypatch.setattr(sknn._team, "threads", Threads())
+        sknn._team.pace_of.cache_clear()
 
-    return share
+    yield share
+    sknn._team.pace_of.cache_clear()
 
 
 def fit(data=X, kind=MLPClassifier, **settings):
@@ -291,14 +293,21 @@ def test_limits_of_others_are_kept(variable):
     assert processes.run(cores, **{variable: "1"}).value == 1
 
 
-def test_pace_goes_to_the_faster_size_and_looks_again():
-    pace = Pace(2)
+def sizes_chosen(pace, n_chunks, seconds):
+    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size, i)``."""
     sizes = []
-    for chunk in range(120):
-        disturbed = 20 <= chunk < 80
-        seconds = {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[pace.size]
+    for chunk in range(n_chunks):
         sizes.append(pace.size)
-        pace.measured(pace.size, 100 * seconds, 100)
+        pace.measured(100 * seconds(pace.size, chunk), 100)
+    return sizes
+
+
+def test_pace_goes_to_the_faster_size_and_looks_again():
+    def seconds(size, chunk):
+        disturbed = 20 <= chunk < 80
+        return {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[size]
+
+    sizes = sizes_chosen(Pace(2), 120, seconds)
     assert set(sizes[:20]) == {2}
     assert sizes[20:80].count(2) <= 8
     assert sizes[100:].count(1) <= 2
@@ -308,24 +317,42 @@ def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
     pace = Pace(2)
     for chunk in range(60):
         seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
-        pace.measured(pace.size, seconds, n_rows)
+        pace.measured(seconds, n_rows)
         assert pace.size == 2
 
 
 @pytest.mark.parametrize("faster", [1, 2])
-def test_pace_looks_once_where_it_is_doubtful_what_is_faster(faster):
-    pace, sizes = Pace(2, is_doubtful=True), []
-    for _ in range(30):
-        sizes.append(pace.size)
-        pace.measured(pace.size, 1.0 if pace.size == faster else 1.3, 100)
-    assert sizes == [*[2] * 16, 1, *[faster] * 13]
+def test_pace_looks_now_and_again_where_it_is_doubtful_what_is_faster(faster):
+    sizes = sizes_chosen(Pace(2, is_doubtful=True), 200, lambda size, chunk: 1.0 if size == faster else 1.3)
+    slower = [chunk for chunk, size in enumerate(sizes) if size != faster]
+    assert slower[:3] == ([2, 67, 132] if faster == 2 else [0, 1, 19])
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_pace_is_kept_from_fit_to_fit(faster):
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 4, lambda size, chunk: 1.0 if size == faster else 1.3)
+    for slowness in (3, 1, 5):
+        pace.begin()
+        assert set(sizes_chosen(pace, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit)) == {faster}
+
+
+def test_pace_forgets_a_trial_that_did_not_take_place():
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 2, lambda size, chunk: 1.0)
+    assert pace.size == 1
+    pace.begin()
+    assert sizes_chosen(pace, 20, lambda size, chunk: 3.0 - size).count(1) == 1
 
 
 def test_pace_of_one_thread_has_no_choice():
-    pace = Pace(1)
-    for seconds in (1.0, 5.0, 9.0):
-        pace.measured(1, seconds, 1)
-    assert pace.size == 1
+    assert set(sizes_chosen(Pace(1), 3, lambda size, chunk: 1.0 + 4 * chunk)) == {1}
+
+
+def test_crews_of_like_steps_share_what_they_found_out(sharing):
+    sharing(2)
+    crews = [Crew(sknn._batches.steps.train, n_operations, 3) for n_operations in (4_000_000, 4_000_000, 5_000_000)]
+    assert crews[0]._pace is crews[1]._pace is not crews[2]._pace
 
 
 def test_a_late_thread_finds_nothing_left():
