@@ -63,19 +63,20 @@ _pairs_of_rows, _pairs_of_sums = _make_narrow(pairs_rows=True), _make_narrow(pai
 
 
 @jit(internal=True)
-def _narrow(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    """Compute the first rows of a narrow C, if that may be done two at a time; return how many."""
+def _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n):
+    """Compute the last ``n`` columns of C, which do not fill a register; two rows, or two sums of a row, at a time if they may be."""
+    done = np.int64(0)
     if 2 * n <= lanes_of(c) and a_row == 1:
-        return _pairs_of_rows(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
-    if 2 * n <= lanes_of(c) and a_step == 1 and b_step == n:
-        return _pairs_of_sums(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
-    return 0
+        done = _pairs_of_rows(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
+    elif 2 * n <= lanes_of(c) and a_step == 1 and b_step == n:
+        done = _pairs_of_sums(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
+    if done < m:
+        a, start, c = at(a, done * a_row), at(start, done * start_row), at(c, done * c_row)
+        _rest_strip(m - done, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
 
 
 @jit(internal=True)
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    done = _narrow(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
-    m, a, start, c = m - done, at(a, done * a_row), at(start, done * start_row), at(c, done * c_row)
     lanes = lanes_of(c)
     left, rest = n // lanes, n % lanes
     while left > 0:
@@ -89,7 +90,7 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
         left -= vectors
         b, start, c = at(b, vectors * lanes), at(start, vectors * lanes), at(c, vectors * lanes)
     if rest > 0:
-        _rest_strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
+        _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
 
 
 @jit(internal=True)
