@@ -15,7 +15,7 @@ from peers import PEERS, WORKLOADS, is_installed
 from report import conclude, option_parser, table
 
 BASELINE = "sknn"
-REST = 0.2  # seconds
+REST = 0.05  # seconds
 
 
 def default_blas_threads():

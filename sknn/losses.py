@@ -4,9 +4,9 @@
     link(z, n_outputs, shape, prediction)                          prediction = g(z)
 
 ``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the targets: one class code a row for
-``softmax``, else one number an output; ``shape`` holds the parameters of the loss. ``delta`` may not share memory with ``z``;
-``prediction`` may. Values are summed in float64. Probabilities are never 0, so that their logarithms are finite. To add
-one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
+``softmax``, else one number an output; ``shape`` holds the parameters of the loss. A loss may overwrite ``z``, which shares no memory with
+``delta``, but may with ``prediction``. Values are summed in float64. Probabilities are never 0, so that their logarithms are finite.
+To add one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
 """
 
 import math
@@ -97,13 +97,17 @@ def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
         for j in range(1, n_outputs):
             total += row[j]
         code, share, factor = int(y[i]), one(total) / total, weight[i] * scale
-        first, last = (0, n_outputs) if smoothing > 0 else (code, code + 1)  # without smoothing all other targets are 0
-        for j in range(first, last):
-            p, target = _clipped(row[j] * share), rest + (keep if j == code else 0)
-            value -= weight[i] * target * log(p)
+        z[i] = _clipped(row[code] * share)  # z is not needed any more; logarithms are faster together
+        if smoothing > 0:
+            for j in range(n_outputs):
+                value -= weight[i] * (rest * log(_clipped(row[j] * share)))
         for j in range(n_outputs):
             row[j] = factor * (row[j] * share - rest)
         row[code] -= factor * keep
+    for i in range(weight.size):
+        z[i] = weight[i] * (keep * log(z[i]))
+    for i in range(weight.size):
+        value -= z[i]
     totals[0] += value
 
 

@@ -102,7 +102,7 @@ rows_and_dtypes = pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for 
 def _loss(name, z, y, weight, total=0.0):
     """Return ``(total, delta)``; the penalty's total is left alone."""
     dtype, delta, totals = z.dtype, np.full(z.size, 77, z.dtype), np.array([total, 7.0])
-    runs = [np.ascontiguousarray(array, dtype).ravel() for array in (z, y, weight)]
+    runs = [np.array(array, dtype).ravel() for array in (z, y, weight)]
     with np.errstate(all="ignore"):
         compiled(LOSSES[name].loss, LOSS, dtype)(*runs, z.shape[1], shape_of(name, z.shape[1], dtype), dtype.type(SCALE), delta, totals)
     assert totals[1] == 7
@@ -284,7 +284,7 @@ def test_softmax_adds_up_to_one(name, dtype):
 def test_smoothed_labels_are_mixed_targets(name, n_outputs, smoothing):
     z, y, weight = _case(name, 7, n_outputs, np.float64)
     delta, totals = np.empty(z.size), np.zeros(2)
-    runs = [np.ascontiguousarray(array, np.float64).ravel() for array in (z, y, weight)]
+    runs = [np.array(array, np.float64).ravel() for array in (z, y, weight)]
     compiled(LOSSES[name].loss, LOSS, np.float64)(*runs, n_outputs, np.array([smoothing]), SCALE, delta, totals)
     p = _link(name, z)
     if name == "log_loss":
