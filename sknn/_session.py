@@ -4,7 +4,7 @@ import numpy as np
 
 from . import losses
 from ._binding import bind_network, bind_update, for_prediction, no_update, without_dropout
-from ._engine import backward, forward, steps
+from ._engine import backward, by_rows, forward, steps, weights
 from ._engine.dense import most_blocks
 from ._engine.network import Batch, Passes, Scratch, Work
 from ._jit import address_for
@@ -32,15 +32,18 @@ class Session:
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
         self._alone = team_of_one()
-        self._gradient = np.empty(0, self.dtype)
+        self._gradient = self._partials = np.empty(0, self.dtype)
         self._capacity, self._crews, self._bound = 0, {}, {}
 
-    def prepare(self, n_rows, *, with_gradient):
-        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
+    def prepare(self, n_rows, *, with_gradient, n_partials=0):
+        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes.
+
+        With ``n_partials``, blocks are cut into so many chunks, which have gradients of their own.
+        """
         if n_rows > self._capacity:
             self._capacity, self._bound = n_rows, {}
             self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
-            widest = padded(n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max())))
+            widest = padded(n_rows * self._network.widest)
             self._n_row_totals, block_counts = 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
             total_offsets = self._n_row_totals + np.cumsum(block_counts) - block_counts
             self._scratch = Scratch(
@@ -51,12 +54,16 @@ class Session:
                 aligned_zeros(4 * widest, self.dtype),
                 np.ones(1, self.dtype),
                 self._gradient,
+                self._partials,
                 np.zeros(self._n_row_totals + block_counts.sum()),
                 total_offsets,
             )
         if with_gradient and self._gradient.size == 0:
             self._gradient = aligned_zeros(self.flat.size, self.dtype)
             self._scratch = self._scratch._replace(gradient=self._gradient)
+        if n_partials * self.flat.size > self._partials.size:
+            self._partials = aligned_zeros(n_partials * self.flat.size, self.dtype)
+            self._scratch = self._scratch._replace(partials=self._partials)
         return self._network, self._scratch
 
     @property
@@ -64,14 +71,15 @@ class Session:
         """Size of the memory that passes need."""
         return sum(vector.nbytes for vector in self._scratch)
 
-    def work(self, network, update, scratch, rows, *, with_gradient, clip=False):
+    def work(self, network, update, scratch, rows, *, with_gradient, clip=False, chunk_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will call."""
-        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone)
+        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone, chunk_rows)
         common = self.dtype, work, Batch(0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
+        there, back = (by_rows.there_and_back, by_rows.add_and_move) if chunk_rows else (forward.forward, backward.backward)
         passes = Passes(
-            address_for(forward.forward, *common),
-            address_for(backward.backward, *common) if with_gradient else 0,
-            address_for(backward.penalize_and_move, *common) if clip else 0,
+            address_for(there, *common),
+            address_for(back, *common) if with_gradient else 0,
+            address_for(weights.penalize_and_move, *common) if clip else 0,
         )
         return work._replace(passes=passes)
 

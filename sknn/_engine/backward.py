@@ -1,4 +1,4 @@
-"""The backward pass over a batch, from the last layer to the first.
+"""The backward pass over a batch, layer by layer from the last to the first.
 
 A phase computes the gradient of a layer's inputs in blocks of columns and, in blocks of rows, that of the weights of the layer above, which
 nobody reads any more: each block is used to move its weights while it is in cache. The last phase has the weights of two layers.
@@ -12,7 +12,6 @@ from .._transposes import transpose
 from .dense import (
     COLUMNS,
     ROWS,
-    SPARSE_BLOCKS,
     bias_gradient,
     block_size,
     count_blocks,
@@ -25,6 +24,7 @@ from .dropout import dropout_key
 from .forward import layer_input, part, transposed_deltas, transposes_weights
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
+from .weights import n_weight_blocks, use_gradient, weight_block_size
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
 
@@ -103,116 +103,70 @@ def _input_block_size(work, batch, layer):
 
 
 @jit(internal=True)
-def _input_block(work, batch, layer, block):
-    """Compute dL/dz of a block of units, or of rows, of the layer under ``layer``."""
-    network, scratch, n_rows, zero = work.network, work.scratch, batch.n_rows, np.int64(0)
-    fan_in, fan_out, size = network.fan_ins[layer], network.fan_outs[layer], _input_block_size(work, batch, layer)
-    start, stop = block * size, (block + 1) * size
-    w, dz = part(network.weights, network.weight_offsets[layer], fan_in * fan_out), scratch.deltas[scratch.delta_offsets[layer] :]
-    quarter = scratch.work.size // 4
-    da, moved = scratch.work[2 * quarter :], scratch.work[3 * quarter :]
-    if _inputs_by_rows(work, batch, layer):
-        stop, w_t = min(n_rows, stop), moved[block * fan_in * fan_out :]
-        input_gradient_block(
-            network.product, dz[start * fan_out :], stop - start, fan_out, w, fan_in, zero, fan_in, w_t, da[start * fan_in :]
-        )
-        _unit_gradient(work, batch, layer - 1, start, stop, zero, fan_in, da)
-        return
-    stop = min(fan_in, stop)
+def input_gradient_of_rows(work, batch, layer, first, last, w_t):
+    """Compute dL/dz of all units of the layer under ``layer`` for rows ``first:last``, by way of ``w_t``, the transposed weights."""
+    network, scratch, zero = work.network, work.scratch, np.int64(0)
+    fan_in, fan_out, place = network.fan_ins[layer], network.fan_outs[layer], scratch.work.size // 2 + first * network.widest
+    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
+    dz = scratch.deltas[scratch.delta_offsets[layer] + first * fan_out :]
+    input_gradient_block(network.product, dz, last - first, fan_out, w, fan_in, zero, fan_in, w_t, scratch.work[place:])
+    _unit_gradient(work, batch, layer - 1, first, last, zero, fan_in, scratch.work[place - first * fan_in :])
+
+
+@jit(internal=True)
+def _input_gradient_of_units(work, batch, layer, start, stop, moved):
+    """Compute dL/dz of units ``start:stop`` of the layer under ``layer``, by way of ``moved``, what has to be transposed."""
+    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
+    fan_in, fan_out, da = network.fan_ins[layer], network.fan_outs[layer], scratch.work[scratch.work.size // 2 :]
+    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     if transposes_weights(batch, fan_out):
+        dz = scratch.deltas[scratch.delta_offsets[layer] :]
         input_gradient_block(network.product, dz, n_rows, fan_out, w, fan_in, start, stop, moved[start * fan_out :], da)
     else:
         dz_t = transposed_deltas(work, layer)
         transposed_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, moved[start * n_rows :], da)
-    _unit_gradient(work, batch, layer - 1, zero, n_rows, start, stop, da)
+    _unit_gradient(work, batch, layer - 1, np.int64(0), n_rows, start, stop, da)
+
+
+@jit(internal=True)
+def _input_block(work, batch, layer, block):
+    """Compute dL/dz of a block of units, or of rows, of the layer under ``layer``."""
+    fan_in, size, scratch = work.network.fan_ins[layer], _input_block_size(work, batch, layer), work.scratch
+    start, stop, moved = block * size, (block + 1) * size, scratch.work[scratch.work.size // 4 * 3 :]
+    if _inputs_by_rows(work, batch, layer):
+        w_t = moved[block * fan_in * work.network.fan_outs[layer] :]
+        input_gradient_of_rows(work, batch, layer, start, min(batch.n_rows, stop), w_t)
+    else:
+        _input_gradient_of_units(work, batch, layer, start, min(fan_in, stop), moved)
 
 
 # ---- gradients of weights --------------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def _penalize(work, batch, layer, start, size, block):
-    """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the penalty to the block's total."""
-    network, scratch, update = work.network, work.scratch, work.update
-    offset, share = network.weight_offsets[layer] + start, network.weights.dtype.type(1 / batch.n_rows)
-    w, g = part(network.weights, offset, size), part(scratch.gradient, offset, size)
-    total = part(scratch.totals, scratch.total_offsets[layer] + 2 * block, 2)
-    call(update.penalize, w, update.strengths[0] * share, update.strengths[1] * share, g, total)
-    total[0] += batch.n_rows * total[1]
-    total[1] = 0
-
-
-@jit(internal=True)
-def _move(work, batch, offset, size, share):
-    """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights, decayed and shrunk too."""
-    update, w, g = work.update, part(work.network.weights, offset, size), part(work.scratch.gradient, offset, size)
-    h = part(update.hyperparameters, batch.step * update.n_hyperparameters, update.n_hyperparameters)
-    state_0, state_1 = part(update.state_0, offset, size), part(update.state_1, offset, size)
-    state_2 = part(update.state_2, offset, size)
-    keep = update.decays[batch.step]
-    if share > 0 and keep != 1:
-        for i in range(w.size):
-            w[i] *= keep
-    call(update.step, w, g, state_0, state_1, state_2, h)
-    if share > 0 and update.shrink != 0:
-        call(update.step_sizes, g, state_0, state_1, state_2, h)
-        call(update.shrink, w, g, update.strengths[0] * share)
-
-
-@jit(internal=True)
-def _move_rest(work, batch, layer):
-    """Let the optimizer move a layer's intercepts and the scale and shift of its batch norm."""
-    network, none = work.network, work.network.weights.dtype.type(0)
-    norm_width = network.shift_offsets[layer] - network.norm_offsets[layer]
-    _move(work, batch, network.bias_offsets[layer], network.fan_outs[layer], none)
-    if norm_width > 0:
-        _move(work, batch, network.norm_offsets[layer], 2 * norm_width, none)
-
-
-@jit(inline=True)
-def _weight_block_size(work, batch, layer):
-    fan_in = work.network.fan_ins[layer]
-    if layer == 0 and work.rows.affine != 0:
-        return count_blocks(fan_in, SPARSE_BLOCKS)
-    return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
-
-
-@jit(internal=True)
-def _weight_rows(work, batch, layer, start, stop, block):
-    """Compute rows ``start:stop`` of the gradient of a layer's weights and, if it is to be consumed, use it."""
+def _gradient_block(work, batch, layer, block):
+    """Compute a block of the gradient of a layer's weights or intercepts."""
     network, scratch, rows, n_rows = work.network, work.scratch, work.rows, batch.n_rows
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    offset, size = network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
-    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[offset:]
-    if layer == 0 and rows.affine != 0:
+    fan_in, fan_out, size = network.fan_ins[layer], network.fan_outs[layer], weight_block_size(work, batch, layer)
+    start, stop = block * size, min(fan_in, (block + 1) * size)
+    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[network.weight_offsets[layer] + start * fan_out :]
+    if start >= fan_in:
+        bias_gradient(network.product, scratch.one, dz, n_rows, fan_out, batch.add, scratch.gradient[network.bias_offsets[layer] :])
+    elif layer == 0 and rows.affine != 0:
         call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, batch.first, n_rows, dz, fan_out, start, stop, batch.add, g)
     else:
         weight_gradient_block(network.product, layer_input(work, batch, layer), n_rows, fan_in, dz, fan_out, start, stop, batch.add, g)
-    if batch.consume:
-        _penalize(work, batch, layer, start * fan_out, size, block)
-        _move(work, batch, offset, size, network.weights.dtype.type(1 / n_rows))
 
 
 @jit(internal=True)
-def _weight_block(work, batch, layer, block):
-    """Compute a block of rows of the gradient of a layer's weights; the block behind the last row are intercepts and batch norm."""
-    network, scratch, size = work.network, work.scratch, _weight_block_size(work, batch, layer)
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    if block * size < fan_in:
-        _weight_rows(work, batch, layer, block * size, min(fan_in, (block + 1) * size), block)
-        return
-    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], part(scratch.gradient, network.bias_offsets[layer], fan_out)
-    bias_gradient(network.product, scratch.one, dz, batch.n_rows, fan_out, batch.add, g)
+def _weights(work, batch, layer, block):
+    """Compute a block of a layer's gradient and, if it is to be consumed, use it."""
+    _gradient_block(work, batch, layer, block)
     if batch.consume:
-        _move_rest(work, batch, layer)
+        use_gradient(work, batch, layer, block)
 
 
 # ---- phases ----------------------------------------------------------------------------------------------------------
-
-
-@jit(inline=True)
-def _n_weight_blocks(work, batch, layer):
-    return count_blocks(work.network.fan_ins[layer], _weight_block_size(work, batch, layer)) + 1
 
 
 @jit(inline=True)
@@ -225,14 +179,14 @@ def _n_input_blocks(work, batch, layer):
 def _gradients(work, batch, layer, phase):
     """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the weights of the layer above."""
     above = layer + 1
-    n_own = _n_input_blocks(work, batch, layer) if layer > 0 else _n_weight_blocks(work, batch, layer)
-    n_blocks = n_own + (_n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else 0)
+    n_own = _n_input_blocks(work, batch, layer) if layer > 0 else n_weight_blocks(work, batch, layer)
+    n_blocks = n_own + (n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else 0)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         if block >= n_own:
-            _weight_block(work, batch, above, block - n_own)
+            _weights(work, batch, above, block - n_own)
         elif layer == 0:
-            _weight_block(work, batch, layer, block)
+            _weights(work, batch, layer, block)
         else:
             _input_block(work, batch, layer, block)
         n_computed += 1
@@ -247,36 +201,3 @@ def backward(work, batch):
     phase = batch.step * n_phases(n_layers) + n_layers + 1
     for i in range(n_layers):
         _gradients(work, batch, n_layers - 1 - i, phase + i)
-
-
-@jit(internal=True)
-def _clip(update, gradient):
-    """Scale the gradient down to the norm that it may have."""
-    squares = 0.0
-    for i in range(gradient.size):
-        squares += gradient[i] * gradient[i]
-    norm = np.sqrt(squares)
-    if norm > update.max_norm[0]:
-        factor = gradient.dtype.type(update.max_norm[0] / norm)
-        for i in range(gradient.size):
-            gradient[i] *= factor
-
-
-@jit(internal=True)
-def penalize_and_move(work, batch):
-    """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its step."""
-    network, update, none = work.network, work.update, np.int64(0)
-    phase = (batch.step + 1) * n_phases(network.fan_ins.size) - 2
-    n_computed, n_blocks = np.int64(0), np.int64(1)
-    if claim(work.team, batch.member, phase, n_blocks, np.int64(-1)) == 0:
-        for layer in range(network.fan_ins.size):
-            _penalize(work, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none)
-        if update.max_norm[0] > 0:
-            _clip(update, work.scratch.gradient)
-        if update.step != 0:
-            for layer in range(network.fan_ins.size):
-                size = network.fan_ins[layer] * network.fan_outs[layer]
-                _move(work, batch, network.weight_offsets[layer], size, network.weights.dtype.type(1 / batch.n_rows))
-                _move_rest(work, batch, layer)
-        n_computed = n_blocks
-    finish(work.team, phase, n_computed, n_blocks)

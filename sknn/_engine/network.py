@@ -25,6 +25,7 @@ class Network(NamedTuple):
     x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
     normed_offsets: np.ndarray  # of its results if it follows the activation, else of the activations
     out_offsets: np.ndarray  # of what the next layer reads: one of the above, or those after dropout
+    widest: int  # most values that a row has in a layer
     statistics_offsets: np.ndarray  # of the batch's statistics, halved
     forwards: np.ndarray  # addresses of the hidden layers' activations
     backwards: np.ndarray
@@ -86,6 +87,7 @@ class Scratch(NamedTuple):
     work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da, and transposed blocks on the way to it
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
+    partials: np.ndarray  # gradients of the batch's chunks: see by_rows.py
     totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
     total_offsets: np.ndarray  # of each layer's first block
 
@@ -116,6 +118,7 @@ class Work(NamedTuple):
     scratch: Scratch
     rows: Rows
     team: Team
+    chunk_rows: int  # of the batches, where these are cut into chunks
 
 
 class Batch(NamedTuple):
