@@ -4,7 +4,8 @@ import numpy as np
 
 from ._binding import bind_update, dropout_rates, schedule_update
 from ._engine import steps
-from ._engine.by_rows import rows_of_a_chunk
+from ._engine.by_rows import rows_of_a_shard
+from ._jit import MOST_THREADS
 from ._team import Crew
 
 _OPERATIONS_AT_ONCE, _STEPS_AT_ONCE = 2e8, 1000  # multiplications and steps in several epochs at once: a few milliseconds
@@ -28,9 +29,10 @@ class Batches:
         needs_whole_batches = layout.norm_widths.any() or any(dropout_rates(settings, len(layout.widths) - 1))
         self._in_parts = batch_size > chunk and not needs_whole_batches
         self._chunk = max(batch_size, chunk - chunk % batch_size)
-        self._chunk_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_chunk(layout, batch_size)
+        self._shard_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
-        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths))
+        self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
+        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths), self._n_shards or MOST_THREADS)
         self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
@@ -49,8 +51,7 @@ class Batches:
         """
         if self._in_parts:
             return [self._train_in_parts(order) / len(order) for order in orders]
-        n_partials = -(-self._batch_size // self._chunk_rows) if self._chunk_rows else 0
-        network, scratch = self._session.prepare(self._batch_size, with_gradient=True, n_partials=n_partials)
+        network, scratch = self._session.prepare(self._batch_size, with_gradient=True, n_partials=self._n_shards)
         scratch.totals[:] = 0
         n_rows, rows_together = len(orders[0]), orders[0] if len(orders) == 1 else np.concatenate(orders)
         ends = np.zeros((len(orders), 2))
@@ -60,7 +61,7 @@ class Batches:
             n_steps = -(-epoch_rows // self._batch_size)
             update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
             rows = self._table.rows(which, self._batch_size)
-            settings = {"with_gradient": True, "clip": self._clips, "chunk_rows": self._chunk_rows}
+            settings = {"with_gradient": True, "clip": self._clips, "shard_rows": self._shard_rows}
             work = self._session.work(network, update, scratch, rows, **settings)
             n_done = self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, epoch_rows, ends.reshape(-1))
             if n_done < len(which):

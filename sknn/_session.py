@@ -38,7 +38,7 @@ class Session:
     def prepare(self, n_rows, *, with_gradient, n_partials=0):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes.
 
-        With ``n_partials``, blocks are cut into so many chunks, which have gradients of their own.
+        With ``n_partials``, blocks are cut into so many shards, which have gradients of their own.
         """
         if n_rows > self._capacity:
             self._capacity, self._bound = n_rows, {}
@@ -71,11 +71,11 @@ class Session:
         """Size of the memory that passes need."""
         return sum(vector.nbytes for vector in self._scratch)
 
-    def work(self, network, update, scratch, rows, *, with_gradient, clip=False, chunk_rows=0):
+    def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will call."""
-        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone, chunk_rows)
+        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone, shard_rows)
         common = self.dtype, work, Batch(0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
-        there, back = (by_rows.there_and_back, by_rows.add_and_move) if chunk_rows else (forward.forward, backward.backward)
+        there, back = (by_rows.there_and_back, by_rows.add_and_move) if shard_rows else (forward.forward, backward.backward)
         passes = Passes(
             address_for(there, *common),
             address_for(back, *common) if with_gradient else 0,

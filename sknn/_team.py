@@ -198,11 +198,13 @@ class Crew:
     n_operations : int
         Multiplications of one block of rows.
     n_layers : int
+    most : int, default=MOST_THREADS
+        Threads that find something to do in a block.
     """
 
-    def __init__(self, entry, n_operations, n_layers):
+    def __init__(self, entry, n_operations, n_layers, most=MOST_THREADS):
         self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
-        self._most = min(usable_cores(), n_operations // _OPERATIONS) if n_operations >= 2 * _OPERATIONS else 1
+        self._most = min(usable_cores(), n_operations // _OPERATIONS, most) if n_operations >= 2 * _OPERATIONS else 1
         self._pace = pace_of(entry, n_operations, self._most)
         self._pace.begin()
         self._alone = team_of_one()

@@ -1,4 +1,4 @@
-"""Batches whose rows go through the network chunk by chunk learn what whole batches learn, but for the last bits."""
+"""Batches whose rows go through the network shard by shard learn what whole batches learn, but for the last bits."""
 
 import numpy as np
 import pytest
@@ -29,16 +29,16 @@ CLASSIFIERS = {
 }
 
 
-def fit_in_chunks(monkeypatch, model, *data, least_rows=8, **arguments):
-    """Return the fitted model and the sizes of the chunks that its batches were cut into."""
+def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
+    """Return the fitted model and the sizes of the shards that its batches were cut into."""
     found = []
 
-    def rows_of_a_chunk(layout, n_rows):
-        found.append(by_rows.rows_of_a_chunk(layout, n_rows))
+    def rows_of_a_shard(layout, n_rows):
+        found.append(by_rows.rows_of_a_shard(layout, n_rows))
         return found[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._batches, "rows_of_a_chunk", rows_of_a_chunk)
+        patch.setattr(sknn._batches, "rows_of_a_shard", rows_of_a_shard)
         patch.setattr(by_rows, "_LEAST_OPERATIONS", 0)
         patch.setattr(by_rows, "_OPERATIONS", 1)
         patch.setattr(by_rows, "_LEAST_ROWS", least_rows)
@@ -55,39 +55,39 @@ def assert_learned_alike(model, other):
 
 @pytest.mark.parametrize("settings", CLASSIFIERS.values(), ids=CLASSIFIERS)
 @pytest.mark.parametrize("least_rows", [8, 24])
-def test_classifiers_learn_the_same_in_chunks(settings, least_rows, monkeypatch):
+def test_classifiers_learn_the_same_in_shards(settings, least_rows, monkeypatch):
     settings = {"batch_size": 64, "max_iter": 3, "random_state": 0} | settings
-    model, chunks = fit_in_chunks(monkeypatch, MLPClassifier(**settings), X, CLASSES, least_rows=least_rows)
-    assert chunks == [{8: 8, 24: 32}[least_rows]]
+    model, shards = fit_in_shards(monkeypatch, MLPClassifier(**settings), X, CLASSES, least_rows=least_rows)
+    assert shards == [{8: 8, 24: 32}[least_rows]]
     assert_learned_alike(model, MLPClassifier(**settings).fit(X, CLASSES))
 
 
 @pytest.mark.parametrize("target", [Y, Y[:, 0]], ids=["three outputs", "one output"])
-def test_regressors_learn_the_same_in_chunks(target, monkeypatch):
+def test_regressors_learn_the_same_in_shards(target, monkeypatch):
     settings = {"batch_size": 50, "max_iter": 3, "random_state": 0}
     weight = rng.integers(0, 3, len(X)).astype(float)
-    model, chunks = fit_in_chunks(monkeypatch, MLPRegressor(**settings), X, target, sample_weight=weight)
-    assert chunks == [16]
+    model, shards = fit_in_shards(monkeypatch, MLPRegressor(**settings), X, target, sample_weight=weight)
+    assert shards == [16]
     assert_learned_alike(model, MLPRegressor(**settings).fit(X, target, sample_weight=weight))
 
 
-def test_divergence_in_a_chunk_is_noticed(monkeypatch):
+def test_divergence_in_a_shard_is_noticed(monkeypatch):
     data = np.where(np.arange(len(X))[:, None] == 140, 1e300, X)
     with pytest.raises(ValueError, match="non-finite"):
-        fit_in_chunks(monkeypatch, MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64"), data, Y)
+        fit_in_shards(monkeypatch, MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64"), data, Y)
 
 
 @pytest.mark.parametrize(
     ("units", "n_rows", "norm", "rows"),
     [
-        ((64, 100, 10), 200, None, 104),  # two chunks of whole tiles
-        ((64, 100, 10), 2000, None, 184),
+        ((64, 100, 10), 200, None, 104),  # two shards of whole tiles
+        ((64, 100, 10), 2000, None, 200),
         ((64, 100, 10), 20_000, None, 1256),
         ((64, 100, 10), 200, "before", 0),  # needs whole columns
         ((64, 20, 10), 200, None, 0),  # nothing to share
-        ((64, 512, 512, 10), 200, None, 0),  # the chunks' gradients would outweigh their rows
+        ((64, 512, 512, 10), 200, None, 0),  # the shards' gradients would outweigh their rows
         ((64, 100, 10), 40, None, 0),
     ],
 )
 def test_which_batches_are_cut_depends_on_shapes(units, n_rows, norm, rows):
-    assert by_rows.rows_of_a_chunk(make_layout(units, [1] * (len(units) - 2), norm), n_rows) == rows
+    assert by_rows.rows_of_a_shard(make_layout(units, [1] * (len(units) - 2), norm), n_rows) == rows

@@ -36,8 +36,8 @@ SETTINGS = {
     "clipped": {"max_grad_norm": 0.1},
     "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
     "early stopping": {"early_stopping": True},
-    "chunks of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
-    "chunks of rows, dropout, clipped": {"hidden_layer_sizes": (40, 9), "batch_size": 240, "dropout": 0.3, "max_grad_norm": 0.1},
+    "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
+    "shards of rows, dropout, clipped": {"hidden_layer_sizes": (40, 9), "batch_size": 240, "dropout": 0.3, "max_grad_norm": 0.1},
 }
 
 
