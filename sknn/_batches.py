@@ -51,7 +51,10 @@ class Batches:
         """
         if self._in_parts:
             return [self._train_in_parts(order) / len(order) for order in orders]
-        network, scratch = self._session.prepare(self._batch_size, with_gradient=True, n_partials=self._n_shards)
+        if self._shard_rows:
+            network, scratch = self._session.prepare_shards(self._shard_rows, self._n_shards)
+        else:
+            network, scratch = self._session.prepare(self._batch_size, with_gradient=True)
         scratch.totals[:] = 0
         n_rows, rows_together = len(orders[0]), orders[0] if len(orders) == 1 else np.concatenate(orders)
         ends = np.zeros((len(orders), 2))

@@ -75,8 +75,7 @@ def bind_network(flat, layout, settings, loss, n_rows):
     norm = NORM_PLACES[settings.batch_norm]
     rates = dropout_rates(settings, len(parts))
     values, columns = _Places(), {name: [] for name in ("z", "a", "x", "normed", "out")}
-    widest = int(max(layout.fan_outs.max(), layout.widths.max()))
-    values.take(n_rows * widest)  # for pre-activations that nobody keeps
+    values.take(n_rows * int(layout.fan_outs.max()))  # for pre-activations that nobody keeps
     for part, fan_out, width, rate in zip([*parts, None], layout.fan_outs, layout.widths, [*rates[1:], 0.0], strict=True):
         z_size, a_size = n_rows * int(fan_out), n_rows * int(width)
         a = values.take(a_size)
@@ -93,7 +92,6 @@ def bind_network(flat, layout, settings, loss, n_rows):
         *layout[:5],
         *(norm_part_offsets(layout, part) for part in range(4)),
         *(np.array(column, np.int64) for column in columns.values()),
-        widest,
         np.cumsum(layout.norm_widths) - layout.norm_widths,
         _vector([address(part.forward, FORWARD, dtype) for part in parts], np.int64),
         _vector([address(part.backward, BACKWARD, dtype) for part in parts], np.int64),

@@ -93,3 +93,16 @@ def _by_reference_interpreted(value):
 
 by_reference = _by_reference_interpreted if config.DISABLE_JIT else _by_reference
 """Return a reference to a NamedTuple, for what the calling kernel calls."""
+
+
+@intrinsic
+def _value_of(typing_context, reference):
+    def codegen(context, builder, signature, values):
+        kind = context.get_value_type(reference.target)
+        return _load(builder, builder.bitcast(values[0], kind.as_pointer()), kind)
+
+    return reference.target(reference), codegen
+
+
+value_of = _by_reference_interpreted if config.DISABLE_JIT else _value_of
+"""Return the NamedTuple behind a reference, to make another one of it."""

@@ -32,39 +32,43 @@ class Session:
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
         self._alone = team_of_one()
-        self._gradient = self._partials = np.empty(0, self.dtype)
+        self._gradient, self._of_shards = np.empty(0, self.dtype), None
         self._capacity, self._crews, self._bound = 0, {}, {}
 
-    def prepare(self, n_rows, *, with_gradient, n_partials=0):
-        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes.
-
-        With ``n_partials``, blocks are cut into so many shards, which have gradients of their own.
-        """
+    def prepare(self, n_rows, *, with_gradient):
+        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
         if n_rows > self._capacity:
             self._capacity, self._bound = n_rows, {}
-            self._network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
-            widest = padded(n_rows * self._network.widest)
-            self._n_row_totals, block_counts = 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
-            total_offsets = self._n_row_totals + np.cumsum(block_counts) - block_counts
-            self._scratch = Scratch(
-                aligned_zeros(n_values, self.dtype),
-                aligned_zeros(n_deltas, self.dtype),
-                delta_offsets,
-                np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
-                aligned_zeros(4 * widest, self.dtype),
-                np.ones(1, self.dtype),
-                self._gradient,
-                self._partials,
-                np.zeros(self._n_row_totals + block_counts.sum()),
-                total_offsets,
-            )
+            self._network, self._scratch = self._allocate(n_rows, 1)
         if with_gradient and self._gradient.size == 0:
             self._gradient = aligned_zeros(self.flat.size, self.dtype)
             self._scratch = self._scratch._replace(gradient=self._gradient)
-        if n_partials * self.flat.size > self._partials.size:
-            self._partials = aligned_zeros(n_partials * self.flat.size, self.dtype)
-            self._scratch = self._scratch._replace(partials=self._partials)
         return self._network, self._scratch
+
+    def prepare_shards(self, n_rows, n_shards):
+        """Return the network and scratch memory for batches of so many shards of ``n_rows``, which have gradients of their own."""
+        if self._of_shards is None:
+            self.prepare(1, with_gradient=True)
+            network, scratch = self._allocate(n_rows, n_shards)
+            self._of_shards = network, scratch._replace(partials=aligned_zeros(n_shards * self.flat.size, self.dtype))
+        return self._of_shards
+
+    def _allocate(self, n_rows, n_shards):
+        network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
+        widest = padded(n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max())))
+        n_row_totals, block_counts = n_shards * 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
+        return network, Scratch(
+            aligned_zeros(n_shards * n_values, self.dtype),
+            aligned_zeros(n_shards * n_deltas, self.dtype),
+            delta_offsets,
+            np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
+            aligned_zeros(n_shards * 4 * widest, self.dtype),
+            np.ones(1, self.dtype),
+            self._gradient,
+            np.empty(0, self.dtype),
+            np.zeros(n_row_totals + block_counts.sum()),
+            n_row_totals + np.cumsum(block_counts) - block_counts,
+        )
 
     @property
     def scratch_bytes(self):
@@ -73,13 +77,17 @@ class Session:
 
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will call."""
-        work = Work(Passes(0, 0, 0), network, update, scratch, rows, self._alone, shard_rows)
-        common = self.dtype, work, Batch(0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
-        there, back = (by_rows.there_and_back, by_rows.add_and_move) if shard_rows else (forward.forward, backward.backward)
+        work = Work(Passes(0, 0, 0, 0, 0, 0), network, update, scratch, rows, self._alone, shard_rows)
+        common = self.dtype, work, Batch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
+        there = address_for(forward.forward, *common)
+        back = address_for(backward.backward, *common) if with_gradient else 0
         passes = Passes(
-            address_for(there, *common),
-            address_for(back, *common) if with_gradient else 0,
+            address_for(by_rows.there_and_back, *common) if shard_rows else there,
+            address_for(by_rows.add_and_move, *common) if shard_rows else back,
             address_for(weights.penalize_and_move, *common) if clip else 0,
+            address_for(weights.use_gradient, *common, 0, 0) if with_gradient else 0,
+            there if shard_rows else 0,
+            back if shard_rows else 0,
         )
         return work._replace(passes=passes)
 
@@ -109,7 +117,8 @@ class Session:
     def totals(self):
         """Return the sum of the losses and of the penalties (each times its batch's rows) since they were set to 0."""
         totals = self._scratch.totals
-        return float(totals[: self._n_row_totals].sum()), float(totals[self._n_row_totals :].sum())
+        n_row_totals = self._scratch.total_offsets[0]
+        return float(totals[:n_row_totals].sum()), float(totals[n_row_totals:].sum())
 
     def reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""

@@ -24,7 +24,7 @@ from .dropout import dropout_key
 from .forward import layer_input, part, transposed_deltas, transposes_weights
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
-from .weights import n_weight_blocks, use_gradient, weight_block_size
+from .weights import n_weight_blocks, weight_block_size
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
 
@@ -47,8 +47,8 @@ def _drop_backward(work, batch, layer, first, last, start, stop, da):
     network, rate = work.network, work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
     for i in range(first, last):
-        begin = i * network.widths[layer] + start
-        call(network.drop_in_place, part(da, begin, stop - start), begin, key, rate)
+        begin, position = i * network.widths[layer] + start, (batch.place + i) * network.widths[layer] + start
+        call(network.drop_in_place, part(da, begin, stop - start), position, key, rate)
 
 
 @jit(internal=True)
@@ -103,14 +103,14 @@ def _input_block_size(work, batch, layer):
 
 
 @jit(internal=True)
-def input_gradient_of_rows(work, batch, layer, first, last, w_t):
+def _input_gradient_of_rows(work, batch, layer, first, last, w_t):
     """Compute dL/dz of all units of the layer under ``layer`` for rows ``first:last``, by way of ``w_t``, the transposed weights."""
     network, scratch, zero = work.network, work.scratch, np.int64(0)
-    fan_in, fan_out, place = network.fan_ins[layer], network.fan_outs[layer], scratch.work.size // 2 + first * network.widest
+    fan_in, fan_out, da = network.fan_ins[layer], network.fan_outs[layer], scratch.work[scratch.work.size // 2 :]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     dz = scratch.deltas[scratch.delta_offsets[layer] + first * fan_out :]
-    input_gradient_block(network.product, dz, last - first, fan_out, w, fan_in, zero, fan_in, w_t, scratch.work[place:])
-    _unit_gradient(work, batch, layer - 1, first, last, zero, fan_in, scratch.work[place - first * fan_in :])
+    input_gradient_block(network.product, dz, last - first, fan_out, w, fan_in, zero, fan_in, w_t, da[first * fan_in :])
+    _unit_gradient(work, batch, layer - 1, first, last, zero, fan_in, da)
 
 
 @jit(internal=True)
@@ -135,7 +135,7 @@ def _input_block(work, batch, layer, block):
     start, stop, moved = block * size, (block + 1) * size, scratch.work[scratch.work.size // 4 * 3 :]
     if _inputs_by_rows(work, batch, layer):
         w_t = moved[block * fan_in * work.network.fan_outs[layer] :]
-        input_gradient_of_rows(work, batch, layer, start, min(batch.n_rows, stop), w_t)
+        _input_gradient_of_rows(work, batch, layer, start, min(batch.n_rows, stop), w_t)
     else:
         _input_gradient_of_units(work, batch, layer, start, min(fan_in, stop), moved)
 
@@ -163,7 +163,7 @@ def _weights(work, batch, layer, block):
     """Compute a block of a layer's gradient and, if it is to be consumed, use it."""
     _gradient_block(work, batch, layer, block)
     if batch.consume:
-        use_gradient(work, batch, layer, block)
+        call(work.passes.use_gradient, work, batch, layer, block)
 
 
 # ---- phases ----------------------------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ cut by the shapes alone, so that these sums, too, have the same bits for every s
 import numpy as np
 
 from .._jit import jit
-from .backward import input_gradient_of_rows
-from .dense import bias_gradient, count_blocks, weight_gradient_block
-from .forward import hidden_block, layer_input, output_block, part, read_rows, reads_rows
+from .._native import call
+from .._references import by_reference, value_of
+from .dense import count_blocks
+from .forward import part
+from .network import Batch, Rows, Scratch, Team, Work
 from .team import claim, finish, n_phases
-from .weights import n_weight_blocks, use_gradient, weight_block
+from .weights import n_weight_blocks, weight_block
 
 _LEAST_OPERATIONS = 2_000_000  # multiplications of a step that are worth sharing
 _OPERATIONS = 4_000_000  # of a shard, about
@@ -33,41 +35,45 @@ def _has_room(n_partials, n_values):
     return n_partials < n_values
 
 
-@jit(internal=True)
-def _gradient_of_shard(work, batch, first, last, gradient):
-    """Compute the gradient of all weights over rows ``first:last`` of the batch, whose last deltas are known."""
-    network, scratch, zero, n_rows = work.network, work.scratch, np.int64(0), last - first
-    for i in range(network.fan_ins.size):
-        layer = network.fan_ins.size - 1 - i
-        fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-        g, dz = gradient[network.weight_offsets[layer] :], scratch.deltas[scratch.delta_offsets[layer] + first * fan_out :]
-        if layer > 0:
-            input_gradient_of_rows(work, batch, layer, first, last, g)  # where W' has just the room that it needs
-        a_in = layer_input(work, batch, layer)[first * fan_in :]
-        weight_gradient_block(network.product, a_in, n_rows, fan_in, dz, fan_out, zero, fan_in, zero, g)
-        bias_gradient(network.product, scratch.one, dz, n_rows, fan_out, zero, gradient[network.bias_offsets[layer] :])
+@jit(inline=True)
+def _own(vector, number, n_shards):
+    size = vector.size // n_shards
+    return vector[number * size : (number + 1) * size]
 
 
 @jit(internal=True)
-def _shard(work, batch, first, last, number):
-    """Take rows ``first:last`` of the batch through all layers and back."""
-    network, zero = work.network, np.int64(0)
-    if reads_rows(work, batch):
-        read_rows(work, batch, first, last)
-    for layer in range(network.fan_ins.size - 1):
-        hidden_block(work, batch, layer, first, last, zero, network.widths[layer])
-    output_block(work, batch, first, last, number)
-    _gradient_of_shard(work, batch, first, last, part(work.scratch.partials, number * network.weights.size, network.weights.size))
+def _shard(work, batch, number):
+    """Let one thread take a shard through all layers and back, as a batch with memory of its own."""
+    network, scratch, rows, team = work.network, work.scratch, work.rows, work.team
+    first, n_shards, zero, one = number * work.shard_rows, scratch.partials.size // network.weights.size, np.int64(0), np.int64(1)
+    n_totals = scratch.total_offsets[0] // n_shards
+    its_scratch = Scratch(
+        _own(scratch.values, number, n_shards), _own(scratch.deltas, number, n_shards), scratch.delta_offsets, scratch.statistics,
+        _own(scratch.work, number, n_shards), scratch.one, _own(scratch.partials, number, n_shards), scratch.partials,
+        part(scratch.totals, number * n_totals, n_totals), scratch.total_offsets,
+    )  # fmt: skip
+    its_rows = Rows(
+        rows.dense, rows.order, rows.read[first * network.fan_ins[0] :], rows.data, rows.indices, rows.indptr, rows.y, rows.weight,
+        rows.affine, rows.weight_gradient,
+    )  # fmt: skip
+    alone = Team(one, team.counters, team.arrivals, team.stop)
+    its_work = by_reference(
+        Work(value_of(work.passes), value_of(network), value_of(work.update), its_scratch, its_rows, alone, work.shard_rows)
+    )
+    n_rows = min(work.shard_rows, batch.n_rows - first)
+    its_batch = by_reference(Batch(zero, first, batch.first + first, n_rows, batch.step, batch.scale, batch.is_training, zero, zero))
+    call(work.passes.forward_of_shard, its_work, its_batch)
+    call(work.passes.backward_of_shard, its_work, its_batch)
 
 
 @jit(internal=True)
 def there_and_back(work, batch):
-    """Compute the gradients of all shards of a batch, in training."""
+    """Compute the losses and the gradients of all shards of a batch, in training."""
     n_blocks = count_blocks(batch.n_rows, work.shard_rows)
     phase = batch.step * n_phases(work.network.fan_ins.size)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        _shard(work, batch, block * work.shard_rows, min(batch.n_rows, (block + 1) * work.shard_rows), block)
+        _shard(work, batch, block)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -106,7 +112,7 @@ def add_and_move(work, batch):
         offset, size = weight_block(work, batch, layer, number)
         _add_partials(work, batch, offset, size)
         if batch.consume:
-            use_gradient(work, batch, layer, number)
+            call(work.passes.use_gradient, work, batch, layer, number)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)

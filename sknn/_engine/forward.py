@@ -51,7 +51,7 @@ def transposes_weights(batch, fan_out):
 
 
 @jit(internal=True)
-def read_rows(work, batch, start, stop):
+def _read_rows(work, batch, start, stop):
     """Copy rows ``start:stop`` of the batch out of the data, if they do not stand together there, and drop inputs."""
     network, rows, n_features = work.network, work.rows, work.network.fan_ins[0]
     rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
@@ -63,28 +63,22 @@ def read_rows(work, batch, start, stop):
             for j in range(n_features):
                 row[j] = source[j]
         if rate > 0 and rows.affine == 0:
-            call(network.drop_in_place, row, i * n_features, key, rate)
+            call(network.drop_in_place, row, (batch.place + i) * n_features, key, rate)
         elif rate > 0:
             for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
                 value = part(rows.data, position, 1)
-                call(network.drop_in_place, value, i * n_features + rows.indices[position], key, rate)
-
-
-@jit(inline=True)
-def reads_rows(work, batch):
-    """Tell whether there is something to do before the first layer."""
-    return work.rows.order.size > 0 or (work.network.dropout[0] > 0 and batch.is_training)
+                call(network.drop_in_place, value, (batch.place + i) * n_features + rows.indices[position], key, rate)
 
 
 @jit(internal=True)
 def _inputs(work, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
-    if not reads_rows(work, batch):
+    if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
     n_blocks = count_blocks(batch.n_rows, ROWS)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        read_rows(work, batch, block * ROWS, min(batch.n_rows, (block + 1) * ROWS))
+        _read_rows(work, batch, block * ROWS, min(batch.n_rows, (block + 1) * ROWS))
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -133,19 +127,18 @@ def _drop(work, batch, layer, first, last, start, stop):
     network, values, rate = work.network, work.scratch.values, work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
     for i in range(first, last):
-        begin = i * network.widths[layer] + start
+        begin, position = i * network.widths[layer] + start, (batch.place + i) * network.widths[layer] + start
         source = part(values, network.normed_offsets[layer] + begin, stop - start)
-        call(network.drop, source, begin, key, rate, part(values, network.out_offsets[layer] + begin, stop - start))
+        call(network.drop, source, position, key, rate, part(values, network.out_offsets[layer] + begin, stop - start))
 
 
 @jit(internal=True)
-def hidden_block(work, batch, layer, first, last, start, stop):
+def _hidden_block(work, batch, layer, first, last, start, stop):
     """Compute the outputs of units ``start:stop`` of a hidden layer for rows ``first:last`` of the batch."""
     network, values, n_rows = work.network, work.scratch.values, last - first
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
-    z_row = fan_out if network.z_offsets[layer] > 0 else network.widest  # the place that all layers share is cut in rows
-    z, a = values[network.z_offsets[layer] + first * z_row :], values[network.a_offsets[layer] + first * width :]
+    z, a = values[network.z_offsets[layer] + first * fan_out :], values[network.a_offsets[layer] + first * width :]
     _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
         _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
@@ -177,9 +170,9 @@ def _hidden(work, batch, layer, phase):
     while block < n_blocks:
         start, stop = block * size, (block + 1) * size
         if by_rows:
-            hidden_block(work, batch, layer, start, min(n_rows, stop), zero, width)
+            _hidden_block(work, batch, layer, start, min(n_rows, stop), zero, width)
         else:
-            hidden_block(work, batch, layer, zero, n_rows, start, min(width, stop))
+            _hidden_block(work, batch, layer, zero, n_rows, start, min(width, stop))
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -214,26 +207,19 @@ def losses(work, batch, start, stop, block):
 
 
 @jit(internal=True)
-def output_block(work, batch, start, stop, block):
-    """Compute the output layer for rows ``start:stop`` and, in training, the losses; one that is not finite stops the team."""
-    network, last = work.network, work.network.fan_ins.size - 1
-    n_outputs = network.fan_outs[last]
-    z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
-    _affine(work, batch, last, start, stop - start, np.int64(0), n_outputs, z)
-    if batch.is_training and not losses(work, batch, start, stop, block):
-        work.team.stop[0] = 1
-
-
-@jit(internal=True)
 def _outputs(work, batch, phase):
-    """Compute the output layer in blocks of rows."""
+    """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
     network, last = work.network, work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]
     size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, ROWS)
     n_blocks = count_blocks(batch.n_rows, size)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        output_block(work, batch, block * size, min(batch.n_rows, (block + 1) * size), block)
+        start, stop = block * size, min(batch.n_rows, (block + 1) * size)
+        z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
+        _affine(work, batch, last, start, stop - start, np.int64(0), n_outputs, z)
+        if batch.is_training and not losses(work, batch, start, stop, block):
+            work.team.stop[0] = 1
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)

@@ -25,7 +25,6 @@ class Network(NamedTuple):
     x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
     normed_offsets: np.ndarray  # of its results if it follows the activation, else of the activations
     out_offsets: np.ndarray  # of what the next layer reads: one of the above, or those after dropout
-    widest: int  # most values that a row has in a layer
     statistics_offsets: np.ndarray  # of the batch's statistics, halved
     forwards: np.ndarray  # addresses of the hidden layers' activations
     backwards: np.ndarray
@@ -102,11 +101,14 @@ class Team(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """Addresses of the engine's own passes, each compiled once for all entry points, and only if it is used."""
+    """Addresses of the engine's own passes, each compiled once for all that call it, and only if it is used."""
 
     forward: int
     backward: int
     clip_and_move: int
+    use_gradient: int
+    forward_of_shard: int  # 0, as is the next one, unless the batch is cut into shards
+    backward_of_shard: int
 
 
 class Work(NamedTuple):
@@ -125,6 +127,7 @@ class Batch(NamedTuple):
     """The rows that go through the network together and what is done with them; passed on by reference."""
 
     member: int  # number of the thread in its team
+    place: int  # row of the whole batch that the first one is
     first: int  # row of the chunk
     n_rows: int
     step: int  # number of the batch in the chunk

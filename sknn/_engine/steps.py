@@ -45,7 +45,7 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
     while first < n_rows:
         epoch = first // epoch_rows
         size = min(batch_size, (epoch + 1) * epoch_rows - first)
-        batch = by_reference(Batch(member, first, size, step, real.type(1 / size), yes, fused, no))
+        batch = by_reference(Batch(member, no, first, size, step, real.type(1 / size), yes, fused, no))
         call(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
@@ -67,7 +67,7 @@ def accumulate(work, n_rows, block_size, scale):
     member, step, first, yes, no = join(work.team), np.int64(0), np.int64(0), np.int64(1), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Batch(member, first, size, step, scale[0], yes, no, yes))
+        batch = by_reference(Batch(member, no, first, size, step, scale[0], yes, no, yes))
         call(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
@@ -83,7 +83,7 @@ def apply(work, n_rows):
     """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take its step."""
     control, work = flush_denormals(), by_reference(work)
     no, one = np.int64(0), work.scratch.values.dtype.type(1)
-    call(work.passes.clip_and_move, work, by_reference(Batch(join(work.team), no, n_rows, no, one, no, no, no)))
+    call(work.passes.clip_and_move, work, by_reference(Batch(join(work.team), no, no, n_rows, no, one, no, no, no)))
     restore_denormals(control)
 
 
@@ -102,7 +102,7 @@ def evaluate(work, n_rows, block_size, layer, outputs):
     member, step, first, no = join(work.team), np.int64(0), np.int64(0), np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Batch(member, first, size, step, work.scratch.values.dtype.type(1), no, no, no))
+        batch = by_reference(Batch(member, no, first, size, step, work.scratch.values.dtype.type(1), no, no, no))
         call(work.passes.forward, work, batch)
         phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
         n_computed, n_blocks = np.int64(0), np.int64(1)
