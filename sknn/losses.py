@@ -17,6 +17,7 @@ import numpy as np
 
 from ._jit import jit
 from ._math import epsilon, exp, log, logistic, one, smallest, softplus, tanh
+from ._native import at
 
 LOSS = "run run run int run scalar run totals"
 LINK = "run int run run"
@@ -62,11 +63,11 @@ def _logistic_link(z, n_outputs, shape, prediction):
 def _exp_of_gaps(z, n_outputs, gaps):
     # exp(z - max z) of every row: the loop over exponentials runs over all rows at once, since rows are often short.
     for start in range(0, z.size, n_outputs):
-        row = z[start : start + n_outputs]
+        row = at(z, start)
         top = row[0]
         for j in range(1, n_outputs):
             top = max(top, row[j])
-        out = gaps[start : start + n_outputs]
+        out = at(gaps, start)
         for j in range(n_outputs):
             out[j] = row[j] - top
     for i in range(z.size):
@@ -92,7 +93,7 @@ def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     value, smoothing = 0.0, shape[0]
     rest, keep = smoothing / shape.dtype.type(n_outputs), one(smoothing) - smoothing
     for i in range(weight.size):
-        row = delta[i * n_outputs : (i + 1) * n_outputs]
+        row = at(delta, i * n_outputs)
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]

@@ -86,14 +86,14 @@ def _unit_gradient(work, batch, layer, first, last, start, stop, da):
         transpose(delta[first * fan_out + begin :], n_rows, count, fan_out, target, batch.n_rows)
 
 
-@jit(inline=True)
+@jit(internal=True)
 def _inputs_by_rows(work, batch, layer):
     """Tell whether blocks are rows; each of them needs W', for which there is room if that is low."""
     fan_in, fan_out = work.network.fan_ins[layer], work.network.fan_outs[layer]
     return work.network.norm == NO_NORM and 2 * fan_out <= ROWS <= batch.n_rows and shares_rows(batch.n_rows, fan_in, fan_out)
 
 
-@jit(inline=True)
+@jit(internal=True)
 def _input_block_size(work, batch, layer):
     fan_in, n_rows = work.network.fan_ins[layer], batch.n_rows
     n_operations = n_rows * fan_in * work.network.fan_outs[layer]
@@ -169,7 +169,7 @@ def _weights(work, batch, layer, block):
 # ---- phases ----------------------------------------------------------------------------------------------------------
 
 
-@jit(inline=True)
+@jit(internal=True)
 def _n_input_blocks(work, batch, layer):
     whole = batch.n_rows if _inputs_by_rows(work, batch, layer) else work.network.fan_ins[layer]
     return count_blocks(whole, _input_block_size(work, batch, layer))

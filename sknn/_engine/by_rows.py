@@ -83,14 +83,10 @@ def there_and_back(work, batch):
 def _add_partials(work, batch, offset, size):
     """Add up the shards' gradients of some weights."""
     partials, n_weights, g = work.scratch.partials, work.network.weights.size, part(work.scratch.gradient, offset, size)
-    one, two = part(partials, offset, size), part(partials, n_weights + offset, size)
-    if batch.n_rows <= work.shard_rows:
-        for i in range(size):
-            g[i] = one[i]
-        return
+    first = part(partials, offset, size)
     for i in range(size):
-        g[i] = one[i] + two[i]
-    for shard in range(2, count_blocks(batch.n_rows, work.shard_rows)):
+        g[i] = first[i]
+    for shard in range(1, count_blocks(batch.n_rows, work.shard_rows)):
         other = part(partials, shard * n_weights + offset, size)
         for i in range(size):
             g[i] += other[i]

@@ -9,7 +9,7 @@ from .forward import part
 from .team import claim, finish, n_phases
 
 
-@jit(inline=True)
+@jit(internal=True)
 def weight_block_size(work, batch, layer):
     """Return how many rows of a layer's weights make a block."""
     fan_in = work.network.fan_ins[layer]
@@ -18,13 +18,13 @@ def weight_block_size(work, batch, layer):
     return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
 
 
-@jit(inline=True)
+@jit(internal=True)
 def n_weight_blocks(work, batch, layer):
     """Return the number of blocks of a layer's gradient: of rows of its weights, and a last one of intercepts and batch norm."""
     return count_blocks(work.network.fan_ins[layer], weight_block_size(work, batch, layer)) + 1
 
 
-@jit(inline=True)
+@jit(internal=True)
 def weight_block(work, batch, layer, block):
     """Return the place of a block in the vector of weights and its size, without batch norm."""
     network, size = work.network, weight_block_size(work, batch, layer)
