@@ -70,7 +70,10 @@ def _at_interpreted(vector, offset):
 
 
 at = _at_interpreted if _jit.INTERPRETED else _at
-"""Return the place of a vector's element ``offset``, or the place so many elements behind another one."""
+"""Return the place of a vector's element ``offset``, or the place so many elements behind another one.
+
+Kernels may hand places on and read there, but not write: Numba may take that for dead code.
+"""
 
 
 # ---- random numbers --------------------------------------------------------------------------------------------------

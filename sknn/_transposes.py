@@ -42,11 +42,11 @@ def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_r
                 for i in range(first, min(first + 2 * _SIDE, whole_rows), _SIDE):
                     _transpose_square(at(matrix, i * row + j), row, at(transposed, j * transposed_row + i), transposed_row)
     for j in range(whole_columns, n_columns):
-        source, target = at(matrix, j), at(transposed, j * transposed_row)
-        for i in range(n_rows):
+        source, target = at(matrix, j), transposed[j * transposed_row : j * transposed_row + n_rows]
+        for i in range(target.size):
             target[i] = source[i * row]
     for i in range(whole_rows, n_rows):
-        source, target = at(matrix, i * row), at(transposed, i)
+        source, target = at(matrix, i * row), transposed[i:]
         for j in range(whole_columns):
             target[j * transposed_row] = source[j]
 

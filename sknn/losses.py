@@ -67,7 +67,7 @@ def _exp_of_gaps(z, n_outputs, gaps):
         top = row[0]
         for j in range(1, n_outputs):
             top = max(top, row[j])
-        out = at(gaps, start)
+        out = gaps[start : start + n_outputs]
         for j in range(n_outputs):
             out[j] = row[j] - top
     for i in range(z.size):
@@ -93,7 +93,7 @@ def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     value, smoothing = 0.0, shape[0]
     rest, keep = smoothing / shape.dtype.type(n_outputs), one(smoothing) - smoothing
     for i in range(weight.size):
-        row = at(delta, i * n_outputs)
+        row = delta[i * n_outputs : (i + 1) * n_outputs]
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
