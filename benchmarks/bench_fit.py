@@ -1,8 +1,8 @@
 """How long does one training step take, beside the peers?
 
-Every round measures each contestant once, in turn, so that whatever else the machine does hits all alike; a contestant's time is that
-of its best round. A measurement is one whole training, divided by its number of steps, after a short rest: the threads of some libraries
-keep a core busy for a while after their work, which would be the next contestant's loss. Before the rounds, each trains on two batches
+Every round measures each contestant once, in turn, on every workload, so that whatever else the machine does hits all alike; a
+contestant's time is that of its best round. A measurement is one whole training, divided by its number of steps. It begins after a short
+rest, since the threads of some libraries keep a core busy for a while after their work. Before the rounds, each trains on two batches
 once, where compilers compile; that is reported apart. scikit-learn runs once for each number of BLAS threads asked for, and its best
 counts. The losses after training are printed because equal work should end at about equal losses.
 """
@@ -43,18 +43,24 @@ def timed(peer, threads, *arguments):
         return time.perf_counter() - started, float(loss)
 
 
-def measure(workload, entrants, rounds):
-    """Return ``{label: {"first call": seconds, "steps": [microseconds a step in every round], "loss": last loss}}``."""
-    X, y = workload.load()
-    n_first, n_steps = 2 * workload.batch_size, workload.n_steps(len(X))
+def measure(workloads, entrants, rounds):
+    """Return ``{workload: {label: {"first call": seconds, "steps": [microseconds a step in every round], "loss": last loss}}}``."""
+    data = {name: WORKLOADS[name].load() for name in workloads}
     results = {}
-    for label, (name, threads) in entrants.items():
-        seconds, _ = timed(PEERS[name], threads, workload, X[:n_first], y[:n_first], 1)
-        results[label] = {"first call": seconds, "steps": []}
-    for _ in range(rounds):
-        for label, (name, threads) in entrants.items():
-            seconds, results[label]["loss"] = timed(PEERS[name], threads, workload, X, y, workload.epochs)
-            results[label]["steps"].append(1e6 * seconds / n_steps)
+    for name, (X, y) in data.items():
+        workload, results[name] = WORKLOADS[name], {}
+        for label, (peer, threads) in entrants.items():
+            n_rows = 2 * workload.batch_size
+            seconds, _ = timed(PEERS[peer], threads, workload, X[:n_rows], y[:n_rows], 1)
+            results[name][label] = {"first call": seconds, "steps": []}
+    for number in range(1, rounds + 1):
+        print(f"round {number} ...", flush=True)
+        for name, (X, y) in data.items():
+            workload, n_steps = WORKLOADS[name], WORKLOADS[name].n_steps(len(X))
+            for label, (peer, threads) in entrants.items():
+                result = results[name][label]
+                seconds, result["loss"] = timed(PEERS[peer], threads, workload, X, y, workload.epochs)
+                result["steps"].append(1e6 * seconds / n_steps)
     return results
 
 
@@ -81,10 +87,7 @@ def main():
     parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
     options = parser.parse_args()
     entrants = contestants(options.peers, options.blas_threads)
-    results = {}
-    for name in options.workloads:
-        print(f"{name} ...", flush=True)
-        results[name] = measure(WORKLOADS[name], entrants, options.rounds)
+    results = measure(options.workloads, entrants, options.rounds)
     conclude(options, "fit", results, tables(results, entrants))
 
 

@@ -1,11 +1,12 @@
 """Epochs of optimizer steps, one a batch, with all that stays the same from epoch to epoch bound once."""
 
+import sys
+
 import numpy as np
 
 from ._binding import bind_update, dropout_rates, schedule_update
 from ._engine import steps
 from ._engine.by_rows import rows_of_a_shard
-from ._jit import MOST_THREADS
 from ._team import Crew
 
 _OPERATIONS_AT_ONCE, _STEPS_AT_ONCE = 2e8, 1000  # multiplications and steps in several epochs at once: a few milliseconds
@@ -32,7 +33,7 @@ class Batches:
         self._shard_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths), self._n_shards or MOST_THREADS)
+        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths), self._n_shards or sys.maxsize)
         self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):

@@ -7,6 +7,7 @@ whatever nobody else claims. So a helper that does not start, comes late or is p
 import contextlib
 import functools
 import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -198,11 +199,11 @@ class Crew:
     n_operations : int
         Multiplications of one block of rows.
     n_layers : int
-    most : int, default=MOST_THREADS
-        Threads that find something to do in a block.
+    most : int, default=sys.maxsize
+        Threads that find something to do in a block of rows.
     """
 
-    def __init__(self, entry, n_operations, n_layers, most=MOST_THREADS):
+    def __init__(self, entry, n_operations, n_layers, most=sys.maxsize):
         self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
         self._most = min(usable_cores(), n_operations // _OPERATIONS, most) if n_operations >= 2 * _OPERATIONS else 1
         self._pace = pace_of(entry, n_operations, self._most)

@@ -62,3 +62,4 @@ def warmup(dtypes=("float32", "float64")):
             warnings.simplefilter("ignore", ConvergenceWarning)
             for settings in ({"input_dropout": 0.1, "max_grad_norm": 1.0}, {"solver": "lbfgs"}):
                 MLPClassifier((2,), max_iter=1, random_state=0, **settings).fit(X, y).predict(X)
+            MLPClassifier((600,), max_iter=1, random_state=0).fit(np.tile(X, (50, 1)), np.tile(y, 50))  # in shards
