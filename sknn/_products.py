@@ -1,8 +1,8 @@
 """Matrix products from register tiles.
 
 An element of C is one chain of fused multiply-adds in the order of the inner dimension, whatever tile it falls into: results have the same
-bits however C is cut into blocks, shared among threads or batched. Only where all of B is no wider than half a register, and
-A is not transposed, are there two chains, whose sums are added: B's width alone decides that.
+bits however C is cut into blocks, shared among threads or batched. Only where B is stored with no more columns than half a register has
+lanes, and A is not transposed, are there two chains, whose sums are added.
 
 Against OpenBLAS this is worth a factor of 1.3 to 4 on the small and flat matrices of multi-layer perceptrons.
 """

@@ -32,7 +32,7 @@ class Session:
         self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
         self._loss = losses.LOSSES[loss]
         self._alone = team_of_one()
-        self._gradient, self._of_shards = np.empty(0, self.dtype), None
+        self._gradient, self._of_shards = np.empty(0, self.dtype), {}
         self._capacity, self._crews, self._bound = 0, {}, {}
 
     def prepare(self, n_rows, *, with_gradient):
@@ -47,11 +47,12 @@ class Session:
 
     def prepare_shards(self, n_rows, n_shards):
         """Return the network and scratch memory for batches of so many shards of ``n_rows``, which have gradients of their own."""
-        if self._of_shards is None:
+        if (n_rows, n_shards) not in self._of_shards:
             self.prepare(1, with_gradient=True)
             network, scratch = self._allocate(n_rows, n_shards)
-            self._of_shards = network, scratch._replace(partials=aligned_zeros(n_shards * self.flat.size, self.dtype))
-        return self._of_shards
+            partials = aligned_zeros(n_shards * self.flat.size, self.dtype)
+            self._of_shards[n_rows, n_shards] = network, scratch._replace(partials=partials)
+        return self._of_shards[n_rows, n_shards]
 
     def _allocate(self, n_rows, n_shards):
         network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)

@@ -41,14 +41,14 @@ class Shuffler:
     """
 
     def __init__(self, random_state):
-        self._random_state, self._lock = random_state, random_state._bit_generator.lock
-        bit_generator = _pointer_of(random_state._bit_generator.capsule, b"BitGenerator")
-        self._state, _, self._next_uint32 = (ctypes.c_int64 * len(_FIELDS)).from_address(bit_generator)
+        self._random_state, self._bit_generator = random_state, random_state._bit_generator  # kept, as the addresses are its own
+        fields = _pointer_of(self._bit_generator.capsule, b"BitGenerator")
+        self._state, _, self._next_uint32 = (ctypes.c_ssize_t * len(_FIELDS)).from_address(fields)
 
     def shuffle(self, order):
         """Shuffle one vector."""
         if INTERPRETED or order.size >= _MOST:
             self._random_state.shuffle(order)
             return
-        with self._lock:
+        with self._bit_generator.lock:
             _shuffle(self._next_uint32, self._state, order)

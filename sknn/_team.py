@@ -46,14 +46,15 @@ class Threads:
             with self._lock:
                 self.n_fits -= 1
 
-    def start(self, function, *arguments):
-        """Let a thread call ``function``, if one can be had."""
+    def start(self, n_helpers, function, *arguments):
+        """Let so many threads call ``function``, or as many as can be had."""
         with self._lock:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), "sknn", self._register)
             self._leave_this_core()
         with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is on its way out
-            self._pool.submit(function, *arguments)
+            for _ in range(n_helpers):
+                self._pool.submit(function, *arguments)
 
     def _register(self):
         self._cores_of[threading.get_native_id()] = None
@@ -66,11 +67,11 @@ class Threads:
         """
         if current_core is None:
             return
-        cores = os.sched_getaffinity(0) - {current_core()}
-        for helper, its_cores in list(self._cores_of.items()):
-            if cores and cores != its_cores:
-                self._cores_of[helper] = cores
-                with contextlib.suppress(OSError):  # the system may refuse: then it decides alone, as before
+        with contextlib.suppress(OSError):  # the system may refuse: then it decides alone
+            cores = os.sched_getaffinity(0) - {current_core()}
+            for helper, its_cores in list(self._cores_of.items()):
+                if cores and cores != its_cores:
+                    self._cores_of[helper] = cores
                     os.sched_setaffinity(helper, cores)
 
 
@@ -98,14 +99,16 @@ class Pace:
 
     def begin(self):
         """Go on with another fit, whose rows may take another time."""
+        if self._n_until_look < -_PATIENCE:  # fits too short for a look
+            self._usual, self._n_until_look = self.most, _PATIENCE
         self.size, self._is_trial, self._n_slow = self._usual, False, 0
         self._recent, self._best, self._most_rows = {1: np.inf, self.most: np.inf}, np.inf, 0
 
-    def measured(self, seconds, n_rows):
-        """Take note of how long a chunk took and choose the size for the next one; short chunks tell nothing."""
-        if 2 * n_rows < self._most_rows:
+    def measured(self, size, seconds, n_rows):
+        """Take note of how long a chunk took and choose the size for the next one; short chunks and other sizes tell nothing."""
+        if size != self.size or 2 * n_rows < self._most_rows:
             return
-        size, self._most_rows = self.size, max(n_rows, self._most_rows)
+        self._most_rows = max(n_rows, self._most_rows)
         self._recent[size] = seconds / n_rows
         self._n_until_look, self._n_until_doubt = self._n_until_look - 1, self._n_until_doubt - 1
         if size == self.most:
@@ -225,15 +228,13 @@ class Crew:
         team = new_team(size, n_steps * self._n_phases)
         started = time.perf_counter()
         n_done = self._run_together(team, (work._replace(team=team), n_rows, block_size, *others), n_rows)
-        if size == self._pace.size:
-            self._pace.measured(time.perf_counter() - started, n_rows)
+        self._pace.measured(size, time.perf_counter() - started, n_rows)
         return n_done
 
     def _run_together(self, team, arguments, n_rows):
         door, n_done = Door(team), 0
         try:
-            for _ in range(team.size - 1):
-                threads.start(door.help, self._entry, arguments)
+            threads.start(team.size - 1, door.help, self._entry, arguments)
             n_done = _called(self._entry, arguments)
         finally:
             door.close(everybody_out=n_done < n_rows)

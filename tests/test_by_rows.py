@@ -83,6 +83,7 @@ def test_divergence_in_a_shard_is_noticed(monkeypatch):
         ((64, 100, 10), 200, None, 104),  # two shards of whole tiles
         ((64, 100, 10), 2000, None, 200),
         ((64, 100, 10), 20_000, None, 1256),
+        ((30, 128, 128, 3), 872, None, 73),  # an even number of shards
         ((64, 100, 10), 200, "before", 0),  # needs whole columns
         ((64, 20, 10), 200, None, 0),  # nothing to share
         ((64, 512, 512, 10), 200, None, 0),  # the shards' gradients would outweigh their rows

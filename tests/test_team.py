@@ -215,7 +215,7 @@ def test_helpers_leave_the_core_of_the_thread_that_calls_them(is_allowed, monkey
     for core in (None, *sorted(cores)[:2]):  # the first call makes the thread
         monkeypatch.setattr(sknn._team, "current_core", lambda core=core: core)
         finished = threading.Event()
-        helpers.start(lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set()))
+        helpers.start(1, lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set()))
         assert finished.wait(10)
         placed.append(cores - {core} if is_allowed else cores)
     assert found == placed
@@ -300,7 +300,7 @@ def sizes_chosen(pace, n_chunks, seconds):
     sizes = []
     for chunk in range(n_chunks):
         sizes.append(pace.size)
-        pace.measured(100 * seconds(pace.size, chunk), 100)
+        pace.measured(pace.size, 100 * seconds(pace.size, chunk), 100)
     return sizes
 
 
@@ -319,7 +319,7 @@ def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
     pace = Pace(2)
     for chunk in range(60):
         seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
-        pace.measured(seconds, n_rows)
+        pace.measured(pace.size, seconds, n_rows)
         assert pace.size == 2
 
 
@@ -345,6 +345,24 @@ def test_pace_forgets_a_trial_that_did_not_take_place():
     assert pace.size == 1
     pace.begin()
     assert sizes_chosen(pace, 20, lambda size, chunk: 3.0 - size).count(1) == 1
+
+
+def test_pace_is_not_tied_to_one_thread_by_fits_of_one_chunk():
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 4, lambda size, chunk: float(size))
+    assert pace.size == 1
+    sizes = []
+    for _ in range(60):
+        pace.begin()
+        sizes += sizes_chosen(pace, 1, lambda size, chunk: 3.0 - size)
+    assert set(sizes[40:]) == {2}
+
+
+def test_pace_takes_no_notice_of_sizes_that_it_did_not_choose():
+    pace = Pace(4)
+    for _ in range(9):
+        pace.measured(2, 1.0, 100)
+    assert pace.size == 4
 
 
 def test_pace_of_one_thread_has_no_choice():
@@ -375,7 +393,7 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
     def interrupted(*job):
         start(*job)
         calls.append(job)
-        if len(calls) == 4:  # epoch by epoch, two helpers each
+        if len(calls) == 2:  # epoch by epoch
             raise KeyboardInterrupt
 
     monkeypatch.setattr(sknn._batches, "_OPERATIONS_AT_ONCE", 0)

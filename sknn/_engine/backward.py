@@ -1,7 +1,8 @@
 """The backward pass over a batch, layer by layer from the last to the first.
 
-A phase computes the gradient of a layer's inputs in blocks of columns and, in blocks of rows, that of the weights of the layer above, which
-nobody reads any more: each block is used to move its weights while it is in cache. The last phase has the weights of two layers.
+A phase computes the gradient of a layer's inputs, in blocks of units or of rows, and that of the weights of the layer above, which nobody
+reads any more, in blocks of their rows: each is used to move its weights while it is in cache. The last phase has the weights of
+two layers.
 """
 
 import numpy as np
@@ -16,7 +17,6 @@ from .dense import (
     block_size,
     count_blocks,
     input_gradient_block,
-    shares_rows,
     transposed_gradient_block,
     weight_gradient_block,
 )
@@ -88,9 +88,9 @@ def _unit_gradient(work, batch, layer, first, last, start, stop, da):
 
 @jit(internal=True)
 def _inputs_by_rows(work, batch, layer):
-    """Tell whether blocks are rows; each of them needs W', for which there is room if that is low."""
-    fan_in, fan_out = work.network.fan_ins[layer], work.network.fan_outs[layer]
-    return work.network.norm == NO_NORM and 2 * fan_out <= ROWS <= batch.n_rows and shares_rows(batch.n_rows, fan_in, fan_out)
+    """Tell whether blocks are rows, each of which needs W' for itself, or units."""
+    fan_out = work.network.fan_outs[layer]
+    return work.network.norm == NO_NORM and 2 * fan_out <= ROWS <= batch.n_rows
 
 
 @jit(internal=True)

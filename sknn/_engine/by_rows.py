@@ -24,10 +24,12 @@ _LEAST_ROWS, _MOST_SHARDS = 48, 16
 def rows_of_a_shard(layout, n_rows):
     """Return how many rows of a batch make a shard, or 0 where passes by layers are better: for large networks and batch norm."""
     n_operations, n_values = 3 * n_rows * layout.size, n_rows * int(layout.fan_ins[0] + layout.fan_outs.sum())
-    n_shards = min(max(2, n_operations // _OPERATIONS), n_rows // _LEAST_ROWS, _MOST_SHARDS) // 2 * 2  # alike for two threads
+    n_shards = min(max(2, n_operations // _OPERATIONS), n_rows // _LEAST_ROWS, _MOST_SHARDS) // 2 * 2
     if layout.norm_widths.any() or n_operations < _LEAST_OPERATIONS or n_shards < 2 or not _has_room(n_shards * layout.size, n_values):
         return 0
-    return -(-n_rows // n_shards // 8) * 8  # whole tiles
+    rows = -(-n_rows // n_shards)
+    of_whole_tiles = -(-rows // 8) * 8
+    return rows if -(-n_rows // of_whole_tiles) % 2 else of_whole_tiles  # two threads have the same to do
 
 
 def _has_room(n_partials, n_values):

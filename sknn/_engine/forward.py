@@ -1,5 +1,5 @@
-"""The forward pass over a batch, phase by phase: its rows are read, then come the hidden layers in blocks of columns, and the output
-layer in blocks of rows.
+"""The forward pass over a batch, phase by phase: its rows are read, then come the hidden layers in blocks of units or of rows, and the
+output layer in blocks of rows.
 
 A block of a hidden layer goes from the product to the layer's output while it is in cache:
 

@@ -1,4 +1,4 @@
-"""What is done with gradients, block by block: weights are penalised and moved."""
+"""What is done with gradients, block by block or, where they are clipped, as a whole: weights are penalised and moved."""
 
 import numpy as np
 
