@@ -65,8 +65,7 @@ class Batches:
             n_steps = -(-epoch_rows // self._batch_size)
             update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
             rows = self._table.rows(which, self._batch_size)
-            settings = {"with_gradient": True, "clip": self._clips, "shard_rows": self._shard_rows}
-            work = self._session.work(network, update, scratch, rows, **settings)
+            work = self._session.work(network, update, scratch, rows, with_gradient=True, clip=self._clips, shard_rows=self._shard_rows)
             n_done = self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, epoch_rows, ends.reshape(-1))
             if n_done < len(which):
                 return [np.nan] * len(orders)

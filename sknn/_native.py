@@ -1,7 +1,7 @@
-"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's random numbers, the flushing of denormals,
+"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's random bits, flushing of denormals,
 atomic counters.
 
-Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``.
+Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, but for random bits, which NumPy then draws itself.
 """
 
 import ctypes

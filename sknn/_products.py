@@ -24,13 +24,13 @@ def _make_strip(vectors, *, masked):
     def strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         i = 0
         while m - i >= MOST_ROWS:
-            largest(depth, at(a, i * a_row), a_row, a_step, b, b_step, at(start, i * start_row), start_row, at(c, i * c_row), c_row, rest)
+            largest(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += MOST_ROWS
         if m - i >= 4:
-            four(depth, at(a, i * a_row), a_row, a_step, b, b_step, at(start, i * start_row), start_row, at(c, i * c_row), c_row, rest)
+            four(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += 4
         while i < m:
-            single(depth, at(a, i * a_row), a_row, a_step, b, b_step, at(start, i * start_row), start_row, at(c, i * c_row), c_row, rest)
+            single(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += 1
 
     return strip
@@ -49,10 +49,10 @@ def _make_narrow(*, pairs_rows):
     def narrow(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         i = 0
         while m - i >= SUMS * height:
-            many(depth, at(a, i * a_row), a_row, a_step, b, b_step, at(start, i * start_row), start_row, at(c, i * c_row), c_row, rest)
+            many(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += SUMS * height
         while m - i >= height:
-            one(depth, at(a, i * a_row), a_row, a_step, b, b_step, at(start, i * start_row), start_row, at(c, i * c_row), c_row, rest)
+            one(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += height
         return i
 

@@ -48,10 +48,9 @@ class Session:
     def prepare_shards(self, n_rows, n_shards):
         """Return the network and scratch memory for batches of so many shards of ``n_rows``, which have gradients of their own."""
         if (n_rows, n_shards) not in self._of_shards:
-            self.prepare(1, with_gradient=True)
             network, scratch = self._allocate(n_rows, n_shards)
             partials = aligned_zeros(n_shards * self.flat.size, self.dtype)
-            self._of_shards[n_rows, n_shards] = network, scratch._replace(partials=partials)
+            self._of_shards[n_rows, n_shards] = network, scratch._replace(gradient=partials[: self.flat.size], partials=partials)
         return self._of_shards[n_rows, n_shards]
 
     def _allocate(self, n_rows, n_shards):

@@ -7,7 +7,6 @@ import numpy as np
 from ._jit import INTERPRETED, jit
 from ._native import draw
 
-_FIELDS = "state", "next_uint64", "next_uint32"  # pointers that NumPy's bitgen_t begins with
 _MOST = 2**32  # from here on NumPy draws 64 bits
 
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
@@ -42,8 +41,8 @@ class Shuffler:
 
     def __init__(self, random_state):
         self._random_state, self._bit_generator = random_state, random_state._bit_generator  # kept, as the addresses are its own
-        fields = _pointer_of(self._bit_generator.capsule, b"BitGenerator")
-        self._state, _, self._next_uint32 = (ctypes.c_ssize_t * len(_FIELDS)).from_address(fields)
+        bitgen_t = _pointer_of(self._bit_generator.capsule, b"BitGenerator")  # begins with state, next_uint64, next_uint32
+        self._state, _, self._next_uint32 = (ctypes.c_ssize_t * 3).from_address(bitgen_t)
 
     def shuffle(self, order):
         """Shuffle one vector."""

@@ -255,16 +255,19 @@ class _NarrowTile(_Tile):
 
 
 def _as_kernel(make):
-    """Return an intrinsic with the arguments of a tile, which ``make(module, scalar)`` returns."""
+    """Return an intrinsic for the tile that ``make(module, scalar)`` returns, with its arguments behind the number of its first row."""
 
     @intrinsic
-    def tile(typing_context, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+    def tile(typing_context, i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
         def codegen(context, builder, signature, values):
-            builder.call(make(builder.module, context.get_value_type(c.dtype)).function(), values)
+            i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest = values
+            a, start, c = (builder.gep(place, [builder.mul(i, row)]) for place, row in ((a, a_row), (start, start_row), (c, c_row)))
+            function = make(builder.module, context.get_value_type(signature.args[9].dtype)).function()
+            builder.call(function, [depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest])
             return context.get_dummy_value()
 
-        integer = types.int64
-        return types.void(integer, a, integer, integer, b, integer, start, integer, c, integer, integer), codegen
+        n = types.int64
+        return types.void(n, n, a, n, n, b, n, start, n, c, n, n), codegen
 
     return tile
 

@@ -83,11 +83,8 @@ def there_and_back(work, batch):
 
 @jit(internal=True)
 def _add_partials(work, batch, offset, size):
-    """Add up the shards' gradients of some weights."""
+    """Add the other shards' gradients of some weights to the first one's, which becomes the batch's."""
     partials, n_weights, g = work.scratch.partials, work.network.weights.size, part(work.scratch.gradient, offset, size)
-    first = part(partials, offset, size)
-    for i in range(size):
-        g[i] = first[i]
     for shard in range(1, count_blocks(batch.n_rows, work.shard_rows)):
         other = part(partials, shard * n_weights + offset, size)
         for i in range(size):

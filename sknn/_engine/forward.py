@@ -142,13 +142,11 @@ def _hidden_block(work, batch, layer, first, last, start, stop):
     _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
         _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
-    function, shape = network.forwards[layer], network.shapes[layer]
-    if stop - start == width:
-        call(function, z[: n_rows * fan_out], shape, a[: n_rows * width])
-    else:
-        for i in range(n_rows):
-            begin, end = i * width + start, i * width + stop
-            call(function, z[begin * pieces : end * pieces], shape, a[begin:end])
+    n_runs, run = (1, n_rows * width) if stop - start == width else (n_rows, stop - start)
+    for i in range(n_runs):
+        begin = i * width + start
+        end = begin + run
+        call(network.forwards[layer], z[begin * pieces : end * pieces], network.shapes[layer], a[begin:end])
     if network.norm == NORM_AFTER:
         _normalize(work, batch, layer, start, stop, network.a_offsets[layer], width)
     if batch.is_training and network.dropout[layer + 1] > 0:

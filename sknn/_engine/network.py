@@ -86,7 +86,7 @@ class Scratch(NamedTuple):
     work: np.ndarray  # in quarters: the transposed deltas of two layers, one layer's dL/da, and transposed blocks on the way to it
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
-    partials: np.ndarray  # gradients of the batch's shards: see by_rows.py
+    partials: np.ndarray  # gradients of the batch's shards, of which the first is the one above: see by_rows.py
     totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
     total_offsets: np.ndarray  # of each layer's first block
 
