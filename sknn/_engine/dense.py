@@ -20,13 +20,27 @@ def count_blocks(width, size):
 
 
 @jit(inline=True)
+def _in_vectors(width, n_blocks):
+    """Return the size of a block, of whole registers, where there are at most so many."""
+    return count_blocks(count_blocks(width, n_blocks), _VECTOR) * _VECTOR
+
+
+@jit(inline=True)
+def _larger_share(width, size):
+    """Return how many of ``width`` columns or rows the busier of two threads has that take every second block each."""
+    others = count_blocks(width, size) // 2 * size  # of the thread without the first block, if all its blocks are whole
+    return max(others, width - others)
+
+
+@jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
     if n_operations <= _SMALL_PRODUCT:
         return width
     n_blocks = count_blocks(width, largest)
-    n_blocks += n_blocks % 2  # so that two threads have the same to do
-    return min(width, count_blocks(count_blocks(width, n_blocks), _VECTOR) * _VECTOR)
+    n_blocks += n_blocks % 2
+    size, smaller = _in_vectors(width, n_blocks), _in_vectors(width, n_blocks + 2)
+    return min(width, smaller if _larger_share(width, smaller) < _larger_share(width, size) else size)
 
 
 @jit(inline=True)
