@@ -76,6 +76,12 @@ Kernels may hand places on and read there, but not write: Numba may take that fo
 """
 
 
+@_jit.jit(inline=True)
+def part(vector, offset, size):
+    """Return ``size`` elements of a vector."""
+    return vector[offset : offset + size]
+
+
 # ---- random numbers --------------------------------------------------------------------------------------------------
 
 

@@ -130,6 +130,7 @@ CURVES = [
     ("diabetes, raw y", {**SGD, "loss": "poisson", "learning_rate_init": 1e-4, "hidden_layer_sizes": (20, 10)}),
     ("digits", {}),
     ("digits", {"hidden_layer_sizes": (50, 30), "alpha": 1, "batch_size": 37}),
+    ("digits", {"hidden_layer_sizes": (144, 100), "batch_size": 20}),  # weights that outweigh a batch
     ("digits", {"activation": "identity", "alpha": 0, "shuffle": False, "beta_1": 0, "beta_2": 0.9}),
     ("digits", {"learning_rate": "invscaling", "learning_rate_init": 0.01}),
     ("digits, raw", {}),

@@ -23,6 +23,7 @@ CASES = {
     "sparse, lbfgs": (MLPRegressor, sparse.csr_array(X), RANDOM.rand(30, 2), {"solver": "lbfgs"}),
     "several labels": (MLPClassifier, X, RANDOM.randint(0, 2, (30, 3)), {}),
     "early stopping": (MLPClassifier, X, CLASSES, {"early_stopping": True, "validation_fraction": 0.3}),
+    "weights in halves": (MLPClassifier, np.tile(X, (1, 32)), CLASSES, {"hidden_layer_sizes": (160,)}),
     "no hidden layer": (MLPRegressor, X, RANDOM.rand(30), {"hidden_layer_sizes": ()}),
 }
 

@@ -95,7 +95,7 @@ def test_training_with_every_part(solver, activation, loss):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("solver", OPTIMIZERS)
-@pytest.mark.parametrize("units", [(6, 3), (1, 1, 1), (6, 16, 32, 16), (50, 130, 101, 3)])
+@pytest.mark.parametrize("units", [(6, 3), (1, 1, 1), (6, 16, 32, 16), (70, 130, 101, 3)])
 def test_training_of_other_shapes(dtype, solver, units):
     # With Adam's usual epsilon, rounding decides about the sign of steps along gradients near zero.
     _check_training(Problem(solver, dtype, units=units, n_rows=70, epsilon=1e-3), _orders(1, 70), 32)

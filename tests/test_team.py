@@ -36,6 +36,15 @@ SETTINGS = {
     "clipped": {"max_grad_norm": 0.1},
     "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
     "early stopping": {"early_stopping": True},
+    "weights in halves": {"hidden_layer_sizes": (300, 100), "batch_size": 24},
+    "weights in halves, dropout, maxout": {
+        "hidden_layer_sizes": (200, 100),
+        "batch_size": 24,
+        "dropout": 0.3,
+        "input_dropout": 0.2,
+        "activation": "maxout",
+    },
+    "weights in halves, batch norm": {"hidden_layer_sizes": (300, 100), "batch_size": 24, "batch_norm": True, "shuffle": False},
     "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
     "shards of rows, dropout, clipped": {"hidden_layer_sizes": (40, 9), "batch_size": 240, "dropout": 0.3, "max_grad_norm": 0.1},
 }

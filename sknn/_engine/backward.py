@@ -8,23 +8,25 @@ two layers.
 import numpy as np
 
 from .._jit import jit
-from .._native import call
+from .._native import call, part
 from .._transposes import transpose
 from .dense import (
-    COLUMNS,
     ROWS,
     bias_gradient,
     block_size,
     count_blocks,
+    input_block_size,
     input_gradient_block,
+    start_of,
     transposed_gradient_block,
     weight_gradient_block,
 )
 from .dropout import dropout_key
-from .forward import layer_input, part, transposed_deltas, transposes_weights
+from .forward import transposed_deltas, transposes_weights
+from .inputs import layer_input
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
-from .weights import n_weight_blocks, weight_block_size
+from .weights import n_weight_blocks, weight_block
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
 
@@ -95,11 +97,10 @@ def _inputs_by_rows(work, batch, layer):
 
 @jit(internal=True)
 def _input_block_size(work, batch, layer):
-    fan_in, n_rows = work.network.fan_ins[layer], batch.n_rows
-    n_operations = n_rows * fan_in * work.network.fan_outs[layer]
+    fan_in, fan_out, n_rows = work.network.fan_ins[layer], work.network.fan_outs[layer], batch.n_rows
     if _inputs_by_rows(work, batch, layer):
-        return block_size(n_operations, n_rows, ROWS)
-    return block_size(n_operations, fan_in, COLUMNS)
+        return block_size(n_rows * fan_in * fan_out, n_rows, ROWS)
+    return input_block_size(n_rows, fan_in, fan_out)
 
 
 @jit(internal=True)
@@ -132,12 +133,14 @@ def _input_gradient_of_units(work, batch, layer, start, stop, moved):
 def _input_block(work, batch, layer, block):
     """Compute dL/dz of a block of units, or of rows, of the layer under ``layer``."""
     fan_in, size, scratch = work.network.fan_ins[layer], _input_block_size(work, batch, layer), work.scratch
-    start, stop, moved = block * size, (block + 1) * size, scratch.work[scratch.work.size // 4 * 3 :]
-    if _inputs_by_rows(work, batch, layer):
-        w_t = moved[block * fan_in * work.network.fan_outs[layer] :]
-        _input_gradient_of_rows(work, batch, layer, start, min(batch.n_rows, stop), w_t)
+    by_rows, moved = _inputs_by_rows(work, batch, layer), scratch.work[scratch.work.size // 4 * 3 :]
+    whole = batch.n_rows if by_rows else fan_in
+    start = start_of(block, whole, size)
+    stop = min(whole, start + size)
+    if by_rows:
+        _input_gradient_of_rows(work, batch, layer, start, stop, moved[block * fan_in * work.network.fan_outs[layer] :])
     else:
-        _input_gradient_of_units(work, batch, layer, start, min(fan_in, stop), moved)
+        _input_gradient_of_units(work, batch, layer, start, stop, moved)
 
 
 # ---- gradients of weights --------------------------------------------------------------------------------------------
@@ -145,14 +148,14 @@ def _input_block(work, batch, layer, block):
 
 @jit(internal=True)
 def _gradient_block(work, batch, layer, block):
-    """Compute a block of the gradient of a layer's weights or intercepts."""
+    """Compute a block of the gradient of a layer's weights and, with the last rows, that of its intercepts."""
     network, scratch, rows, n_rows = work.network, work.scratch, work.rows, batch.n_rows
-    fan_in, fan_out, size = network.fan_ins[layer], network.fan_outs[layer], weight_block_size(work, batch, layer)
-    start, stop = block * size, min(fan_in, (block + 1) * size)
+    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+    start, stop = weight_block(work, batch, layer, block)
     dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[network.weight_offsets[layer] + start * fan_out :]
-    if start >= fan_in:
+    if stop == fan_in:
         bias_gradient(network.product, scratch.one, dz, n_rows, fan_out, batch.add, scratch.gradient[network.bias_offsets[layer] :])
-    elif layer == 0 and rows.affine != 0:
+    if layer == 0 and rows.affine != 0:
         call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, batch.first, n_rows, dz, fan_out, start, stop, batch.add, g)
     else:
         weight_gradient_block(network.product, layer_input(work, batch, layer), n_rows, fan_in, dz, fan_out, start, stop, batch.add, g)
@@ -198,6 +201,6 @@ def _gradients(work, batch, layer, phase):
 def backward(work, batch):
     """Compute all gradients of a batch from the output layer's deltas and, if they are to be consumed, move all weights."""
     n_layers = work.network.fan_ins.size
-    phase = batch.step * n_phases(n_layers) + n_layers + 1
+    phase = batch.step * n_phases(n_layers) + 2 * n_layers + 1
     for i in range(n_layers):
         _gradients(work, batch, n_layers - 1 - i, phase + i)

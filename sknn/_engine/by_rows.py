@@ -8,10 +8,9 @@ cut by the shapes alone, so that these sums, too, have the same bits for every s
 import numpy as np
 
 from .._jit import jit
-from .._native import call
+from .._native import call, part
 from .._references import by_reference, value_of
 from .dense import count_blocks
-from .forward import part
 from .network import Batch, Rows, Scratch, Team, Work
 from .team import claim, finish, n_phases
 from .weights import n_weight_blocks, weight_block
@@ -82,13 +81,23 @@ def there_and_back(work, batch):
 
 
 @jit(internal=True)
-def _add_partials(work, batch, offset, size):
+def _add_shards(work, batch, offset, size):
     """Add the other shards' gradients of some weights to the first one's, which becomes the batch's."""
     partials, n_weights, g = work.scratch.partials, work.network.weights.size, part(work.scratch.gradient, offset, size)
     for shard in range(1, count_blocks(batch.n_rows, work.shard_rows)):
         other = part(partials, shard * n_weights + offset, size)
         for i in range(size):
             g[i] += other[i]
+
+
+@jit(internal=True)
+def _add_partials(work, batch, layer, block):
+    """Add up a block of a layer's gradient and, with the last rows of its weights, that of its intercepts."""
+    network, fan_out = work.network, work.network.fan_outs[layer]
+    start, stop = weight_block(work, batch, layer, block)
+    _add_shards(work, batch, network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out)
+    if stop == network.fan_ins[layer]:
+        _add_shards(work, batch, network.bias_offsets[layer], fan_out)
 
 
 @jit(internal=True)
@@ -104,8 +113,7 @@ def add_and_move(work, batch):
         while number >= n_weight_blocks(work, batch, layer):
             number -= n_weight_blocks(work, batch, layer)
             layer += 1
-        offset, size = weight_block(work, batch, layer, number)
-        _add_partials(work, batch, offset, size)
+        _add_partials(work, batch, layer, number)
         if batch.consume:
             call(work.passes.use_gradient, work, batch, layer, number)
         n_computed += 1

@@ -20,33 +20,50 @@ def count_blocks(width, size):
 
 
 @jit(inline=True)
-def _in_vectors(width, n_blocks):
-    """Return the size of a block, of whole registers, where there are at most so many."""
-    return count_blocks(count_blocks(width, n_blocks), _VECTOR) * _VECTOR
+def half_of(width, size):
+    """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two threads has."""
+    return min(width, (count_blocks(width, size) + 1) // 2 * size)
 
 
 @jit(inline=True)
-def _larger_share(width, size):
-    """Return how many of ``width`` columns or rows the busier of two threads has that take every second block each."""
-    others = count_blocks(width, size) // 2 * size  # of the thread without the first block, if all its blocks are whole
-    return max(others, width - others)
+def start_of(number, width, size):
+    """Return where the ``number``-th block to be claimed begins: two threads that take turns have one half each."""
+    return number // 2 * size + (half_of(width, size) if number % 2 else 0)
+
+
+@jit(internal=True)
+def _even_size(width, largest):
+    """Return the size of blocks of whole registers, at most ``largest``, such that two threads have nearly the same to do."""
+    n_blocks = count_blocks(width, largest)
+    best = count_blocks(count_blocks(width, n_blocks + n_blocks % 2), _VECTOR) * _VECTOR
+    for size in range(best - _VECTOR, (2 * best - 1) // 3, -_VECTOR):
+        if half_of(width, size) < half_of(width, best):
+            best = size
+    return min(width, best)
 
 
 @jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
-    if n_operations <= _SMALL_PRODUCT:
-        return width
-    n_blocks = count_blocks(width, largest)
-    n_blocks += n_blocks % 2
-    size, smaller = _in_vectors(width, n_blocks), _in_vectors(width, n_blocks + 2)
-    return min(width, smaller if _larger_share(width, smaller) < _larger_share(width, size) else size)
+    return width if n_operations <= _SMALL_PRODUCT else _even_size(width, largest)
+
+
+@jit(inline=True)
+def input_block_size(n_rows, fan_in, fan_out):
+    """Return how many of a layer's inputs, and so rows of its weights, make a block."""
+    return block_size(n_rows * fan_in * fan_out, fan_in, COLUMNS)
 
 
 @jit(inline=True)
 def shares_rows(n_rows, fan_in, fan_out):
     """Tell whether blocks of a layer's inputs and outputs are rows, for which all of W is read, or columns, for which all rows are."""
     return n_rows * (fan_in + fan_out) >= fan_in * fan_out
+
+
+@jit(inline=True)
+def adds_halves(n_rows, fan_in, fan_out):
+    """Tell whether W is so much larger than a batch that it had better stay in the caches of those who move its rows."""
+    return fan_in >= 2 * n_rows and n_rows * fan_in * fan_out > _SMALL_PRODUCT
 
 
 def most_blocks(width):
@@ -71,6 +88,18 @@ def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
     """
     x = at(a_in, 0)
     call(product, n_rows, stop - start, fan_in, x, fan_in, 1, at(w, start), fan_out, at(b, start), 0, at(z, start), fan_out)
+
+
+@jit(internal=True)
+def half_block(product, a_in, n_rows, fan_in, w, b, fan_out, half, start, stop, z):
+    """Compute columns ``start:stop`` of what the first half of the inputs adds to ``a_in W + b``, or the second one."""
+    middle, count = half_of(fan_in, input_block_size(n_rows, fan_in, fan_out)), stop - start
+    x, first_w, before, z = at(a_in, 0), at(w, start), at(b, start), at(z, start)
+    if half == 0:
+        call(product, n_rows, count, middle, x, fan_in, 1, first_w, fan_out, before, 0, z, fan_out)
+    else:
+        x, first_w = at(x, middle), at(first_w, middle * fan_out)
+        call(product, n_rows, count, fan_in - middle, x, fan_in, 1, first_w, fan_out, z, -1, z, fan_out)
 
 
 @jit(internal=True)

@@ -4,6 +4,10 @@ output layer in blocks of rows.
 A block of a hidden layer goes from the product to the layer's output while it is in cache:
 
     z = input W + b  (-> batch norm)  -> activation a  (-> batch norm)  (-> dropout)  = out
+
+Where W is much larger than the batch, z is the sum of two halves, over the first and over the last inputs, which blocks of units begin
+with adding up. So a thread reads rows of W that it has moved itself in the last step, instead of columns of which half are in
+another core's caches: fetching them can take longer than the product.
 """
 
 import math
@@ -11,28 +15,13 @@ import math
 import numpy as np
 
 from .._jit import jit
-from .._native import call
+from .._native import call, part
 from .._transposes import transpose
-from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, shares_rows
+from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, half_block, shares_rows, start_of
 from .dropout import dropout_key
+from .inputs import in_halves, layer_input, read_inputs
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
-
-
-@jit(inline=True)
-def part(vector, offset, size):
-    """Return ``size`` elements of a vector."""
-    return vector[offset : offset + size]
-
-
-@jit(inline=True)
-def layer_input(work, batch, layer):
-    """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of the layer before it."""
-    if layer > 0:
-        return work.scratch.values[work.network.out_offsets[layer - 1] :]
-    if work.rows.order.size > 0:
-        return work.rows.read
-    return work.rows.dense[batch.first * work.network.fan_ins[0] :]
 
 
 @jit(inline=True)
@@ -45,43 +34,6 @@ def transposed_deltas(work, layer):
 def transposes_weights(batch, fan_out):
     """Tell whether the gradient of a layer's inputs takes fewer moves with W transposed than with dL/dz and the result."""
     return fan_out <= batch.n_rows
-
-
-# ---- the batch's rows ------------------------------------------------------------------------------------------------
-
-
-@jit(internal=True)
-def _read_rows(work, batch, start, stop):
-    """Copy rows ``start:stop`` of the batch out of the data, if they do not stand together there, and drop inputs."""
-    network, rows, n_features = work.network, work.rows, work.network.fan_ins[0]
-    rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
-    key = dropout_key(work.update.seed, work.update.first_step + batch.step, np.int64(0))
-    for i in range(start, stop):
-        row = part(layer_input(work, batch, 0), i * n_features, n_features)
-        if rows.order.size > 0:
-            source = part(rows.dense, rows.order[batch.first + i] * n_features, n_features)
-            for j in range(n_features):
-                row[j] = source[j]
-        if rate > 0 and rows.affine == 0:
-            call(network.drop_in_place, row, (batch.place + i) * n_features, key, rate)
-        elif rate > 0:
-            for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
-                value = part(rows.data, position, 1)
-                call(network.drop_in_place, value, (batch.place + i) * n_features + rows.indices[position], key, rate)
-
-
-@jit(internal=True)
-def _inputs(work, batch, phase):
-    """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
-    if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
-        return
-    n_blocks = count_blocks(batch.n_rows, ROWS)
-    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
-    while block < n_blocks:
-        _read_rows(work, batch, block * ROWS, min(batch.n_rows, (block + 1) * ROWS))
-        n_computed += 1
-        block = claim(work.team, batch.member, phase, n_blocks, block)
-    finish(work.team, phase, n_computed, n_blocks)
 
 
 # ---- hidden layers ---------------------------------------------------------------------------------------------------
@@ -100,6 +52,37 @@ def _affine(work, batch, layer, first_row, n_rows, start, stop, z):
     else:
         a_in = layer_input(work, batch, layer)[first_row * fan_in :]
         affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z)
+
+
+@jit(internal=True)
+def _halves(work, batch, layer, phase):
+    """Compute both halves of a layer's pre-activations: the first one where they belong, the second one in working memory."""
+    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
+    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
+    b = part(network.weights, network.bias_offsets[layer], fan_out)
+    size = block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS)
+    n_blocks = 2 * count_blocks(fan_out, size)
+    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    while block < n_blocks:
+        half, start = block % 2, block // 2 * size
+        z = scratch.work if half else scratch.values[network.z_offsets[layer] :]
+        a_in = layer_input(work, batch, layer)
+        half_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, half, start, min(fan_out, start + size), z)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)
+
+
+@jit(internal=True)
+def _add_halves(work, batch, layer, start, stop):
+    """Add the halves of columns ``start:stop`` of a layer's pre-activations."""
+    fan_out, z_offset = work.network.fan_outs[layer], work.network.z_offsets[layer]
+    for i in range(batch.n_rows):
+        begin = i * fan_out + start
+        z, other = part(work.scratch.values, z_offset + begin, stop - start), part(work.scratch.work, begin, stop - start)
+        for j in range(z.size):
+            z[j] += other[j]
 
 
 @jit(internal=True)
@@ -139,7 +122,10 @@ def _hidden_block(work, batch, layer, first, last, start, stop):
     width, fan_out = network.widths[layer], network.fan_outs[layer]
     pieces = fan_out // width
     z, a = values[network.z_offsets[layer] + first * fan_out :], values[network.a_offsets[layer] + first * width :]
-    _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
+    if in_halves(work, batch, layer):
+        _add_halves(work, batch, layer, start * pieces, stop * pieces)
+    else:
+        _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
         _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
     n_runs, run = (1, n_rows * width) if stop - start == width else (n_rows, stop - start)
@@ -158,19 +144,25 @@ def _hidden(work, batch, layer, phase):
     """Compute the outputs of a hidden layer, in blocks of rows or of units."""
     network, n_rows, zero = work.network, batch.n_rows, np.int64(0)
     fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
-    by_rows, pieces = network.norm == NO_NORM and shares_rows(n_rows, fan_in, fan_out), fan_out // width
+    adds, pieces = in_halves(work, batch, layer), fan_out // width
+    if adds:
+        _halves(work, batch, layer, phase)
+        phase += 1
+    by_rows = network.norm == NO_NORM and not adds and shares_rows(n_rows, fan_in, fan_out)
     if by_rows:
         size = block_size(n_rows * fan_in * fan_out, n_rows, ROWS)
     else:
         size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
-    n_blocks = count_blocks(n_rows if by_rows else width, size)
+    whole = n_rows if by_rows else width
+    n_blocks = count_blocks(whole, size)
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        start, stop = block * size, (block + 1) * size
+        start = start_of(block, whole, size)
+        stop = min(whole, start + size)
         if by_rows:
-            _hidden_block(work, batch, layer, start, min(n_rows, stop), zero, width)
+            _hidden_block(work, batch, layer, start, stop, zero, width)
         else:
-            _hidden_block(work, batch, layer, zero, n_rows, start, min(width, stop))
+            _hidden_block(work, batch, layer, zero, n_rows, start, stop)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -228,7 +220,7 @@ def forward(work, batch):
     """Compute all layers of a batch and, in training, its losses and the last layer's deltas."""
     n_layers = work.network.fan_ins.size
     phase = batch.step * n_phases(n_layers)
-    _inputs(work, batch, phase)
+    read_inputs(work, batch, phase)
     for layer in range(n_layers - 1):
-        _hidden(work, batch, layer, phase + 1 + layer)
-    _outputs(work, batch, phase + n_layers)
+        _hidden(work, batch, layer, phase + 1 + 2 * layer)
+    _outputs(work, batch, phase + 2 * n_layers)

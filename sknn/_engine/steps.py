@@ -6,9 +6,9 @@ Numbers that start a variable are written ``np.int64(0)``, since Numba would com
 import numpy as np
 
 from .._jit import jit
-from .._native import atomic_load, call, flush_denormals, restore_denormals
+from .._native import atomic_load, call, flush_denormals, part, restore_denormals
 from .._references import by_reference
-from .forward import losses, part
+from .forward import losses
 from .network import Batch
 from .team import claim, finish, join, n_phases
 

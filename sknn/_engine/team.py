@@ -12,7 +12,7 @@ from .._jit import jit
 from .._native import atomic_add, atomic_load, pause, yield_thread
 
 LINE = 8  # int64 numbers in a cache line; each counter has one for itself
-PHASES_OF_A_LAYER, OTHER_PHASES = 2, 3
+PHASES_OF_A_LAYER, OTHER_PHASES = 3, 3
 _SPINS = 2000  # looks at the counter before others may have the core
 
 
@@ -20,8 +20,8 @@ _SPINS = 2000  # looks at the counter before others may have the core
 def n_phases(n_layers):
     """Return the number of a step's phases.
 
-    Reading the inputs is the first, then come the layers' outputs, their gradients from the last layer to the first, what is done
-    with whole gradients, and what is handed out in the end.
+    Reading the inputs is the first, then come the layers' outputs in two phases each, their gradients from the last layer to the first,
+    what is done with whole gradients, and what is handed out in the end. Not every batch needs all.
     """
     return PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
 

@@ -3,9 +3,8 @@
 import numpy as np
 
 from .._jit import jit
-from .._native import call
-from .dense import COLUMNS, SPARSE_BLOCKS, block_size, count_blocks
-from .forward import part
+from .._native import call, part
+from .dense import SPARSE_BLOCKS, count_blocks, input_block_size, start_of
 from .team import claim, finish, n_phases
 
 
@@ -15,23 +14,21 @@ def weight_block_size(work, batch, layer):
     fan_in = work.network.fan_ins[layer]
     if layer == 0 and work.rows.affine != 0:
         return count_blocks(fan_in, SPARSE_BLOCKS)
-    return block_size(batch.n_rows * fan_in * work.network.fan_outs[layer], fan_in, COLUMNS)
+    return input_block_size(batch.n_rows, fan_in, work.network.fan_outs[layer])
 
 
 @jit(internal=True)
 def n_weight_blocks(work, batch, layer):
-    """Return the number of blocks of a layer's gradient: of rows of its weights, and a last one of intercepts and batch norm."""
-    return count_blocks(work.network.fan_ins[layer], weight_block_size(work, batch, layer)) + 1
+    """Return the number of blocks of a layer's gradient: rows of its weights; the last rows have intercepts and batch norm with them."""
+    return count_blocks(work.network.fan_ins[layer], weight_block_size(work, batch, layer))
 
 
 @jit(internal=True)
 def weight_block(work, batch, layer, block):
-    """Return the place of a block in the vector of weights and its size, without batch norm."""
-    network, size = work.network, weight_block_size(work, batch, layer)
-    fan_in, fan_out, start = network.fan_ins[layer], network.fan_outs[layer], block * size
-    if start >= fan_in:
-        return network.bias_offsets[layer], fan_out
-    return network.weight_offsets[layer] + start * fan_out, (min(fan_in, start + size) - start) * fan_out
+    """Return the first row of a block of a layer's weights and the one behind its last."""
+    fan_in, size = work.network.fan_ins[layer], weight_block_size(work, batch, layer)
+    start = start_of(block, fan_in, size)
+    return start, min(fan_in, start + size)
 
 
 @jit(internal=True)
@@ -76,13 +73,12 @@ def _move_rest(work, batch, layer):
 @jit(internal=True)
 def use_gradient(work, batch, layer, block):
     """Penalise a block of a layer's gradient and move the weights by it."""
-    network = work.network
-    offset, size = weight_block(work, batch, layer, block)
-    start = offset - network.weight_offsets[layer]
-    if start < network.fan_ins[layer] * network.fan_outs[layer]:
-        _penalize(work, batch, layer, start, size, block)
-        _move(work, batch, offset, size, network.weights.dtype.type(1 / batch.n_rows))
-    else:
+    network, fan_out = work.network, work.network.fan_outs[layer]
+    start, stop = weight_block(work, batch, layer, block)
+    offset, size = network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
+    _penalize(work, batch, layer, start * fan_out, size, start // weight_block_size(work, batch, layer))
+    _move(work, batch, offset, size, network.weights.dtype.type(1 / batch.n_rows))
+    if stop == network.fan_ins[layer]:
         _move_rest(work, batch, layer)
 
 

@@ -1,0 +1,70 @@
+"""What layers read: the batch's rows, brought together from the data, or the outputs of the layer before."""
+
+import numpy as np
+
+from .._jit import jit
+from .._native import call, part
+from .dense import ROWS, adds_halves, count_blocks, half_of, input_block_size, start_of
+from .dropout import dropout_key
+from .team import claim, finish
+
+
+@jit(inline=True)
+def layer_input(work, batch, layer):
+    """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of the layer before it."""
+    if layer > 0:
+        return work.scratch.values[work.network.out_offsets[layer - 1] :]
+    if work.rows.order.size > 0:
+        return work.rows.read
+    return work.rows.dense[batch.first * work.network.fan_ins[0] :]
+
+
+@jit(internal=True)
+def in_halves(work, batch, layer):
+    """Tell whether a layer's inputs are taken in two halves, each with the rows of W that belong to it."""
+    network, is_dense = work.network, layer > 0 or work.rows.affine == 0
+    is_shared = batch.is_training and work.shard_rows == 0 and is_dense
+    return is_shared and adds_halves(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
+
+
+@jit(internal=True)
+def _read(work, batch, first, last, start, stop):
+    """Copy columns ``start:stop`` of rows ``first:last`` out of the data, if these do not stand together there, and drop inputs."""
+    network, rows, n_features = work.network, work.rows, work.network.fan_ins[0]
+    rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
+    key = dropout_key(work.update.seed, work.update.first_step + batch.step, np.int64(0))
+    for i in range(first, last):
+        row = part(layer_input(work, batch, 0), i * n_features + start, stop - start)
+        if rows.order.size > 0:
+            source = part(rows.dense, rows.order[batch.first + i] * n_features + start, stop - start)
+            for j in range(row.size):
+                row[j] = source[j]
+        if rate > 0 and rows.affine == 0:
+            call(network.drop_in_place, row, (batch.place + i) * n_features + start, key, rate)
+        elif rate > 0:
+            for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
+                value = part(rows.data, position, 1)
+                call(network.drop_in_place, value, (batch.place + i) * n_features + rows.indices[position], key, rate)
+
+
+@jit(internal=True)
+def read_inputs(work, batch, phase):
+    """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
+    if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
+        return
+    network, n_rows, n_features, zero = work.network, batch.n_rows, work.network.fan_ins[0], np.int64(0)
+    by_columns = in_halves(work, batch, zero)
+    whole = n_features if by_columns else n_rows
+    size = half_of(whole, input_block_size(n_rows, n_features, network.fan_outs[0])) if by_columns else ROWS
+    n_blocks = count_blocks(whole, size)
+    n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    while block < n_blocks:
+        start = start_of(block, whole, size)
+        stop = min(whole, start + size)
+        if by_columns:
+            _read(work, batch, zero, n_rows, start, stop)
+        else:
+            _read(work, batch, start, stop, zero, n_features)
+        n_computed += 1
+        block = claim(work.team, batch.member, phase, n_blocks, block)
+    finish(work.team, phase, n_computed, n_blocks)

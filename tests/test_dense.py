@@ -1,0 +1,82 @@
+"""How products are cut into blocks, and layers whose weights outweigh the batch."""
+
+import numpy as np
+import pytest
+
+from sknn import MLPClassifier
+from sknn._engine import dense
+from sknn._jit import jit
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+
+WIDTHS = (1, 7, 16, 64, 96, 100, 128, 200, 256, 300, 500, 512, 784, 1000, 1024, 2048)
+rng = np.random.default_rng(0)
+X = rng.normal(size=(90, 80))
+CLASSES = rng.integers(0, 3, len(X))
+HALVES = {
+    "two layers": {},
+    "odd widths": {"hidden_layer_sizes": (131, 77)},
+    "maxout": {"activation": "maxout", "maxout_pieces": 3},
+    "dropout": {"dropout": [0.3, 0.1], "input_dropout": 0.2},
+    "batch norm": {"batch_norm": "before"},
+    "batch norm after": {"batch_norm": "after"},
+    "clipped": {"max_grad_norm": 0.05},
+}
+
+
+@jit
+def cut(n_operations, width, largest, starts):
+    """Write where blocks begin, in the order in which they are claimed; return their number, their size and the first half's."""
+    size = dense.block_size(n_operations, width, largest)
+    n_blocks = dense.count_blocks(width, size)
+    for number in range(n_blocks):
+        starts[number] = dense.start_of(number, width, size)
+    return n_blocks, size, dense.half_of(width, size)
+
+
+@jit
+def adds_halves(n_rows, fan_in, fan_out):
+    return dense.adds_halves(n_rows, fan_in, fan_out)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("largest", [dense.COLUMNS, dense.ROWS])
+@pytest.mark.parametrize("n_operations", [1000, 10_000_000])
+def test_blocks_cover_the_whole_once(width, largest, n_operations):
+    starts = np.zeros(width, np.int64)
+    n_blocks, size, middle = cut(n_operations, width, largest, starts)
+    starts = starts[:n_blocks]
+    assert size <= (width if n_operations == 1000 else largest)
+    assert sorted(starts) == list(range(0, width, size))
+    assert all(starts[::2] < middle)
+    assert all(starts[1::2] >= middle)
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "half"),
+    [(64, 32, 32), (128, 64, 64), (200, 64, 128), (256, 64, 128), (400, 80, 240), (512, 64, 256), (784, 80, 400), (1024, 64, 512)],
+)
+def test_two_threads_have_nearly_the_same_to_do(width, size, half):
+    assert cut(10_000_000, width, dense.COLUMNS, np.zeros(width, np.int64))[1:] == (size, half)
+
+
+@pytest.mark.parametrize("settings", HALVES.values(), ids=HALVES)
+def test_layers_whose_weights_outweigh_a_batch_learn_the_same_in_halves(settings):
+    settings = {"hidden_layer_sizes": (128, 80), "max_iter": 2, "shuffle": False, "random_state": 0} | settings
+    in_halves = MLPClassifier(batch_size=30, **settings).fit(X, CLASSES)
+    # With rows that weigh nothing at its end, a batch is the same to the loss, but too large for halves.
+    n_more = 50
+    more = [np.concatenate([rows, np.ones_like(rows[:1]).repeat(n_more, axis=0)]) for rows in np.split(X, 3)]
+    y = np.concatenate([[*classes, *[0] * n_more] for classes in np.split(CLASSES, 3)])
+    weight = np.tile([1.0] * 30 + [0.0] * n_more, 3)
+    as_whole = MLPClassifier(batch_size=30 + n_more, **settings).fit(np.concatenate(more), y, sample_weight=weight)
+    for mine, theirs in zip((*in_halves.coefs_, *in_halves.intercepts_), (*as_whole.coefs_, *as_whole.intercepts_), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "fan_in", "fan_out", "expected"),
+    [(30, 80, 128, True), (30, 128, 80, True), (80, 80, 128, False), (80, 128, 80, False), (32, 784, 512, True), (32, 64, 64, False)],
+)
+def test_which_layers_are_taken_in_halves_depends_on_shapes(n_rows, fan_in, fan_out, expected):
+    assert adds_halves(n_rows, fan_in, fan_out) == expected
