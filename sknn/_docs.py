@@ -124,6 +124,23 @@ normalize_y : bool, default=False
     Standardise the targets inside; predictions are in their own units.""",
 }
 
+_FIT_ARGUMENTS = """\
+sample_weight : array-like of shape (n_samples,), default=None
+    Non-negative weights; None is 1 for every row.
+X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
+    Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches them instead of rows held back.
+
+Returns
+-------
+self : {name}
+
+Raises
+------
+ValueError
+    If an argument or parameter is not usable, or if training diverges in the first epoch. The estimator is as it was before.
+MemoryError
+    If the network does not fit into memory."""
+
 _ATTRIBUTES = """\
 coefs_ : list of ndarray of shape (fan_in, fan_out)
     Weights of every layer. They may be assigned to; predictions follow.
@@ -163,14 +180,17 @@ feature_names_in_ : ndarray of shape (n_features_in_,)
     Their names, if X had any that are all strings."""
 
 _NOTES = """\
+Notes
+-----
 Starting weights, batches and loss curve are those of scikit-learn 1.9 for the same ``random_state``. Some things differ on purpose: the
 validation split is stratified for three and more classes; sample weights act at any batch size and must not be negative; early stopping
 works with 'lbfgs'; ``warm_start`` and ``partial_fit`` continue all of training, not the weights alone; ``predict_log_proba`` is finite;
 training that diverges stops in that epoch, warns, and keeps the last finite weights (in the first epoch it raises).
 
-An interrupt (Ctrl-C) is raised, as always; the estimator then predicts with the weights of the last finished epoch."""
+An interrupt (Ctrl-C) is raised, as always; the estimator then predicts with the weights of the last finished epoch.
 
-_REFERENCES = """\
+References
+----------
 Kingma and Ba, "Adam: A method for stochastic optimization", 2014, arXiv:1412.6980.
 
 Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS 2010."""
@@ -185,7 +205,7 @@ def _formulas(registry):
 
 
 def document(cls):
-    """Fill the placeholders of a class' docstring."""
+    """Fill the placeholders in the docstrings of a class and of its ``fit``."""
     texts = {
         "activations": _options(ACTIVATIONS),
         "activation_formulas": _formulas(ACTIVATIONS),
@@ -200,8 +220,10 @@ def document(cls):
         "own_parameters": _OWN_PARAMETERS[cls.__name__],
     }
     texts["parameters"] = _fill(_PARAMETERS, texts).replace("{{", "{").replace("}}", "}")
-    texts |= {"attributes": _ATTRIBUTES, "notes": _NOTES, "references": _REFERENCES}
-    cls.__doc__ = _fill(inspect.cleandoc(cls.__doc__), texts)
+    texts |= {"attributes": _ATTRIBUTES, "notes": _NOTES}
+    texts["fit_arguments"] = _fill(_FIT_ARGUMENTS, {"name": cls.__name__})
+    for documented in (cls, cls.fit):
+        documented.__doc__ = _fill(inspect.cleandoc(documented.__doc__), texts)
     return cls
 
 

@@ -6,6 +6,7 @@ from numbers import Integral, Number, Real
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from .activations import ACTIVATIONS
@@ -163,6 +164,18 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     if hasattr(y, "toarray"):
         y = y.toarray()
     return _real_numbers(X), y
+
+
+def classes_in(y):
+    """Return the sorted labels in checked targets of a classifier; for several labels, the numbers of the columns."""
+    are_codes = y.ndim == 1 and y.dtype.kind in "biu"  # always classes; a closer look would take longer than many an epoch
+    kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
+    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        check_classification_targets(y)  # says what is wrong
+    is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative  # no need to look for kinds again
+    return np.unique(y) if is_plain else unique_labels(y)
 
 
 def check_X(estimator, X):

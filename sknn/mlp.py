@@ -10,17 +10,12 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-    unique_labels,
-)
+from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
 from ._docs import document
 from ._tasks import with_callbacks
-from ._validation import check_sample_weight, check_training_data
+from ._validation import check_sample_weight, check_training_data, classes_in
 from .losses import LOSSES, REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18
@@ -59,13 +54,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     MLPRegressor : The same for real targets.
     sklearn.neural_network.MLPClassifier : The estimator whose place this one takes.
 
-    Notes
-    -----
     {notes}
-
-    References
-    ----------
-    {references}
 
     Examples
     --------
@@ -149,21 +138,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Any real dtype; it is read chunk by chunk and never copied as a whole.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels of any type, or an indicator matrix of labels.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; None is 1 for every row.
-        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
-            Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches them instead of rows held back.
-
-        Returns
-        -------
-        self : MLPClassifier
-
-        Raises
-        ------
-        ValueError
-            If an argument or parameter is not usable, or if training diverges in the first epoch. The estimator is as it was before.
-        MemoryError
-            If the network does not fit into memory.
+        {fit_arguments}
         """
         return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
 
@@ -259,14 +234,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=False)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        are_codes = y.ndim == 1 and y.dtype.kind in "biu"  # always classes; a closer look would take longer than many an epoch
-        kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
-        if kind == "multiclass-multioutput":
-            raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
-        if kind not in ("binary", "multiclass", "multilabel-indicator"):
-            check_classification_targets(y)  # says what is wrong
-        is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative  # no need to look for kinds again
-        seen = np.unique(y) if is_plain else unique_labels(y)
+        seen = classes_in(y)
         if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (y.ndim == 2):
             raise ValueError(f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels.")
         if not hasattr(self, "classes_") or (fresh and not incremental):
@@ -358,13 +326,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     MLPClassifier : The same for classes.
     sklearn.neural_network.MLPRegressor : The estimator whose place this one takes.
 
-    Notes
-    -----
     {notes}
-
-    References
-    ----------
-    {references}
 
     Examples
     --------
@@ -450,21 +412,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Any real dtype; it is read chunk by chunk and never copied as a whole.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Real targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights; None is 1 for every row.
-        X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
-            Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches them instead of rows held back.
-
-        Returns
-        -------
-        self : MLPRegressor
-
-        Raises
-        ------
-        ValueError
-            If an argument or parameter is not usable, or if training diverges in the first epoch. The estimator is as it was before.
-        MemoryError
-            If the network does not fit into memory.
+        {fit_arguments}
         """
         return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
 
