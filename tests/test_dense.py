@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sknn import MLPClassifier
 from sknn._engine import dense
@@ -72,6 +73,14 @@ def test_layers_whose_weights_outweigh_a_batch_learn_the_same_in_halves(settings
     as_whole = MLPClassifier(batch_size=30 + n_more, **settings).fit(np.concatenate(more), y, sample_weight=weight)
     for mine, theirs in zip((*in_halves.coefs_, *in_halves.intercepts_), (*as_whole.coefs_, *as_whole.intercepts_), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-9)
+
+
+def test_sparse_rows_are_taken_in_halves_too():
+    rows = np.where(np.abs(X) > 1, X, 0)
+    settings = {"hidden_layer_sizes": (128,), "batch_size": 30, "max_iter": 2, "random_state": 0}
+    model = MLPClassifier(**settings).fit(sparse.csr_array(rows), CLASSES)
+    expected = MLPClassifier(**settings).fit(rows, CLASSES)
+    np.testing.assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(

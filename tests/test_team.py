@@ -85,12 +85,14 @@ def test_weights_are_the_same_bits_for_every_size_of_the_team(sharing, settings)
         assert_same(fit(**settings), alone)
 
 
-def test_sparse_input_is_shared(sharing):
+@pytest.mark.parametrize("batch_size", [24, 100])
+def test_sparse_input_is_shared(sharing, batch_size):
     data = sparse.csr_array(X * (np.abs(X) > 1))
     sharing(1)
-    alone = fit(data, input_dropout=0.2)
-    sharing(3)
-    assert_same(fit(data, input_dropout=0.2), alone)
+    alone = fit(data, input_dropout=0.2, batch_size=batch_size)
+    for size in (2, 3):
+        sharing(size)
+        assert_same(fit(data, input_dropout=0.2, batch_size=batch_size), alone)
 
 
 def test_several_fits_at_once_give_what_each_gives_alone(sharing):

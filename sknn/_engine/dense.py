@@ -72,34 +72,23 @@ def most_blocks(width):
 
 
 @jit(internal=True)
-def affine_block(product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z):
-    """Compute columns ``start:stop`` of ``z = a_in W + b``.
+def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z):
+    """Compute columns ``start:stop`` of ``z = a_in W + b``, or what the inputs ``low:high`` add to it; intercepts go with the first one.
 
     Parameters
     ----------
     product : int
         Address of :data:`_products.product`.
     a_in : ndarray of shape (n_rows * fan_in,)
+    low, high : int
     w : ndarray of shape (fan_in * fan_out,)
     b : ndarray of shape (fan_out,)
     start, stop : int
     z : ndarray of shape (n_rows * fan_out,)
         Written in columns ``start:stop``.
     """
-    x = at(a_in, 0)
-    call(product, n_rows, stop - start, fan_in, x, fan_in, 1, at(w, start), fan_out, at(b, start), 0, at(z, start), fan_out)
-
-
-@jit(internal=True)
-def half_block(product, a_in, n_rows, fan_in, w, b, fan_out, half, start, stop, z):
-    """Compute columns ``start:stop`` of what the first half of the inputs adds to ``a_in W + b``, or the second one."""
-    middle, count = half_of(fan_in, input_block_size(n_rows, fan_in, fan_out)), stop - start
-    x, first_w, before, z = at(a_in, 0), at(w, start), at(b, start), at(z, start)
-    if half == 0:
-        call(product, n_rows, count, middle, x, fan_in, 1, first_w, fan_out, before, 0, z, fan_out)
-    else:
-        x, first_w = at(x, middle), at(first_w, middle * fan_out)
-        call(product, n_rows, count, fan_in - middle, x, fan_in, 1, first_w, fan_out, z, -1, z, fan_out)
+    x, rows, target, begin, row = at(a_in, low), at(w, low * fan_out + start), at(z, start), at(b, start), 0 if low == 0 else -1
+    call(product, n_rows, stop - start, high - low, x, fan_in, 1, rows, fan_out, begin, row, target, fan_out)
 
 
 @jit(internal=True)

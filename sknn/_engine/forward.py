@@ -17,11 +17,12 @@ import numpy as np
 from .._jit import jit
 from .._native import call, part
 from .._transposes import transpose
-from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, half_block, shares_rows, start_of
+from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, half_of, shares_rows, start_of
 from .dropout import dropout_key
 from .inputs import in_halves, layer_input, read_inputs
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .team import claim, finish, n_phases
+from .weights import weight_block_size
 
 
 @jit(inline=True)
@@ -40,35 +41,35 @@ def transposes_weights(batch, fan_out):
 
 
 @jit(internal=True)
-def _affine(work, batch, layer, first_row, n_rows, start, stop, z):
-    """Compute columns ``start:stop`` of a layer's pre-activations into ``z``, for ``n_rows`` rows of the batch from ``first_row``."""
+def _affine(work, batch, layer, first_row, n_rows, low, high, start, stop, z):
+    """Compute what a layer's inputs ``low:high`` add to columns ``start:stop`` of its pre-activations, for some rows of the batch."""
     network, rows = work.network, work.rows
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     b = part(network.weights, network.bias_offsets[layer], fan_out)
     if layer == 0 and rows.affine != 0:
         first = batch.first + first_row
-        call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, w, b, fan_out, start, stop, z)
+        call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, low, high, w, b, fan_out, start, stop, z)
     else:
         a_in = layer_input(work, batch, layer)[first_row * fan_in :]
-        affine_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, start, stop, z)
+        affine_block(network.product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z)
 
 
 @jit(internal=True)
 def _halves(work, batch, layer, phase):
     """Compute both halves of a layer's pre-activations: the first one where they belong, the second one in working memory."""
-    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
+    network, scratch, n_rows, zero = work.network, work.scratch, batch.n_rows, np.int64(0)
     fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
-    b = part(network.weights, network.bias_offsets[layer], fan_out)
-    size = block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS)
+    middle, size = half_of(fan_in, weight_block_size(work, batch, layer)), block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS)
     n_blocks = 2 * count_blocks(fan_out, size)
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        half, start = block % 2, block // 2 * size
-        z = scratch.work if half else scratch.values[network.z_offsets[layer] :]
-        a_in = layer_input(work, batch, layer)
-        half_block(network.product, a_in, n_rows, fan_in, w, b, fan_out, half, start, min(fan_out, start + size), z)
+        start = block // 2 * size
+        stop = min(fan_out, start + size)
+        if block % 2 == 0:
+            _affine(work, batch, layer, zero, n_rows, zero, middle, start, stop, scratch.values[network.z_offsets[layer] :])
+        else:
+            _affine(work, batch, layer, zero, n_rows, middle, fan_in, start, stop, scratch.work)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -125,7 +126,7 @@ def _hidden_block(work, batch, layer, first, last, start, stop):
     if in_halves(work, batch, layer):
         _add_halves(work, batch, layer, start * pieces, stop * pieces)
     else:
-        _affine(work, batch, layer, first, n_rows, start * pieces, stop * pieces, z)
+        _affine(work, batch, layer, first, n_rows, np.int64(0), network.fan_ins[layer], start * pieces, stop * pieces, z)
     if network.norm == NORM_BEFORE:
         _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
     n_runs, run = (1, n_rows * width) if stop - start == width else (n_rows, stop - start)
@@ -207,7 +208,7 @@ def _outputs(work, batch, phase):
     while block < n_blocks:
         start, stop = block * size, min(batch.n_rows, (block + 1) * size)
         z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
-        _affine(work, batch, last, start, stop - start, np.int64(0), n_outputs, z)
+        _affine(work, batch, last, start, stop - start, np.int64(0), network.fan_ins[last], np.int64(0), n_outputs, z)
         if batch.is_training and not losses(work, batch, start, stop, block):
             work.team.stop[0] = 1
         n_computed += 1

@@ -4,9 +4,10 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call, part
-from .dense import ROWS, adds_halves, count_blocks, half_of, input_block_size, start_of
+from .dense import ROWS, adds_halves, count_blocks, half_of, start_of
 from .dropout import dropout_key
 from .team import claim, finish
+from .weights import weight_block_size
 
 
 @jit(inline=True)
@@ -22,8 +23,7 @@ def layer_input(work, batch, layer):
 @jit(internal=True)
 def in_halves(work, batch, layer):
     """Tell whether a layer's inputs are taken in two halves, each with the rows of W that belong to it."""
-    network, is_dense = work.network, layer > 0 or work.rows.affine == 0
-    is_shared = batch.is_training and work.shard_rows == 0 and is_dense
+    network, is_shared = work.network, batch.is_training and work.shard_rows == 0
     return is_shared and adds_halves(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
 
 
@@ -52,10 +52,10 @@ def read_inputs(work, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
-    network, n_rows, n_features, zero = work.network, batch.n_rows, work.network.fan_ins[0], np.int64(0)
-    by_columns = in_halves(work, batch, zero)
+    n_rows, n_features, zero = batch.n_rows, work.network.fan_ins[0], np.int64(0)
+    by_columns = in_halves(work, batch, zero) and work.rows.affine == 0
     whole = n_features if by_columns else n_rows
-    size = half_of(whole, input_block_size(n_rows, n_features, network.fan_outs[0])) if by_columns else ROWS
+    size = half_of(whole, weight_block_size(work, batch, zero)) if by_columns else ROWS
     n_blocks = count_blocks(whole, size)
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:

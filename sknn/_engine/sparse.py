@@ -5,23 +5,8 @@ Called by address, like batch norm and dropout, so that only who uses them compi
 
 from .._jit import jit
 
-AFFINE = "run ints ints int int run run int int int run"
+AFFINE = "run ints ints int int int int run run int int int run"
 WEIGHT_GRADIENT = "run ints ints int int run int int int int run"
-
-
-@jit
-def affine(data, indices, indptr, first, n_rows, w, b, fan_out, start, stop, z):
-    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``."""
-    for i in range(n_rows):
-        out, intercept = z[i * fan_out + start : i * fan_out + stop], b[start:stop]
-        for j in range(out.size):
-            out[j] = intercept[j]
-        for position in range(indptr[first + i], indptr[first + i + 1]):
-            x = data[position]
-            row = indices[position] * fan_out
-            weights = w[row + start : row + stop]
-            for j in range(out.size):
-                out[j] += x * weights[j]
 
 
 @jit(inline=True)
@@ -34,6 +19,26 @@ def _first_position(indices, begin, end, start):
         else:
             end = middle
     return begin
+
+
+@jit
+def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start, stop, z):
+    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``, of whose inputs ``low:high`` are taken.
+
+    The intercepts go with the first input.
+    """
+    for i in range(n_rows):
+        out, intercept = z[i * fan_out + start : i * fan_out + stop], b[start:stop]
+        for j in range(out.size):
+            out[j] = intercept[j] if low == 0 else 0
+        end = indptr[first + i + 1]
+        position = _first_position(indices, indptr[first + i], end, low)
+        while position < end and indices[position] < high:
+            x, row = data[position], indices[position] * fan_out
+            weights = w[row + start : row + stop]
+            for j in range(out.size):
+                out[j] += x * weights[j]
+            position += 1
 
 
 @jit
