@@ -10,6 +10,7 @@ from ._engine.by_rows import rows_of_a_shard
 from ._team import Crew
 
 _OPERATIONS_AT_ONCE, _STEPS_AT_ONCE = 2e8, 1000  # multiplications and steps in several epochs at once: a few milliseconds
+_OPERATIONS_OF_A_MOVE = 20  # multiplications that take as long as to move a weight
 
 
 class Batches:
@@ -26,9 +27,11 @@ class Batches:
 
     def __init__(self, session, table, batch_size, optimizer):
         self._session, self._table, self._batch_size, self._optimizer = session, table, batch_size, optimizer
-        settings, layout, chunk = session.settings, session.layout, table.chunk_rows(session.flat.size)
+        settings, layout = session.settings, session.layout
+        n_operations = session.n_operations(table) + _OPERATIONS_OF_A_MOVE * session.flat.size / batch_size
+        chunk = table.chunk_rows(n_operations)
         needs_whole_batches = layout.norm_widths.any() or any(dropout_rates(settings, len(layout.widths) - 1))
-        self._in_parts = batch_size > chunk and not needs_whole_batches
+        self._in_parts = batch_size > table.chunk_rows(n_operations, together=True) and not needs_whole_batches
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._shard_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)

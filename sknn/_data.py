@@ -8,7 +8,8 @@ from ._engine.network import Rows
 from ._jit import address
 from ._layout import aligned_zeros
 
-_CHUNK_BYTES = 4 << 20  # of dense rows at a time: they stay in the processor's caches
+_CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
+_BATCH_BYTES = 32 << 20  # of rows that have to be together
 _CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
 
 
@@ -35,16 +36,17 @@ class Table:
         self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
+        self.n_stored = max(1, X.nnz // max(1, self.n_rows)) if self.is_sparse else self.n_features  # elements of a row, on average
         self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
         self._is_readable = self._is_alike and X.flags.behaved  # aligned and writable, as kernels are compiled for
         self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
         self._copy = self._read = self._nothing
 
-    def chunk_rows(self, n_weights):
-        """Return how many rows may be handed out at a time to a network of ``n_weights`` weights."""
-        by_bytes = _CHUNK_BYTES // (self.n_features * self.dtype.itemsize)
-        by_time = _CHUNK_OPERATIONS / (3 * n_weights)
-        return int(max(1, min(by_bytes, by_time)))
+    def chunk_rows(self, n_operations, *, together=False):
+        """Return how many rows may be handed out at a time, or have to be ``together``, where one takes so many multiplications."""
+        n_bytes, element = _BATCH_BYTES if together else _CHUNK_BYTES, self.dtype.itemsize
+        row_bytes = self.n_stored * (element + (self._no_indices.itemsize if self.is_sparse else 0))
+        return int(max(1, min(n_bytes // row_bytes, _CHUNK_OPERATIONS / n_operations)))
 
     def rows(self, which, together):
         """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.

@@ -53,6 +53,11 @@ class Session:
             self._of_shards[n_rows, n_shards] = network, scratch._replace(gradient=partials[: self.flat.size], partials=partials)
         return self._of_shards[n_rows, n_shards]
 
+    def n_operations(self, table):
+        """Return how many multiplications a row of a table takes, there and back."""
+        n_absent = (table.n_features - table.n_stored) * int(self.layout.fan_outs[0])
+        return 3 * (self.flat.size - n_absent)
+
     def _allocate(self, n_rows, n_shards):
         network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
         widest = padded(n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max())))
@@ -127,7 +132,7 @@ class Session:
     def _accumulate(self, table, order, norm_momentum=1.0):
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean; return the last work."""
         # Batch norm needs all rows at once.
-        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.flat.size))
+        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.n_operations(table)))
         network, scratch = self.prepare(block, with_gradient=True)
         network = without_dropout(network)
         update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
@@ -163,7 +168,7 @@ class Session:
         scratch = self.prepare(block, with_gradient=False)[1]
         scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
-        chunk, crew = table.chunk_rows(self.flat.size), self._crew(steps.evaluate, block)
+        chunk, crew = table.chunk_rows(self.n_operations(table)), self._crew(steps.evaluate, block)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)

@@ -124,9 +124,21 @@ def test_read_only_memmap(tmp_path):
 def test_chunks_are_bounded_by_memory_and_by_work(dtype, monkeypatch):
     table = Table(X, None, None, np.dtype(dtype))
     monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(sknn._data, "_BATCH_BYTES", 3000)
     monkeypatch.setattr(sknn._data, "_CHUNK_OPERATIONS", 1e4)
     assert table.chunk_rows(1) == 1000 // (5 * np.dtype(dtype).itemsize)
-    assert table.chunk_rows(300) == 11
+    assert table.chunk_rows(1, together=True) == 3000 // (5 * np.dtype(dtype).itemsize)
+    assert table.chunk_rows(900) == 11
     assert table.chunk_rows(10**9) == 1
     monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1)
     assert table.chunk_rows(1) == 1
+
+
+def test_chunks_of_sparse_rows_are_bounded_by_what_they_store(monkeypatch):
+    monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1000)
+    rows = sparse.random_array((50, 4000), density=0.001, format="csr", rng=np.random.default_rng(0))
+    table = Table(rows, None, None, np.dtype(np.float32))
+    assert table.n_stored == 4
+    assert table.chunk_rows(1) == 1000 // (4 * (4 + 8))
+    assert Table(rows * 0, None, None, np.dtype(np.float32)).n_stored == 4
+    assert Table(sparse.csr_array((50, 4000)), None, None, np.dtype(np.float32)).n_stored == 1
