@@ -3,6 +3,8 @@
 Blocks are fixed by the shapes alone, so that whoever computes one, the result has the same bits.
 """
 
+import numpy as np
+
 from .._jit import jit
 from .._native import at, call
 from .._transposes import transpose
@@ -45,7 +47,7 @@ def _even_size(width, largest):
 @jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
-    return width if n_operations <= _SMALL_PRODUCT else _even_size(width, largest)
+    return width if n_operations <= _SMALL_PRODUCT else _even_size(width, np.int64(largest))
 
 
 @jit(inline=True)
