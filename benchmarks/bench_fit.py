@@ -64,20 +64,47 @@ def measure(workloads, entrants, rounds):
     return results
 
 
+def ratios_to_baseline(measured, entrants):
+    """Return ``{name: how many times longer than the baseline's its best step is}``, where the baseline takes part."""
+    best = {}
+    for label, (name, _) in entrants.items():
+        best[name] = min(best.get(name, float("inf")), *measured[label]["steps"])
+    return {name: step / best[BASELINE] for name, step in best.items() if name != BASELINE} if BASELINE in best else {}
+
+
 def tables(results, entrants):
     """Return markdown tables of all workloads: steps with ratios to the baseline, first calls, losses."""
-    names = dict.fromkeys(name for name, _ in entrants.values())
-    others = [name for name in names if name != BASELINE] if BASELINE in names else []
-    rows = []
+    rows, others = [], []
     for workload, measured in results.items():
-        best = {name: min(min(measured[label]["steps"]) for label, (owner, _) in entrants.items() if owner == name) for name in names}
-        ratios = [f"{best[name] / best[BASELINE]:.2f}" for name in others]
-        rows.append([workload, *(f"{min(measured[label]['steps']):.1f}" for label in entrants), *ratios])
+        ratios = ratios_to_baseline(measured, entrants)
+        others = list(ratios)
+        steps = (f"{min(measured[label]['steps']):.1f}" for label in entrants)
+        rows.append([workload, *steps, *(f"{ratio:.2f}" for ratio in ratios.values())])
     parts = [table(["us a step", *entrants, *(f"{name} / {BASELINE}" for name in others)], rows)]
     for title, key in (("seconds of the first call", "first call"), ("loss after training", "loss")):
         rows = [[workload, *(f"{measured[label][key]:.4f}" for label in entrants)] for workload, measured in results.items()]
         parts.append(table([title, *entrants], rows))
     return "\n\n".join(parts)
+
+
+def plot(results, entrants, path):
+    """Draw how many times longer than the baseline's the others' steps are."""
+    from matplotlib.figure import Figure
+
+    ratios = {workload: ratios_to_baseline(measured, entrants) for workload, measured in results.items()}
+    names = sorted(next(iter(ratios.values())), key=next(iter(ratios.values())).get)
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    ax, thickness = figure.subplots(), 0.8 / len(names)
+    for i, name in enumerate(names):
+        places = [row + (i + 0.5) * thickness - 0.4 for row in range(len(ratios))]
+        bars = ax.barh(places, [of[name] for of in ratios.values()], thickness, label=name)
+        ax.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
+    ax.axvline(1, color="black", linewidth=1)
+    ax.set(xscale="log", xlabel=f"time of a training step, {BASELINE} = 1", yticks=range(len(ratios)), yticklabels=list(ratios))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.invert_yaxis()
+    ax.legend()
+    figure.savefig(path, dpi=150)
 
 
 def main():
@@ -88,7 +115,9 @@ def main():
     options = parser.parse_args()
     entrants = contestants(options.peers, options.blas_threads)
     results = measure(options.workloads, entrants, options.rounds)
-    conclude(options, "fit", results, tables(results, entrants))
+    saved = conclude(options, "fit", results, tables(results, entrants))
+    if saved is not None and BASELINE in options.peers and len(options.peers) > 1:
+        plot(results, entrants, saved.with_suffix(".png"))
 
 
 if __name__ == "__main__":
