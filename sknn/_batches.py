@@ -28,21 +28,22 @@ class Batches:
     def __init__(self, session, table, batch_size, optimizer):
         self._session, self._table, self._batch_size, self._optimizer = session, table, batch_size, optimizer
         settings, layout = session.settings, session.layout
-        n_operations = session.n_operations(table) + _OPERATIONS_OF_A_MOVE * session.flat.size / batch_size
-        chunk = table.chunk_rows(n_operations)
+        n_operations = session.n_operations(table)
+        self._row_operations = n_operations + _OPERATIONS_OF_A_MOVE * session.flat.size / batch_size
+        chunk = table.chunk_rows(self._row_operations)
         needs_whole_batches = layout.norm_widths.any() or any(dropout_rates(settings, len(layout.widths) - 1))
-        self._in_parts = batch_size > table.chunk_rows(n_operations, together=True) and not needs_whole_batches
+        self._in_parts = batch_size > table.batch_rows(n_operations, session.n_values) and not needs_whole_batches
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._shard_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._crew = Crew(steps.train, 3 * batch_size * session.flat.size, len(layout.widths), self._n_shards or sys.maxsize)
+        self._crew = Crew(steps.train, int(batch_size * self._row_operations), len(layout.widths), self._n_shards or sys.maxsize)
         self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
         """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
-        n_operations, n_steps = 3 * n_rows * self._session.flat.size, -(-n_rows // self._batch_size)
-        bounds = self._chunk // n_rows, _OPERATIONS_AT_ONCE // n_operations, _STEPS_AT_ONCE // n_steps
+        n_steps = -(-n_rows // self._batch_size)
+        bounds = self._chunk // n_rows, _OPERATIONS_AT_ONCE // (n_rows * self._row_operations), _STEPS_AT_ONCE // n_steps
         return 1 if self._in_parts else int(max(1, min(bounds)))
 
     def train(self, orders):

@@ -9,7 +9,7 @@ from ._jit import address
 from ._layout import aligned_zeros
 
 _CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
-_BATCH_BYTES = 32 << 20  # of rows that have to be together
+_BATCH_BYTES = 128 << 20  # of rows that go through the network together, with their values in its layers
 _CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
 
 
@@ -36,17 +36,23 @@ class Table:
         self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
-        self.n_stored = max(1, X.nnz // max(1, self.n_rows)) if self.is_sparse else self.n_features  # elements of a row, on average
+        self.n_stored = _usual_row(X) if self.is_sparse else self.n_features
         self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
         self._is_readable = self._is_alike and X.flags.behaved  # aligned and writable, as kernels are compiled for
         self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
         self._copy = self._read = self._nothing
 
-    def chunk_rows(self, n_operations, *, together=False):
-        """Return how many rows may be handed out at a time, or have to be ``together``, where one takes so many multiplications."""
-        n_bytes, element = _BATCH_BYTES if together else _CHUNK_BYTES, self.dtype.itemsize
-        row_bytes = self.n_stored * (element + (self._no_indices.itemsize if self.is_sparse else 0))
-        return int(max(1, min(n_bytes // row_bytes, _CHUNK_OPERATIONS / n_operations)))
+    def chunk_rows(self, n_operations):
+        """Return how many rows may be handed out at a time if each takes so many multiplications."""
+        return int(max(1, min(_CHUNK_BYTES // self._row_bytes, _CHUNK_OPERATIONS / n_operations)))
+
+    def batch_rows(self, n_operations, n_values):
+        """Return how many rows may go through a network together in which each takes so many multiplications and has so many values."""
+        return int(max(1, min(_BATCH_BYTES // (self._row_bytes + n_values * self.dtype.itemsize), _CHUNK_OPERATIONS / n_operations)))
+
+    @property
+    def _row_bytes(self):
+        return self.n_stored * (self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0))
 
     def rows(self, which, together):
         """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.
@@ -58,7 +64,7 @@ class Table:
             y, weight = self.y[which].ravel(), self.weight[which]
         if self.is_sparse:
             part = self.X[which]
-            if self.y is not None and not part.has_sorted_indices:  # the gradient looks for elements by bisection
+            if self.y is not None and not part.has_sorted_indices:  # training looks for elements by bisection
                 part = part.sorted_indices()
             with _cast_silently():
                 data = part.data.astype(self.dtype)
@@ -86,6 +92,12 @@ class Table:
             with _cast_silently():
                 np.copyto(block, self.X[which], casting="unsafe")
         return self._copy, self._no_indices, self._nothing
+
+
+def _usual_row(X):
+    """Return how many elements a sparse row has: the mean over elements of what their rows have, so that a few long rows count."""
+    sizes = np.diff(X.indptr).astype(np.float64)
+    return int(max(1, np.ceil((sizes @ sizes) / max(1, sizes.sum()))))
 
 
 def _with_room(vector, size):

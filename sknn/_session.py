@@ -53,6 +53,11 @@ class Session:
             self._of_shards[n_rows, n_shards] = network, scratch._replace(gradient=partials[: self.flat.size], partials=partials)
         return self._of_shards[n_rows, n_shards]
 
+    @property
+    def n_values(self):
+        """Number of values that a row has in the layers."""
+        return 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
+
     def n_operations(self, table):
         """Return how many multiplications a row of a table takes, there and back."""
         n_absent = (table.n_features - table.n_stored) * int(self.layout.fan_outs[0])
@@ -143,7 +148,7 @@ class Session:
             which = order[start : start + chunk]
             work = self.work(network, update, scratch, table.rows(which, block), with_gradient=True)
             n_steps = -(-len(which) // block)
-            self._crew(steps.accumulate, 3 * block).run(work, n_steps, len(which), block, scale)
+            self._crew(steps.accumulate, block * self.n_operations(table)).run(work, n_steps, len(which), block, scale)
         return work
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -168,7 +173,7 @@ class Session:
         scratch = self.prepare(block, with_gradient=False)[1]
         scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
-        chunk, crew = table.chunk_rows(self.n_operations(table)), self._crew(steps.evaluate, block)
+        chunk, crew = table.chunk_rows(self.n_operations(table)), self._crew(steps.evaluate, block * self.n_operations(table) // 3)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)
@@ -185,11 +190,11 @@ class Session:
             self._bound[link, with_loss] = work._replace(rows=None)
         return self._bound[link, with_loss]._replace(rows=rows)
 
-    def _crew(self, entry, n_rows):
-        """Return the threads that call an entry point together, for blocks of so many rows; the same ones until there are larger blocks."""
+    def _crew(self, entry, n_operations):
+        """Return the threads that call an entry point together, for blocks of so many multiplications; others only for larger blocks."""
         known = self._crews.get(entry, (0, None))
-        if n_rows > known[0]:
-            self._crews[entry] = known = n_rows, Crew(entry, n_rows * self.flat.size, len(self.layout.widths))
+        if n_operations > known[0]:
+            self._crews[entry] = known = n_operations, Crew(entry, n_operations, len(self.layout.widths))
         return known[1]
 
     def fitted_attributes(self):

@@ -127,7 +127,8 @@ def test_chunks_are_bounded_by_memory_and_by_work(dtype, monkeypatch):
     monkeypatch.setattr(sknn._data, "_BATCH_BYTES", 3000)
     monkeypatch.setattr(sknn._data, "_CHUNK_OPERATIONS", 1e4)
     assert table.chunk_rows(1) == 1000 // (5 * np.dtype(dtype).itemsize)
-    assert table.chunk_rows(1, together=True) == 3000 // (5 * np.dtype(dtype).itemsize)
+    assert table.batch_rows(1, 10) == 3000 // (15 * np.dtype(dtype).itemsize)
+    assert table.batch_rows(900, 0) == 11
     assert table.chunk_rows(900) == 11
     assert table.chunk_rows(10**9) == 1
     monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1)
@@ -138,7 +139,14 @@ def test_chunks_of_sparse_rows_are_bounded_by_what_they_store(monkeypatch):
     monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 1000)
     rows = sparse.random_array((50, 4000), density=0.001, format="csr", rng=np.random.default_rng(0))
     table = Table(rows, None, None, np.dtype(np.float32))
-    assert table.n_stored == 4
-    assert table.chunk_rows(1) == 1000 // (4 * (4 + 8))
-    assert Table(rows * 0, None, None, np.dtype(np.float32)).n_stored == 4
-    assert Table(sparse.csr_array((50, 4000)), None, None, np.dtype(np.float32)).n_stored == 1
+    assert rows.nnz == 200
+    assert 4 <= table.n_stored <= 8
+    assert table.chunk_rows(1) == 1000 // (table.n_stored * (4 + 8))
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [([0, 0, 0], 1), ([4, 4, 4], 4), ([0] * 90 + [100] * 10, 100), ([3, 4], 4)])
+def test_a_few_long_sparse_rows_count(sizes, expected):
+    rows = sparse.csr_array(
+        (np.ones(sum(sizes)), np.concatenate([np.arange(size) for size in sizes]), np.cumsum([0, *sizes])), (len(sizes), 200)
+    )
+    assert Table(rows, None, None, np.dtype(np.float32)).n_stored == expected

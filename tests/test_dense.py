@@ -12,11 +12,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
 WIDTHS = (1, 7, 16, 64, 96, 100, 128, 200, 256, 300, 500, 512, 784, 1000, 1024, 2048)
 rng = np.random.default_rng(0)
-X = rng.normal(size=(90, 80))
+X = rng.normal(size=(90, 100))
 CLASSES = rng.integers(0, 3, len(X))
 HALVES = {
     "two layers": {},
-    "odd widths": {"hidden_layer_sizes": (131, 77)},
+    "odd widths": {"hidden_layer_sizes": (131, 97)},
     "maxout": {"activation": "maxout", "maxout_pieces": 3},
     "dropout": {"dropout": [0.3, 0.1], "input_dropout": 0.2},
     "batch norm": {"batch_norm": "before"},
@@ -26,13 +26,21 @@ HALVES = {
 
 
 @jit
-def cut(n_operations, width, largest, starts):
-    """Write where blocks begin, in the order in which they are claimed; return their number, their size and the first half's."""
+def cut(n_operations, width, largest, bounds):
+    """Write where blocks begin and end, in the order in which they are claimed; return their number, their size and the first half's."""
     size = dense.block_size(n_operations, width, largest)
-    n_blocks = dense.count_blocks(width, size)
+    n_blocks = dense.n_blocks_of(width, size)
     for number in range(n_blocks):
-        starts[number] = dense.start_of(number, width, size)
+        bounds[number, 0], bounds[number, 1] = dense.bounds_of(number, width, size)
     return n_blocks, size, dense.half_of(width, size)
+
+
+@jit
+def cut_into(width, size, bounds):
+    n_blocks = dense.n_blocks_of(width, size)
+    for number in range(n_blocks):
+        bounds[number, 0], bounds[number, 1] = dense.bounds_of(number, width, size)
+    return n_blocks, dense.half_of(width, size)
 
 
 @jit
@@ -40,30 +48,44 @@ def adds_halves(n_rows, fan_in, fan_out):
     return dense.adds_halves(n_rows, fan_in, fan_out)
 
 
+def assert_covered_once(bounds, n_blocks, width, middle):
+    bounds = bounds[:n_blocks]
+    assert n_blocks <= dense.most_blocks(width)
+    assert all(bounds[:, 0] < bounds[:, 1])
+    np.testing.assert_array_equal(np.concatenate([np.arange(*block) for block in sorted(bounds.tolist())]), np.arange(width))
+    n_last = (bounds[:, 0] >= middle).sum()
+    assert all(bounds[1 : 2 * n_last : 2, 0] >= middle)  # every second block, as long as there are some
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("largest", [dense.COLUMNS, dense.ROWS])
 @pytest.mark.parametrize("n_operations", [1000, 10_000_000])
 def test_blocks_cover_the_whole_once(width, largest, n_operations):
-    starts = np.zeros(width, np.int64)
-    n_blocks, size, middle = cut(n_operations, width, largest, starts)
-    starts = starts[:n_blocks]
-    assert size <= (width if n_operations == 1000 else largest)
-    assert sorted(starts) == list(range(0, width, size))
-    assert all(starts[::2] < middle)
-    assert all(starts[1::2] >= middle)
+    bounds = np.zeros((width, 2), np.int64)
+    n_blocks, size, middle = cut(n_operations, width, largest, bounds)
+    assert size == width if n_operations == 1000 else size <= largest
+    assert_covered_once(bounds, n_blocks, width, middle)
+
+
+@pytest.mark.parametrize("width", [*WIDTHS, 97, 20_001])
+@pytest.mark.parametrize("share", [dense.SPARSE_BLOCKS, 4, 3, 1])
+def test_blocks_of_any_size_cover_the_whole_once(width, share):
+    bounds = np.zeros((width, 2), np.int64)
+    n_blocks, middle = cut_into(width, -(-width // share), bounds)
+    assert_covered_once(bounds, n_blocks, width, middle)
 
 
 @pytest.mark.parametrize(
     ("width", "size", "half"),
-    [(64, 32, 32), (128, 64, 64), (200, 64, 128), (256, 64, 128), (400, 80, 240), (512, 64, 256), (784, 80, 400), (1024, 64, 512)],
+    [(64, 32, 32), (100, 64, 64), (200, 64, 112), (256, 64, 128), (400, 80, 208), (512, 96, 256), (784, 80, 400), (1024, 96, 512)],
 )
 def test_two_threads_have_nearly_the_same_to_do(width, size, half):
-    assert cut(10_000_000, width, dense.COLUMNS, np.zeros(width, np.int64))[1:] == (size, half)
+    assert cut(10_000_000, width, dense.COLUMNS, np.zeros((width, 2), np.int64))[1:] == (size, half)
 
 
 @pytest.mark.parametrize("settings", HALVES.values(), ids=HALVES)
 def test_layers_whose_weights_outweigh_a_batch_learn_the_same_in_halves(settings):
-    settings = {"hidden_layer_sizes": (128, 80), "max_iter": 2, "shuffle": False, "random_state": 0} | settings
+    settings = {"hidden_layer_sizes": (128, 100), "max_iter": 2, "shuffle": False, "random_state": 0} | settings
     in_halves = MLPClassifier(batch_size=30, **settings).fit(X, CLASSES)
     # With rows that weigh nothing at its end, a batch is the same to the loss, but too large for halves.
     n_more = 50
@@ -85,7 +107,15 @@ def test_sparse_rows_are_taken_in_halves_too():
 
 @pytest.mark.parametrize(
     ("n_rows", "fan_in", "fan_out", "expected"),
-    [(30, 80, 128, True), (30, 128, 80, True), (80, 80, 128, False), (80, 128, 80, False), (32, 784, 512, True), (32, 64, 64, False)],
+    [
+        (30, 100, 128, True),
+        (30, 128, 100, True),
+        (80, 100, 128, False),
+        (80, 128, 100, False),
+        (32, 784, 512, True),
+        (32, 784, 64, False),
+        (10, 100, 100, False),
+    ],
 )
 def test_which_layers_are_taken_in_halves_depends_on_shapes(n_rows, fan_in, fan_out, expected):
     assert adds_halves(n_rows, fan_in, fan_out) == expected

@@ -125,9 +125,11 @@ def test_batches_larger_than_a_chunk(solver, batch_size, is_sparse, monkeypatch)
     X = sparse.csr_matrix(whole.X) if is_sparse else whole.X
     losses = whole.train(_orders(3, 23), batch_size, X)
     table = in_parts.table(X)
-    for bound in ("_CHUNK_BYTES", "_BATCH_BYTES"):
-        monkeypatch.setattr(sknn._data, bound, table.n_stored * (16 if is_sparse else 8) * 5)
-    assert table.chunk_rows(in_parts.session.n_operations(table), together=True) == 5
+    row_bytes, n_values = table.n_stored * (16 if is_sparse else 8), in_parts.session.n_values
+    monkeypatch.setattr(sknn._data, "_CHUNK_BYTES", 5 * row_bytes)
+    monkeypatch.setattr(sknn._data, "_BATCH_BYTES", 5 * (row_bytes + 8 * n_values))
+    n_operations = in_parts.session.n_operations(table)
+    assert table.chunk_rows(n_operations) == table.batch_rows(n_operations, n_values) == 5
     np.testing.assert_allclose(in_parts.train(_orders(3, 23), batch_size, X), losses, rtol=1e-12)
     np.testing.assert_allclose(in_parts.flat, whole.flat, rtol=1e-12, atol=1e-14)
 

@@ -20,7 +20,7 @@ from sknn._team import Crew, Door, Pace, Threads, new_team, threads, usable_core
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
 
 rng = np.random.default_rng(0)
-X = rng.normal(size=(300, 90)).astype(np.float32)
+X = rng.normal(size=(300, 100)).astype(np.float32)
 NO_WORK = Work(*[None] * len(Work._fields))
 y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
 SETTINGS = {
@@ -36,7 +36,7 @@ SETTINGS = {
     "clipped": {"max_grad_norm": 0.1},
     "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
     "early stopping": {"early_stopping": True},
-    "weights in halves": {"hidden_layer_sizes": (300, 100), "batch_size": 24},
+    "weights in halves": {"hidden_layer_sizes": (300, 110), "batch_size": 24},
     "weights in halves, dropout, maxout": {
         "hidden_layer_sizes": (200, 100),
         "batch_size": 24,
@@ -138,7 +138,7 @@ def test_any_threads_together_do_the_whole_work():
 
 
 def layout_and_generator():
-    return make_layout([90, 130, 100, 4], [1, 1], None), np.dtype(np.float32), np.random.RandomState(0)
+    return make_layout([100, 130, 100, 4], [1, 1], None), np.dtype(np.float32), np.random.RandomState(0)
 
 
 # ---- what may go wrong -----------------------------------------------------------------------------------------------

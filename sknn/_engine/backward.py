@@ -14,10 +14,10 @@ from .dense import (
     ROWS,
     bias_gradient,
     block_size,
-    count_blocks,
+    bounds_of,
     input_block_size,
     input_gradient_block,
-    start_of,
+    n_blocks_of,
     transposed_gradient_block,
     weight_gradient_block,
 )
@@ -135,8 +135,7 @@ def _input_block(work, batch, layer, block):
     fan_in, size, scratch = work.network.fan_ins[layer], _input_block_size(work, batch, layer), work.scratch
     by_rows, moved = _inputs_by_rows(work, batch, layer), scratch.work[scratch.work.size // 4 * 3 :]
     whole = batch.n_rows if by_rows else fan_in
-    start = start_of(block, whole, size)
-    stop = min(whole, start + size)
+    start, stop = bounds_of(block, whole, size)
     if by_rows:
         _input_gradient_of_rows(work, batch, layer, start, stop, moved[block * fan_in * work.network.fan_outs[layer] :])
     else:
@@ -175,7 +174,7 @@ def _weights(work, batch, layer, block):
 @jit(internal=True)
 def _n_input_blocks(work, batch, layer):
     whole = batch.n_rows if _inputs_by_rows(work, batch, layer) else work.network.fan_ins[layer]
-    return count_blocks(whole, _input_block_size(work, batch, layer))
+    return n_blocks_of(whole, _input_block_size(work, batch, layer))
 
 
 @jit(internal=True)
@@ -183,14 +182,15 @@ def _gradients(work, batch, layer, phase):
     """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the weights of the layer above."""
     above = layer + 1
     n_own = _n_input_blocks(work, batch, layer) if layer > 0 else n_weight_blocks(work, batch, layer)
-    n_blocks = n_own + (n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else 0)
+    first_above = n_own + n_own % 2  # so that threads that take turns get the same rows of W in every phase
+    n_blocks = first_above + n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else n_own
     n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        if block >= n_own:
-            _weights(work, batch, above, block - n_own)
-        elif layer == 0:
+        if block >= first_above:
+            _weights(work, batch, above, block - first_above)
+        elif block < n_own and layer == 0:
             _weights(work, batch, layer, block)
-        else:
+        elif block < n_own:
             _input_block(work, batch, layer, block)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)

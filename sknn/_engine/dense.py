@@ -3,8 +3,6 @@
 Blocks are fixed by the shapes alone, so that whoever computes one, the result has the same bits.
 """
 
-import numpy as np
-
 from .._jit import jit
 from .._native import at, call
 from .._transposes import transpose
@@ -24,30 +22,35 @@ def count_blocks(width, size):
 @jit(inline=True)
 def half_of(width, size):
     """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two threads has."""
-    return min(width, (count_blocks(width, size) + 1) // 2 * size)
-
-
-@jit(inline=True)
-def start_of(number, width, size):
-    """Return where the ``number``-th block to be claimed begins: two threads that take turns have one half each."""
-    return number // 2 * size + (half_of(width, size) if number % 2 else 0)
-
-
-@jit(internal=True)
-def _even_size(width, largest):
-    """Return the size of blocks of whole registers, at most ``largest``, such that two threads have nearly the same to do."""
-    n_blocks = count_blocks(width, largest)
-    best = count_blocks(count_blocks(width, n_blocks + n_blocks % 2), _VECTOR) * _VECTOR
-    for size in range(best - _VECTOR, (2 * best - 1) // 3, -_VECTOR):
-        if half_of(width, size) < half_of(width, best):
-            best = size
-    return min(width, best)
+    return width if size >= width else min(width, count_blocks(count_blocks(width, 2), _VECTOR) * _VECTOR)
 
 
 @jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
-    return width if n_operations <= _SMALL_PRODUCT else _even_size(width, np.int64(largest))
+    if n_operations <= _SMALL_PRODUCT:
+        return width
+    half = half_of(width, 0)
+    return min(width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR)
+
+
+@jit(inline=True)
+def n_blocks_of(width, size):
+    """Return the number of blocks in both halves of ``width`` columns or rows."""
+    half = half_of(width, size)
+    return count_blocks(half, size) + count_blocks(width - half, size)
+
+
+@jit(internal=True)
+def bounds_of(number, width, size):
+    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
+    half = half_of(width, size)
+    n_last = count_blocks(width - half, size)
+    if number < 2 * n_last and number % 2 == 1:
+        start = half + number // 2 * size
+        return start, min(width, start + size)
+    start = (number // 2 if number < 2 * n_last else number - n_last) * size
+    return start, min(half, start + size)
 
 
 @jit(inline=True)
@@ -64,8 +67,12 @@ def shares_rows(n_rows, fan_in, fan_out):
 
 @jit(inline=True)
 def adds_halves(n_rows, fan_in, fan_out):
-    """Tell whether W is so much larger than a batch that it had better stay in the caches of those who move its rows."""
-    return fan_in >= 2 * n_rows and n_rows * fan_in * fan_out > _SMALL_PRODUCT
+    """Tell whether W is so much larger than the pre-activations that it had better stay in the caches of those who move its rows.
+
+    Pre-activations are written twice and added then. Smaller matrices would make too few blocks.
+    """
+    is_cut = n_rows * fan_in * fan_out > _SMALL_PRODUCT and min(fan_in, fan_out) >= COLUMNS
+    return is_cut and fan_in >= 2 * n_rows
 
 
 def most_blocks(width):

@@ -17,7 +17,7 @@ import numpy as np
 from .._jit import jit
 from .._native import call, part
 from .._transposes import transpose
-from .dense import COLUMNS, ROWS, affine_block, block_size, count_blocks, half_of, shares_rows, start_of
+from .dense import COLUMNS, ROWS, affine_block, block_size, bounds_of, count_blocks, half_of, n_blocks_of, shares_rows
 from .dropout import dropout_key
 from .inputs import in_halves, layer_input, read_inputs
 from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
@@ -155,11 +155,10 @@ def _hidden(work, batch, layer, phase):
     else:
         size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
     whole = n_rows if by_rows else width
-    n_blocks = count_blocks(whole, size)
+    n_blocks = n_blocks_of(whole, size)
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        start = start_of(block, whole, size)
-        stop = min(whole, start + size)
+        start, stop = bounds_of(block, whole, size)
         if by_rows:
             _hidden_block(work, batch, layer, start, stop, zero, width)
         else:

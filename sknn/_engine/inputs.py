@@ -4,7 +4,7 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call, part
-from .dense import ROWS, adds_halves, count_blocks, half_of, start_of
+from .dense import ROWS, adds_halves, bounds_of, half_of, n_blocks_of
 from .dropout import dropout_key
 from .team import claim, finish
 from .weights import weight_block_size
@@ -22,8 +22,9 @@ def layer_input(work, batch, layer):
 
 @jit(internal=True)
 def in_halves(work, batch, layer):
-    """Tell whether a layer's inputs are taken in two halves, each with the rows of W that belong to it."""
-    network, is_shared = work.network, batch.is_training and work.shard_rows == 0
+    """Tell whether a hidden layer's inputs are taken in two halves, each with the rows of W that belong to it."""
+    network = work.network
+    is_shared = batch.is_training and work.shard_rows == 0 and layer < network.fan_ins.size - 1
     return is_shared and adds_halves(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
 
 
@@ -56,11 +57,10 @@ def read_inputs(work, batch, phase):
     by_columns = in_halves(work, batch, zero) and work.rows.affine == 0
     whole = n_features if by_columns else n_rows
     size = half_of(whole, weight_block_size(work, batch, zero)) if by_columns else ROWS
-    n_blocks = count_blocks(whole, size)
+    n_blocks = n_blocks_of(whole, size)
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        start = start_of(block, whole, size)
-        stop = min(whole, start + size)
+        start, stop = bounds_of(block, whole, size)
         if by_columns:
             _read(work, batch, zero, n_rows, start, stop)
         else:

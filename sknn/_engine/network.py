@@ -83,7 +83,7 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
     delta_offsets: np.ndarray
     statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
-    work: np.ndarray  # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to it; before, halves of z
+    work: np.ndarray  # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to it; before, a half of z
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
     partials: np.ndarray  # gradients of the batch's shards, of which the first is the one above: see by_rows.py

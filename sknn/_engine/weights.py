@@ -4,7 +4,7 @@ import numpy as np
 
 from .._jit import jit
 from .._native import call, part
-from .dense import SPARSE_BLOCKS, count_blocks, input_block_size, start_of
+from .dense import SPARSE_BLOCKS, bounds_of, count_blocks, input_block_size, n_blocks_of
 from .team import claim, finish, n_phases
 
 
@@ -20,15 +20,13 @@ def weight_block_size(work, batch, layer):
 @jit(internal=True)
 def n_weight_blocks(work, batch, layer):
     """Return the number of blocks of a layer's gradient: rows of its weights; the last rows have intercepts and batch norm with them."""
-    return count_blocks(work.network.fan_ins[layer], weight_block_size(work, batch, layer))
+    return n_blocks_of(work.network.fan_ins[layer], weight_block_size(work, batch, layer))
 
 
 @jit(internal=True)
 def weight_block(work, batch, layer, block):
     """Return the first row of a block of a layer's weights and the one behind its last."""
-    fan_in, size = work.network.fan_ins[layer], weight_block_size(work, batch, layer)
-    start = start_of(block, fan_in, size)
-    return start, min(fan_in, start + size)
+    return bounds_of(block, work.network.fan_ins[layer], weight_block_size(work, batch, layer))
 
 
 @jit(internal=True)
@@ -76,7 +74,8 @@ def use_gradient(work, batch, layer, block):
     network, fan_out = work.network, work.network.fan_outs[layer]
     start, stop = weight_block(work, batch, layer, block)
     offset, size = network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
-    _penalize(work, batch, layer, start * fan_out, size, start // weight_block_size(work, batch, layer))
+    place = block // 2 + (n_weight_blocks(work, batch, layer) + 1) // 2 * (block % 2)  # threads that take turns write to other cache lines
+    _penalize(work, batch, layer, start * fan_out, size, place)
     _move(work, batch, offset, size, network.weights.dtype.type(1 / batch.n_rows))
     if stop == network.fan_ins[layer]:
         _move_rest(work, batch, layer)
