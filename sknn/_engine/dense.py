@@ -37,13 +37,14 @@ def block_size(n_operations, width, largest):
 @jit(inline=True)
 def n_blocks_of(width, size):
     """Return the number of blocks in both halves of ``width`` columns or rows."""
+    if size >= width:
+        return 1
     half = half_of(width, size)
     return count_blocks(half, size) + count_blocks(width - half, size)
 
 
 @jit(internal=True)
-def bounds_of(number, width, size):
-    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
+def _bounds(number, width, size):
     half = half_of(width, size)
     n_last = count_blocks(width - half, size)
     if number < 2 * n_last and number % 2 == 1:
@@ -51,6 +52,12 @@ def bounds_of(number, width, size):
         return start, min(width, start + size)
     start = (number // 2 if number < 2 * n_last else number - n_last) * size
     return start, min(half, start + size)
+
+
+@jit(inline=True)
+def bounds_of(number, width, size):
+    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
+    return (0, width) if size >= width else _bounds(number, width, size)
 
 
 @jit(inline=True)
