@@ -30,7 +30,7 @@ def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
     if n_operations <= _SMALL_PRODUCT:
         return width
-    half = half_of(width, 0)
+    half = half_of(width, 1)
     return min(width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR)
 
 

@@ -5,7 +5,7 @@ A block of a hidden layer goes from the product to the layer's output while it i
 
     z = input W + b  (-> batch norm)  -> activation a  (-> batch norm)  (-> dropout)  = out
 
-Where W is much larger than the batch, z is the sum of two halves, over the first and over the last inputs, which blocks of units begin
+Where W is much larger than z, that is the sum of two halves, over the first and over the last inputs, which blocks of units begin
 with adding up. So a thread reads rows of W that it has moved itself in the last step, instead of columns of which half are in
 another core's caches: fetching them can take longer than the product.
 """
