@@ -1,8 +1,9 @@
 """How long does a grid search take, alone, with two threads and with two processes, beside scikit-learn?
 
 The search is over 9 candidates in 5 folds of scikit-learn's digits, 30 epochs each, without the refit. Before the rounds each contestant
-searches once with a single epoch, where kernels are compiled and processes start. Then contestants take turns; the best round of each
-counts. scikit-learn runs once for each number of BLAS threads asked for, and its best counts (in processes joblib sets that number).
+searches once with a single epoch, where kernels are compiled and processes start. Then contestants take turns, each after a short rest;
+the best round of each counts. scikit-learn runs once for each number of BLAS threads asked for, and its best counts (in processes joblib
+sets that number).
 sknn's serial search lets each fit use all cores, as it does by itself, or holds each to one thread, like the fits of the parallel searches.
 Best scores are printed because equal searches should end at about equal scores.
 """
@@ -15,7 +16,7 @@ from unittest.mock import patch
 import joblib
 import sklearn.neural_network
 import threadpoolctl
-from bench_fit import contestants, default_blas_threads
+from bench_fit import REST, contestants, default_blas_threads
 from report import conclude, option_parser, table
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -41,6 +42,7 @@ def search(kind, way, blas_threads, X, y, max_iter):
     limit = threadpoolctl.threadpool_limits(blas_threads, user_api="blas")
     with limit, joblib.parallel_config(**WAYS[way]), patch.dict(os.environ, LIMITS.get(way, {})), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of max_iter, which is meant
+        time.sleep(REST)
         started = time.perf_counter()
         searching.fit(X, y)
         return time.perf_counter() - started, float(searching.best_score_)
