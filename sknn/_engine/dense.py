@@ -3,6 +3,8 @@
 Blocks are fixed by the shapes alone, so that whoever computes one, the result has the same bits.
 """
 
+import numpy as np
+
 from .._jit import jit
 from .._native import at, call
 from .._transposes import transpose
@@ -19,32 +21,34 @@ def count_blocks(width, size):
     return (width + size - 1) // size
 
 
-@jit(inline=True)
+@jit(internal=True)
 def half_of(width, size):
     """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two threads has."""
-    return width if size >= width else min(width, count_blocks(count_blocks(width, 2), _VECTOR) * _VECTOR)
+    return width if size >= width else min(width, (width + 2 * _VECTOR - 1) // (2 * _VECTOR) * _VECTOR)
+
+
+@jit(internal=True)
+def _block_size(width, largest):
+    half = half_of(width, np.int64(1))
+    return min(width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR)
 
 
 @jit(inline=True)
 def block_size(n_operations, width, largest):
     """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
-    if n_operations <= _SMALL_PRODUCT:
-        return width
-    half = half_of(width, 1)
-    return min(width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR)
+    return width if n_operations <= _SMALL_PRODUCT else _block_size(width, np.int64(largest))
 
 
-@jit(inline=True)
+@jit(internal=True)
 def n_blocks_of(width, size):
     """Return the number of blocks in both halves of ``width`` columns or rows."""
-    if size >= width:
-        return 1
     half = half_of(width, size)
     return count_blocks(half, size) + count_blocks(width - half, size)
 
 
 @jit(internal=True)
-def _bounds(number, width, size):
+def bounds_of(number, width, size):
+    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
     half = half_of(width, size)
     n_last = count_blocks(width - half, size)
     if number < 2 * n_last and number % 2 == 1:
@@ -52,12 +56,6 @@ def _bounds(number, width, size):
         return start, min(width, start + size)
     start = (number // 2 if number < 2 * n_last else number - n_last) * size
     return start, min(half, start + size)
-
-
-@jit(inline=True)
-def bounds_of(number, width, size):
-    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
-    return (0, width) if size >= width else _bounds(number, width, size)
 
 
 @jit(inline=True)

@@ -66,10 +66,9 @@ def _halves(work, batch, layer, phase):
     while block < n_blocks:
         start = block // 2 * size
         stop = min(fan_out, start + size)
-        if block % 2 == 0:
-            _affine(work, batch, layer, zero, n_rows, zero, middle, start, stop, scratch.values[network.z_offsets[layer] :])
-        else:
-            _affine(work, batch, layer, zero, n_rows, middle, fan_in, start, stop, scratch.work)
+        low, high = (zero, middle) if block % 2 == 0 else (middle, fan_in)
+        z = scratch.work if low > 0 else scratch.values[network.z_offsets[layer] :]
+        _affine(work, batch, layer, zero, n_rows, low, high, start, stop, z)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
@@ -159,10 +158,8 @@ def _hidden(work, batch, layer, phase):
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = bounds_of(block, whole, size)
-        if by_rows:
-            _hidden_block(work, batch, layer, start, stop, zero, width)
-        else:
-            _hidden_block(work, batch, layer, zero, n_rows, start, stop)
+        rows, units = ((start, stop), (zero, width)) if by_rows else ((zero, n_rows), (start, stop))
+        _hidden_block(work, batch, layer, rows[0], rows[1], units[0], units[1])
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)

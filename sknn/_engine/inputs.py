@@ -61,10 +61,8 @@ def read_inputs(work, batch, phase):
     n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = bounds_of(block, whole, size)
-        if by_columns:
-            _read(work, batch, zero, n_rows, start, stop)
-        else:
-            _read(work, batch, start, stop, zero, n_features)
+        rows, columns = ((zero, n_rows), (start, stop)) if by_columns else ((start, stop), (zero, n_features))
+        _read(work, batch, rows[0], rows[1], columns[0], columns[1])
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)
