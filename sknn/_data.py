@@ -44,11 +44,11 @@ class Table:
 
     def chunk_rows(self, n_operations):
         """Return how many rows may be handed out at a time if each takes so many multiplications."""
-        return int(max(1, min(_CHUNK_BYTES // self._row_bytes, _CHUNK_OPERATIONS / n_operations)))
+        return _rows_within(_CHUNK_BYTES, self._row_bytes, n_operations)
 
     def batch_rows(self, n_operations, n_values):
         """Return how many rows may go through a network together in which each takes so many multiplications and has so many values."""
-        return int(max(1, min(_BATCH_BYTES // (self._row_bytes + n_values * self.dtype.itemsize), _CHUNK_OPERATIONS / n_operations)))
+        return _rows_within(_BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations)
 
     @property
     def _row_bytes(self):
@@ -92,6 +92,11 @@ class Table:
             with _cast_silently():
                 np.copyto(block, self.X[which], casting="unsafe")
         return self._copy, self._no_indices, self._nothing
+
+
+def _rows_within(n_bytes, row_bytes, n_operations):
+    """Return how many rows, at least one, take no more memory than ``n_bytes`` and no more time than a chunk."""
+    return int(max(1, min(n_bytes // row_bytes, _CHUNK_OPERATIONS / n_operations)))
 
 
 def _usual_row(X):

@@ -55,7 +55,7 @@ class Session:
 
     @property
     def n_values(self):
-        """Number of values that a row has in the layers."""
+        """About how many values a row has in scratch memory."""
         return 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
 
     def n_operations(self, table):
@@ -65,7 +65,7 @@ class Session:
 
     def _allocate(self, n_rows, n_shards):
         network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
-        widest = padded(n_rows * int(max(self.layout.fan_outs.max(), self.layout.widths.max())))
+        widest = padded(n_rows * int(self.layout.fan_outs.max()))
         n_row_totals, block_counts = n_shards * 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
         return network, Scratch(
             aligned_zeros(n_shards * n_values, self.dtype),
@@ -137,7 +137,8 @@ class Session:
     def _accumulate(self, table, order, norm_momentum=1.0):
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean; return the last work."""
         # Batch norm needs all rows at once.
-        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(self.n_operations(table)))
+        n_operations = self.n_operations(table)
+        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(n_operations))
         network, scratch = self.prepare(block, with_gradient=True)
         network = without_dropout(network)
         update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
@@ -148,7 +149,7 @@ class Session:
             which = order[start : start + chunk]
             work = self.work(network, update, scratch, table.rows(which, block), with_gradient=True)
             n_steps = -(-len(which) // block)
-            self._crew(steps.accumulate, block * self.n_operations(table)).run(work, n_steps, len(which), block, scale)
+            self._crew(steps.accumulate, block * n_operations).run(work, n_steps, len(which), block, scale)
         return work
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -173,7 +174,8 @@ class Session:
         scratch = self.prepare(block, with_gradient=False)[1]
         scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
-        chunk, crew = table.chunk_rows(self.n_operations(table)), self._crew(steps.evaluate, block * self.n_operations(table) // 3)
+        n_operations = self.n_operations(table)
+        chunk, crew = table.chunk_rows(n_operations), self._crew(steps.evaluate, block * n_operations // 3)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)

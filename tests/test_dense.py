@@ -26,21 +26,20 @@ HALVES = {
 
 
 @jit
-def cut(n_operations, width, largest, bounds):
-    """Write where blocks begin and end, in the order in which they are claimed; return their number, their size and the first half's."""
-    size = dense.block_size(n_operations, width, largest)
-    n_blocks = dense.n_blocks_of(width, size)
-    for number in range(n_blocks):
-        bounds[number, 0], bounds[number, 1] = dense.bounds_of(number, width, size)
-    return n_blocks, size, dense.half_of(width, size)
-
-
-@jit
 def cut_into(width, size, bounds):
+    """Write where blocks begin and end, in the order in which they are claimed; return their number and the first half's size."""
     n_blocks = dense.n_blocks_of(width, size)
     for number in range(n_blocks):
         bounds[number, 0], bounds[number, 1] = dense.bounds_of(number, width, size)
     return n_blocks, dense.half_of(width, size)
+
+
+@jit
+def cut(n_operations, width, largest, bounds):
+    """Do the same with blocks as products have them; return their number, their size and the first half's."""
+    size = dense.block_size(n_operations, width, largest)
+    n_blocks, half = cut_into(width, size, bounds)
+    return n_blocks, size, half
 
 
 @jit

@@ -101,8 +101,9 @@ def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start,
     z : ndarray of shape (n_rows * fan_out,)
         Written in columns ``start:stop``.
     """
-    x, rows, target, begin, row = at(a_in, low), at(w, low * fan_out + start), at(z, start), at(b, start), 0 if low == 0 else -1
-    call(product, n_rows, stop - start, high - low, x, fan_in, 1, rows, fan_out, begin, row, target, fan_out)
+    x, rows_of_w, target = at(a_in, low), at(w, low * fan_out + start), at(z, start)
+    b_row = 0 if low == 0 else -1  # the same for all rows, or zeros instead
+    call(product, n_rows, stop - start, high - low, x, fan_in, 1, rows_of_w, fan_out, at(b, start), b_row, target, fan_out)
 
 
 @jit(internal=True)
