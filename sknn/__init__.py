@@ -1,10 +1,10 @@
 """scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning course as a hyperparameter."""
 
 from ._versions import show_versions
-from .custom import Activation
 from .features import HiddenFeatures
 from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
+from .parts.custom import Activation
 from .warmup import warmup
 
 __version__ = "0.1.0"

@@ -12,17 +12,17 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
-from ._data import Table
-from ._layout import flat_vector, make_layout, views
-from ._lbfgs import LBFGSTraining
-from ._monitor import Monitor, split_rows
-from ._prediction import keep_session, kept_sessions, session_for
-from ._session import Session
-from ._stochastic import OptimizerState, StochasticTraining
-from ._tasks import CallbackSupportMixin, EpochTasks
-from ._team import threads
-from ._training import HISTORY_COLUMNS
+from ._runtime.binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
+from ._runtime.compiled_network import Session
+from ._runtime.data import Table
+from ._runtime.layout import flat_vector, make_layout, views
+from ._runtime.prediction_cache import keep_session, kept_sessions, session_for
+from ._runtime.threads import threads
+from ._training.callbacks import CallbackSupportMixin, EpochTasks
+from ._training.lbfgs import LBFGSTraining
+from ._training.stochastic import OptimizerState, StochasticTraining
+from ._training.trainer import HISTORY_COLUMNS
+from ._training.validation_set import Monitor, split_rows
 from ._validation import (
     PARAMETER_CONSTRAINTS,
     arithmetic_dtype,
@@ -33,8 +33,8 @@ from ._validation import (
     relative_weight,
 )
 from .inspection import summarize
-from .losses import LOSSES
-from .optimizers import OPTIMIZERS
+from .parts.losses import LOSSES
+from .parts.optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
 # What only further training needs: left out of pickles unless the estimator is one that goes on training.

@@ -2,11 +2,11 @@
 
 import inspect
 
-from .activations import ACTIVATIONS
-from .initializers import INITIALIZERS
-from .losses import LOSSES, REGRESSION_LOSSES
-from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES
+from .parts.activations import ACTIVATIONS
+from .parts.initializers import INITIALIZERS
+from .parts.losses import LOSSES, REGRESSION_LOSSES
+from .parts.optimizers import OPTIMIZERS
+from .parts.schedules import SCHEDULES
 
 _PARAMETERS = """\
 hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)

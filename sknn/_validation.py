@@ -9,11 +9,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from .activations import ACTIVATIONS
-from .custom import Activation
-from .initializers import INITIALIZERS
-from .optimizers import OPTIMIZERS
-from .schedules import SCHEDULES
+from .parts.activations import ACTIVATIONS
+from .parts.custom import Activation
+from .parts.initializers import INITIALIZERS
+from .parts.optimizers import OPTIMIZERS
+from .parts.schedules import SCHEDULES
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
 _NOT_NEGATIVE, _POSITIVE = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")

@@ -5,8 +5,8 @@ from importlib import metadata
 
 import sklearn
 
-from ._jit import cache_directory
-from ._team import usable_cores
+from ._compiled.jit import cache_directory
+from ._runtime.threads import usable_cores
 
 
 def show_versions():

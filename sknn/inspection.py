@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._binding import activations_of
+from ._runtime.binding import activations_of
 
 _HEADINGS = ("Layer", "Output shape", "Parameters")
 

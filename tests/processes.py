@@ -21,11 +21,16 @@ class Outcome(NamedTuple):
 
 def start(function, *arguments, root=ROOT, **environment):
     """Start a process that calls ``function`` with strings, importing the package from the folder ``root``."""
+    folder = Path(sys.modules[function.__module__].__file__).resolve().parent
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     return subprocess.Popen(
         [sys.executable, "-W", "always::RuntimeWarning", "-c", _CALL, function.__module__, function.__name__, *arguments],
         cwd=TESTS,
-        env={**inherited, "PYTHONPATH": str(root), **{name: str(value) for name, value in environment.items()}},
+        env={
+            **inherited,
+            "PYTHONPATH": os.pathsep.join([str(root), str(folder)]),
+            **{name: str(value) for name, value in environment.items()},
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

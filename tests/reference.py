@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sknn._jit import INTERPRETED, address
-from sknn._layout import COEFS, INTERCEPTS, make_layout, views
+from sknn._compiled.jit import INTERPRETED, address
+from sknn._runtime.layout import COEFS, INTERCEPTS, make_layout, views
 
 compiled_only = pytest.mark.skipif(INTERPRETED, reason="a property of compiled kernels, which NumPy's do not have")
 

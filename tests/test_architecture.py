@@ -13,12 +13,17 @@ import pytest
 from sklearn.datasets import load_iris
 
 import sknn
-from sknn.activations import ACTIVATIONS
+from sknn.parts.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
-FOUNDATIONS = ("_interrupts", "_references", "_jit", "_native", "_tiles", "_products", "_transposes", "_math")
-PARTS = ("activations", "losses", "regularizers", "optimizers", "initializers", "schedules")
-COMPILERS = ("_references", "_jit", "_native", "_tiles", "_transposes")  # the only modules that see numba and llvmlite
+# Which folders a folder may import, itself aside; modules outside of folders are floors of their own.
+BELOW = {
+    "_compiled": set(),
+    "parts": {"_compiled"},
+    "_engine": {"_compiled"},
+    "_runtime": {"_compiled", "parts", "_engine"},
+    "_training": {"_compiled", "parts", "_engine", "_runtime"},
+}
 
 MOST_LINES = {"mlp": 500}  # mlp is mostly docstring
 MOST_LINES_ELSEWHERE = 300
@@ -26,7 +31,6 @@ MOST_LINES_OF_A_BODY = 40
 
 SOURCES = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")}
 TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
-ENGINE = [name for name in SOURCES if name.startswith("_engine.")]
 
 
 def imported(name):
@@ -57,8 +61,9 @@ def test_docstrings_have_no_placeholders(kind):
 
 
 def test_the_modules_named_here_exist():
-    assert {*FOUNDATIONS, *PARTS, *COMPILERS, *MOST_LINES} <= set(SOURCES)
-    assert ENGINE
+    folders = {name.partition(".")[0] for name in SOURCES if "." in name}
+    assert folders == {*BELOW, "warmup"}
+    assert set(MOST_LINES) <= set(SOURCES)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -66,19 +71,16 @@ def test_package_imports_itself_relatively(name):
     assert "sknn" not in FOREIGN_IMPORTS[name]
 
 
-@pytest.mark.parametrize("name", FOUNDATIONS)
-def test_foundations_import_only_foundations(name):
-    assert IMPORTS[name] <= set(FOUNDATIONS)
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.partition(".")[0] in BELOW])
+def test_folders_import_only_what_is_below_them(name):
+    folder = name.partition(".")[0]
+    assert {module.partition(".")[0] for module in IMPORTS[name]} <= {folder, *BELOW[folder]}
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_parts_import_neither_parts_nor_the_engine(name):
-    assert IMPORTS[name] <= set(FOUNDATIONS)
-
-
-@pytest.mark.parametrize("name", ENGINE)
-def test_engine_imports_no_part_and_nothing_above_it(name):
-    assert IMPORTS[name] <= {*FOUNDATIONS, *ENGINE}
+@pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("parts.")])
+def test_parts_import_no_other_kind_of_part(name):
+    kinds = {module for module in IMPORTS[name] if module.startswith("parts.")}
+    assert kinds <= ({"parts.activations"} if name == "parts.custom" else set())
 
 
 def reached(name):
@@ -92,12 +94,13 @@ def test_imports_point_downwards():
     graphlib.TopologicalSorter(IMPORTS).prepare()
     assert "mlp" in IMPORTS["__init__"]
     assert "_base" in IMPORTS["mlp"]
-    assert {*FOUNDATIONS, *PARTS, *ENGINE} <= reached("_base") | {"_engine.__init__"}
+    below = {name for name in SOURCES if name.partition(".")[0] in BELOW and not name.endswith("__init__")}
+    assert below - {"parts.custom"} <= reached("_base")
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_only_the_compiling_modules_see_numba(name):
-    assert name in COMPILERS or not FOREIGN_IMPORTS[name] & {"numba", "llvmlite"}
+    assert name.startswith("_compiled.") or not FOREIGN_IMPORTS[name] & {"numba", "llvmlite"}
 
 
 NEW_FAMILIES = """
@@ -144,7 +147,7 @@ def test_no_error_is_silenced(name):
 NAMES_ELSEWHERE = {"identity", "logistic", "sigmoid", "tanh", "relu"}
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != "activations"])
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "parts.activations"])
 def test_activations_are_named_in_their_file_only(name):
     strings = {node.value for node in ast.walk(TREES[name]) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     assert not strings & (set(ACTIVATIONS) - NAMES_ELSEWHERE)
@@ -185,7 +188,7 @@ def use_the_new_activation():
 def test_an_activation_needs_nothing_but_its_row(tmp_path):
     """In a copy of the package, text at the end of one file makes a new name known to validation, training and documentation."""
     shutil.copytree(PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "sknn" / "activations.py").open("a") as file:
+    with (tmp_path / "sknn" / "parts" / "activations.py").open("a") as file:
         file.write(NEW_ACTIVATION)
     found = processes.run(use_the_new_activation, root=tmp_path).value
     assert found["origin"] == str(tmp_path / "sknn" / "__init__.py")

@@ -10,11 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 
 from sknn import Activation, MLPClassifier, MLPRegressor
-from sknn.activations import ACTIVATIONS
-from sknn.initializers import INITIALIZERS
-from sknn.losses import REGRESSION_LOSSES
-from sknn.optimizers import OPTIMIZERS
-from sknn.schedules import SCHEDULES
+from sknn.parts.activations import ACTIVATIONS
+from sknn.parts.initializers import INITIALIZERS
+from sknn.parts.losses import REGRESSION_LOSSES
+from sknn.parts.optimizers import OPTIMIZERS
+from sknn.parts.schedules import SCHEDULES
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

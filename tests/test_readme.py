@@ -11,9 +11,9 @@ import pytest
 
 from sknn import MLPClassifier, MLPRegressor
 from sknn._validation import SOLVERS
-from sknn.activations import ACTIVATIONS
-from sknn.losses import REGRESSION_LOSSES
-from sknn.schedules import SCHEDULES
+from sknn.parts.activations import ACTIVATIONS
+from sknn.parts.losses import REGRESSION_LOSSES
+from sknn.parts.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]

@@ -8,8 +8,9 @@ from reference import compiled_only
 from test_compilation import fit_everything
 
 import sknn
-from sknn import _jit, activations, losses, optimizers, regularizers
+from sknn._compiled import jit
 from sknn._engine import batch_norm, dropout, sparse
+from sknn.parts import activations, losses, optimizers, regularizers
 from sknn.warmup import _KERNELS
 
 pytestmark = compiled_only
@@ -49,4 +50,4 @@ def test_command(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "sknn.warmup", "--dtypes", "float64"]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert output.startswith("compiled for float64 in ")
-    assert str(_jit.cache_directory()) in output
+    assert str(jit.cache_directory()) in output

@@ -7,9 +7,9 @@ two layers.
 
 import numpy as np
 
-from .._jit import jit
-from .._native import call, part
-from .._transposes import transpose
+from .._compiled.intrinsics import call, part
+from .._compiled.jit import jit
+from .._compiled.transpose import transpose
 from .dense import (
     ROWS,
     bias_gradient,
@@ -24,9 +24,9 @@ from .dense import (
 from .dropout import dropout_key
 from .forward import transposed_deltas, transposes_weights
 from .inputs import layer_input
-from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
-from .team import claim, finish, n_phases
-from .weights import n_weight_blocks, weight_block
+from .scheduler import claim, finish, n_phases
+from .structs import NO_NORM, NORM_AFTER, NORM_BEFORE
+from .update import n_weight_blocks, weight_block
 
 # ---- gradients of inputs ---------------------------------------------------------------------------------------------
 

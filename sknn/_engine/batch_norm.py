@@ -7,7 +7,7 @@ with the weighted mean and variance of the batch in training, and their running 
 
 import numpy as np
 
-from .._jit import jit
+from .._compiled.jit import jit
 
 EPSILON = 1e-5
 NORMALIZE = "run int int int int run run run run run run run run run run"

@@ -5,9 +5,9 @@ Blocks are fixed by the shapes alone, so that whoever computes one, the result h
 
 import numpy as np
 
-from .._jit import jit
-from .._native import at, call
-from .._transposes import transpose
+from .._compiled.intrinsics import at, call
+from .._compiled.jit import jit
+from .._compiled.transpose import transpose
 
 COLUMNS, ROWS = 96, 32  # of a block: whole tiles of every width
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting

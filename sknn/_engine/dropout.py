@@ -5,7 +5,7 @@ So it depends neither on who computes it nor on when, and the backward pass asks
 
 import numpy as np
 
-from .._jit import jit
+from .._compiled.jit import jit
 
 DROP = "run int int scalar run"
 DROP_IN_PLACE = "run int int scalar"

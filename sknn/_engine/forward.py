@@ -14,15 +14,15 @@ import math
 
 import numpy as np
 
-from .._jit import jit
-from .._native import call, part
-from .._transposes import transpose
+from .._compiled.intrinsics import call, part
+from .._compiled.jit import jit
+from .._compiled.transpose import transpose
 from .dense import COLUMNS, ROWS, affine_block, block_size, bounds_of, count_blocks, half_of, n_blocks_of, shares_rows
 from .dropout import dropout_key
 from .inputs import in_halves, layer_input, read_inputs
-from .network import NO_NORM, NORM_AFTER, NORM_BEFORE
-from .team import claim, finish, n_phases
-from .weights import weight_block_size
+from .scheduler import claim, finish, n_phases
+from .structs import NO_NORM, NORM_AFTER, NORM_BEFORE
+from .update import weight_block_size
 
 
 @jit(inline=True)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .._jit import jit
-from .._native import call, part
+from .._compiled.intrinsics import call, part
+from .._compiled.jit import jit
 from .dense import ROWS, adds_halves, bounds_of, half_of, n_blocks_of
 from .dropout import dropout_key
-from .team import claim, finish
-from .weights import weight_block_size
+from .scheduler import claim, finish
+from .update import weight_block_size
 
 
 @jit(inline=True)

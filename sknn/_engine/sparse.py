@@ -3,7 +3,7 @@
 Called by address, like batch norm and dropout, so that only who uses them compiles them.
 """
 
-from .._jit import jit
+from .._compiled.jit import jit
 
 AFFINE = "run ints ints int int int int run run int int int run"
 WEIGHT_GRADIENT = "run ints ints int int run int int int int run"

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .. import activations, losses, optimizers, regularizers
+from .._compiled.jit import address
 from .._engine import batch_norm, dropout, sparse
-from .._jit import address
 from ..mlp import MLPClassifier
+from ..parts import activations, losses, optimizers, regularizers
 
 _KERNELS = {  # what a registry's rows have compiled, and for which arguments
     activations.FORWARD: [part.forward for part in activations.ACTIVATIONS.values()],

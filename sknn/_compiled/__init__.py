@@ -1,0 +1,4 @@
+"""What kernels are built on: decorator, compile cache, LLVM intrinsics, products.
+
+The only folder that imports Numba and llvmlite.
+"""

@@ -1,0 +1,64 @@
+"""Transposition of blocks of matrices, square by square in registers."""
+
+from numba import types
+from numba.extending import intrinsic
+
+from .intrinsics import at
+from .jit import INTERPRETED, jit
+from .microkernels import INT, Emitter
+
+_SIDE = 8
+
+
+@intrinsic
+def _transpose_square(typing_context, source, source_row, target, target_row):
+    """Write the transpose of a square of side 8."""
+
+    def codegen(context, builder, signature, values):
+        source, source_row, target, target_row = values
+        emitter = Emitter(builder, context.get_value_type(signature.args[0].dtype), _SIDE)
+        rows = [emitter.load(emitter.at(source, builder.mul(source_row, INT(i)))) for i in range(_SIDE)]
+        # Swap the off-diagonal quarters of squares of side 2, 4 and 8.
+        for half in (1, 2, 4):
+            upper = [lane if lane & half == 0 else _SIDE + lane - half for lane in range(_SIDE)]
+            lower = [lane + half if lane & half == 0 else _SIDE + lane for lane in range(_SIDE)]
+            for i in range(_SIDE):
+                if i & half == 0:
+                    pair = rows[i], rows[i + half]
+                    rows[i], rows[i + half] = (emitter.shuffle(*pair, lanes) for lanes in (upper, lower))
+        for i, row in enumerate(rows):
+            emitter.store(row, emitter.at(target, builder.mul(target_row, INT(i))))
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, target, types.int64), codegen
+
+
+@jit
+def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
+    whole_rows, whole_columns = n_rows - n_rows % _SIDE, n_columns - n_columns % _SIDE
+    for first in range(0, whole_rows, 2 * _SIDE):  # two squares by two, so that whole cache lines are written
+        for start in range(0, whole_columns, 2 * _SIDE):
+            for j in range(start, min(start + 2 * _SIDE, whole_columns), _SIDE):
+                for i in range(first, min(first + 2 * _SIDE, whole_rows), _SIDE):
+                    _transpose_square(at(matrix, i * row + j), row, at(transposed, j * transposed_row + i), transposed_row)
+    for j in range(whole_columns, n_columns):
+        source, target = at(matrix, j), transposed[j * transposed_row : j * transposed_row + n_rows]
+        for i in range(target.size):
+            target[i] = source[i * row]
+    for i in range(whole_rows, n_rows):
+        source, target = at(matrix, i * row), transposed[i:]
+        for j in range(whole_columns):
+            target[j * transposed_row] = source[j]
+
+
+def _interpreted_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
+    for i in range(n_rows):
+        for j in range(n_columns):
+            transposed[j * transposed_row + i] = matrix[i * row + j]
+
+
+transpose = _interpreted_transpose if INTERPRETED else _compiled_transpose
+"""Write the transpose of a block of ``n_rows`` x ``n_columns``.
+
+Rows of ``matrix`` begin at multiples of ``row``, rows of ``transposed`` at multiples of ``transposed_row``.
+"""

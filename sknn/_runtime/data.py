@@ -1,0 +1,110 @@
+"""A table of rows that is read chunk by chunk, so that the data are never copied or cast as a whole."""
+
+import numpy as np
+from scipy import sparse
+
+from .._compiled.jit import address
+from .._engine import sparse as sparse_layer
+from .._engine.structs import Rows
+from .layout import aligned_zeros
+
+_CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
+_BATCH_BYTES = 128 << 20  # of rows that go through the network together, with their values in its layers
+_CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
+
+
+def _cast_silently():
+    return np.errstate(over="ignore", invalid="ignore")  # what becomes inf makes the loss so, which is reported
+
+
+class Table:
+    """Rows of X with their targets and weights, handed out as :class:`Rows` in the network's dtype.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_samples, n_features)
+        Any real dtype, order or byte order; memmaps are read as they are used.
+    y : ndarray of shape (n_samples, y_width) or None
+    weight : ndarray of shape (n_samples,) or None
+        With mean one over the training set.
+    dtype : numpy.dtype
+    mean_weight : float, default=1.0
+        Mean of the sample weights as they were given.
+    """
+
+    def __init__(self, X, y, weight, dtype, mean_weight=1.0):
+        self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
+        self.is_sparse = sparse.issparse(X)
+        self.n_rows, self.n_features = X.shape
+        self.n_stored = _usual_row(X) if self.is_sparse else self.n_features
+        self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
+        self._is_readable = self._is_alike and X.flags.behaved  # aligned and writable, as kernels are compiled for
+        self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
+        self._copy = self._read = self._nothing
+
+    def chunk_rows(self, n_operations):
+        """Return how many rows may be handed out at a time if each takes so many multiplications."""
+        return _rows_within(_CHUNK_BYTES, self._row_bytes, n_operations)
+
+    def batch_rows(self, n_operations, n_values):
+        """Return how many rows may go through a network together in which each takes so many multiplications and has so many values."""
+        return _rows_within(_BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations)
+
+    @property
+    def _row_bytes(self):
+        return self.n_stored * (self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0))
+
+    def rows(self, which, together):
+        """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.
+
+        They are valid until the next call. Where the network can read X as it is, nothing is copied.
+        """
+        y = weight = self._nothing
+        if self.y is not None:
+            y, weight = self.y[which].ravel(), self.weight[which]
+        if self.is_sparse:
+            part = self.X[which]
+            if self.y is not None and not part.has_sorted_indices:  # training looks for elements by bisection
+                part = part.sorted_indices()
+            with _cast_silently():
+                data = part.data.astype(self.dtype)
+            csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
+            kernels = (sparse_layer.affine, sparse_layer.AFFINE), (sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT)
+            addresses = (address(*kernel, self.dtype) for kernel in kernels)
+            return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
+        no_csr = self._nothing, self._no_indices, self._no_indices
+        return Rows(*self._dense(which, together), *no_csr, y, weight, 0, 0)
+
+    def _dense(self, which, together):
+        """Return dense rows, the order in which they are read, and memory for a batch of them."""
+        is_slice = isinstance(which, slice)
+        if self._is_readable and is_slice:
+            return self.X[which].reshape(-1), self._no_indices, self._nothing
+        n_rows = len(range(self.n_rows)[which]) if is_slice else len(which)
+        if self._is_readable:
+            self._read = _with_room(self._read, min(together, n_rows) * self.n_features)
+            return self.X.reshape(-1), np.require(which, np.int64, ["C", "W"]), self._read
+        self._copy = _with_room(self._copy, n_rows * self.n_features)
+        block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
+        if self._is_alike and not is_slice:
+            np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
+        else:
+            with _cast_silently():
+                np.copyto(block, self.X[which], casting="unsafe")
+        return self._copy, self._no_indices, self._nothing
+
+
+def _rows_within(n_bytes, row_bytes, n_operations):
+    """Return how many rows, at least one, take no more memory than ``n_bytes`` and no more time than a chunk."""
+    return int(max(1, min(n_bytes // row_bytes, _CHUNK_OPERATIONS / n_operations)))
+
+
+def _usual_row(X):
+    """Return how many elements a sparse row has: the mean over elements of what their rows have, so that a few long rows count."""
+    sizes = np.diff(X.indptr).astype(np.float64)
+    return int(max(1, np.ceil((sizes @ sizes) / max(1, sizes.sum()))))
+
+
+def _with_room(vector, size):
+    """Return the vector if it has so many elements, else a new one."""
+    return vector if vector.size >= size else aligned_zeros(size, vector.dtype)

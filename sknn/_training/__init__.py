@@ -1,0 +1,1 @@
+"""Python loops around the compiled engine: epochs, early stopping, callbacks."""

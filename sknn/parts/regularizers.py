@@ -1,0 +1,57 @@
+"""Regularizers of the weights (intercepts are never penalised): kernels over a block of weights, and a row in ``REGULARIZERS``.
+
+    penalize(w, l1, l2, g, totals)     g += dP/dw, smooth terms only,  totals[1] += P(w)
+    shrink(w, step_sizes, l1)          the proximal step of the others: w = argmin_v (v - w)^2 / (2 step_size) + l1 abs(v)
+
+``l1`` and ``l2`` are the strengths over the weight of the batch: alpha l1_ratio and alpha (1 - l1_ratio). To add one: write its
+kernels, add its row, add its formula to ``REFERENCE`` in tests/test_regularizers.py.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from .._compiled.jit import jit
+
+PENALIZE = "run scalar scalar run totals"
+SHRINK = "run run scalar"
+
+
+@jit(reassociate=True)
+def _l2(w, l1, l2, g, totals):
+    squares = 0.0
+    for i in range(w.size):
+        squares += w[i] * w[i]
+        g[i] += l2 * w[i]
+    totals[1] += 0.5 * l2 * squares
+
+
+@jit(reassociate=True)
+def _elastic_net(w, l1, l2, g, totals):
+    squares, sizes = 0.0, 0.0
+    for i in range(w.size):
+        squares += w[i] * w[i]
+        sizes += abs(w[i])
+        g[i] += l2 * w[i]
+    totals[1] += 0.5 * l2 * squares + l1 * sizes
+
+
+@jit
+def _soft_threshold(w, step_sizes, l1):
+    zero = l1 - l1
+    for i in range(w.size):
+        bound = step_sizes[i] * l1
+        w[i] = w[i] - bound if w[i] > bound else (w[i] + bound if w[i] < -bound else zero)
+
+
+class Regularizer(NamedTuple):
+    """A penalty on weights."""
+
+    penalize: Callable
+    formula: str
+    shrink: Callable | None = None
+
+
+REGULARIZERS = {
+    "l2": Regularizer(_l2, "l2 w^2 / 2"),
+    "elastic_net": Regularizer(_elastic_net, "l1 abs(w) + l2 w^2 / 2", _soft_threshold),
+}

@@ -1,0 +1,395 @@
+"""The compile cache: whatever happens to its files, kernels give the same bits, with one warning at most."""
+
+import errno
+import hashlib
+import os
+import pickle
+import shutil
+import threading
+import warnings
+from itertools import cycle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numba.core import config, event
+from processes import finish, run, start
+
+from sknn import MLPRegressor
+from sknn._compiled import jit as jit_module
+from sknn._compiled.jit import GuardedCache, address, jit
+from sknn.parts.activations import ACTIVATIONS, FORWARD
+
+CHECKSUM = 32  # bytes in front of every file
+
+
+def flip(position):
+    """Return a function that flips one bit of the byte at ``position`` (a fraction of the file if it is a float)."""
+
+    def damage(raw):
+        where = int(position * len(raw)) if isinstance(position, float) else position
+        damaged = bytearray(raw)
+        damaged[where] ^= 1 << (where % 8)
+        return bytes(damaged)
+
+    return damage
+
+
+def with_checksum(payload):
+    return hashlib.sha256(payload).digest() + payload
+
+
+DAMAGES = {
+    "empty": lambda raw: b"",
+    "half a checksum": lambda raw: raw[: CHECKSUM // 2],
+    "only a checksum": lambda raw: raw[:CHECKSUM],
+    "first half": lambda raw: raw[: len(raw) // 2],
+    "last byte missing": lambda raw: raw[:-1],
+    "a byte too much": lambda raw: raw + b"\0",
+    "random": lambda raw: np.random.RandomState(0).bytes(len(raw)),
+    "zeros": lambda raw: bytes(len(raw)),
+    "first bit of the checksum": flip(0),
+    "last byte of the checksum": flip(CHECKSUM - 1),
+    "first byte of the content": flip(CHECKSUM),
+    "a bit in the first half": flip(0.3),
+    "a bit in the second half": flip(0.7),
+    "a bit of the last byte": flip(-1),
+    "not a pickle": lambda raw: with_checksum(b"sknn"),
+    "another pickle": lambda raw: with_checksum(pickle.dumps({"sknn": 1})),
+}
+
+
+# ---- one small kernel in this process --------------------------------------------------------------------------------
+
+
+def _third(x):
+    return x / 3
+
+
+_third.__module__ = "sknn.third"  # only the package's own kernels are kept
+
+
+def fresh_kernel():
+    """Return a kernel as a new process would have it: compiled by nobody yet."""
+    return jit(entry=True)(_third)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty cache in a process that has not yet warned."""
+    monkeypatch.setattr(jit_module, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+    return tmp_path
+
+
+def call(kernel=None):
+    """Call a kernel; return ``(whether it came from disk, messages of the warnings)``."""
+    kernel = kernel or fresh_kernel()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert kernel(2.0) == 2.0 / 3
+    assert all(warning.category is RuntimeWarning for warning in caught)
+    return sum(kernel.stats.cache_hits.values()) == 1, [str(warning.message) for warning in caught]
+
+
+def only_file(folder):
+    (path,) = folder.iterdir()
+    return path
+
+
+def test_compiled_code_is_kept_and_found_again(folder):
+    assert call() == (False, [])
+    assert only_file(folder).suffix == ".nbc"
+    assert call() == (True, [])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_file_is_replaced_with_one_warning(folder, damage):
+    call()
+    path = only_file(folder)
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    loaded, messages = call()
+    assert not loaded
+    assert len(messages) == 1
+    assert "the compile cache could not be read" in messages[0]
+    assert call() == (True, [])
+
+
+def test_only_the_first_fault_of_a_process_warns(folder):
+    call()
+    path = only_file(folder)
+    for n_warnings in (1, 0):
+        path.write_bytes(b"")
+        loaded, messages = call()
+        assert (loaded, len(messages)) == (False, n_warnings)
+
+
+def test_deleted_file_is_made_again(folder):
+    call()
+    only_file(folder).unlink()
+    assert call() == (False, [])
+    assert call() == (True, [])
+
+
+def test_deleted_folder_is_made_again(folder):
+    call()
+    shutil.rmtree(folder)
+    assert call() == (False, [])
+    assert call() == (True, [])
+
+
+def test_files_of_other_versions_are_left_alone(folder, monkeypatch):
+    monkeypatch.setattr(jit_module, "STAMP", "an older version")
+    call()
+    older = only_file(folder)
+    content = older.read_bytes()
+    monkeypatch.setattr(jit_module, "STAMP", "this version")
+    assert call() == (False, [])
+    assert call() == (True, [])
+    assert older.read_bytes() == content
+
+
+def test_a_folder_in_the_place_of_the_file(folder):
+    call()
+    path = only_file(folder)
+    path.unlink()
+    path.mkdir()
+    loaded, messages = call()
+    assert (loaded, len(messages)) == (False, 1)
+
+
+def disk_full(*_, **__):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize(("module", "name"), [(Path, "write_bytes"), (os, "replace"), (Path, "mkdir")])
+def test_full_disk(folder, monkeypatch, module, name):
+    monkeypatch.setattr(module, name, disk_full)
+    loaded, messages = call()
+    assert not loaded
+    assert len(messages) == 1
+    assert "could not be written (OSError" in messages[0]
+    assert list(folder.iterdir()) == []
+
+
+def test_nothing_writable(monkeypatch):
+    monkeypatch.setattr(jit_module, "cache_directory", lambda: None)
+    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+    loaded, messages = call()
+    assert not loaded
+    assert len(messages) == 1
+    assert "set NUMBA_CACHE_DIR" in messages[0]
+    assert call() == (False, [])
+
+
+def test_file_names_tell_dtypes_apart(folder):
+    kernel = fresh_kernel()
+    assert kernel(np.float32(2)) == np.float32(2) / np.float32(3)
+    assert kernel(2.0) == 2.0 / 3
+    assert len(list(folder.iterdir())) == 2
+    again = fresh_kernel()
+    assert again(np.float32(2)) == np.float32(2) / np.float32(3)
+    assert again(2.0) == 2.0 / 3
+    assert sum(again.stats.cache_hits.values()) == 2
+
+
+def test_flush_removes_the_files_of_one_kernel(folder):
+    call()
+    kept = folder / "sknn-another.kernel-0.nbc"
+    kept.touch()
+    GuardedCache(_third).flush()
+    assert only_file(folder) == kept
+
+
+# ---- what compiled code depends on -----------------------------------------------------------------------------------
+
+
+def new_stamp():
+    return jit_module.stamp()
+
+
+@pytest.mark.parametrize(
+    "module", [jit_module.numba, jit_module.llvmlite, jit_module.np, jit_module.scipy], ids=lambda module: module.__name__
+)
+def test_stamp_depends_on_versions(monkeypatch, module):
+    before = new_stamp()
+    assert new_stamp() == before
+    monkeypatch.setattr(module, "__version__", "0")
+    assert new_stamp() != before
+
+
+@pytest.mark.parametrize("name", ["BOUNDSCHECK", "OPT"])
+def test_stamp_depends_on_numbas_options(monkeypatch, name):
+    before = new_stamp()
+    monkeypatch.setattr(config, name, "another value")
+    assert new_stamp() != before
+
+
+def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
+    package = tmp_path / "sknn"
+    shutil.copytree(jit_module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = new_stamp()
+    monkeypatch.setattr(jit_module, "PACKAGE", package)
+    assert new_stamp() == before  # wherever the package is installed
+    seen = {before}
+    for path in sorted(package.rglob("*.py")):
+        path.write_text(path.read_text() + "\n")
+        assert new_stamp() not in seen, path
+        seen.add(new_stamp())
+
+
+# ---- where the cache is ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """A package and a user's folder to write to, and no NUMBA_CACHE_DIR."""
+    monkeypatch.setattr(config, "CACHE_DIR", "")
+    monkeypatch.setattr(jit_module, "PACKAGE", tmp_path / "package")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
+    return tmp_path
+
+
+def block(path):
+    """Make ``path`` impossible to write to, for the superuser too: a file stands where the folder should be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def find_directory():
+    return jit_module.cache_directory.__wrapped__()
+
+
+def test_cache_is_beside_the_sources(places):
+    assert find_directory() == places / "package" / "__pycache__"
+
+
+def test_cache_of_a_read_only_package_is_the_users(places):
+    block(places / "package" / "__pycache__")
+    assert find_directory() == places / "user" / "sknn"
+
+
+def test_cache_of_a_user_without_settings_is_in_the_home_folder(places, monkeypatch):
+    block(places / "package" / "__pycache__")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(places))
+    assert find_directory() == places / ".cache" / "sknn"
+
+
+def test_no_cache_where_nothing_is_writable(places):
+    block(places / "package" / "__pycache__")
+    block(places / "user")
+    assert find_directory() is None
+
+
+def test_numba_cache_dir_is_the_only_place_if_it_is_set(places, monkeypatch):
+    monkeypatch.setattr(config, "CACHE_DIR", str(places / "chosen"))
+    assert find_directory() == places / "chosen"
+    block(places / "file")
+    monkeypatch.setattr(config, "CACHE_DIR", str(places / "file" / "below"))
+    assert find_directory() is None
+
+
+# ---- one kernel of the package, in processes -------------------------------------------------------------------------
+
+
+def logistic_of_two():
+    """Return logistic(2) from the kernel that fits use, and whether it came from disk."""
+    kernel, out = ACTIVATIONS["logistic"].forward, np.zeros(1)
+    address(kernel, FORWARD, out.dtype)
+    kernel(np.array([2.0]), 0.0, out)
+    return out[0], sum(kernel.stats.cache_hits.values()) == 1
+
+
+def logistic_of_two_with_small_files():
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+    return logistic_of_two()
+
+
+EXPECTED = 1 / (1 + np.exp(-2.0))
+
+
+def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
+    shutil.copytree(jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
+    settings = {"root": tmp_path, "NUMBA_CACHE_DIR": tmp_path / "cache"}
+    values = [run(logistic_of_two, **settings) for _ in range(2)]
+    assert [value[1] for value, _ in values] == [False, True]
+    np.testing.assert_allclose([value[0] for value, _ in values], EXPECTED, rtol=1e-15)
+
+    edited = tmp_path / "sknn" / "_compiled" / "elementary.py"
+    before = edited.read_text()
+    edited.write_text(before.replace("return 1.0 / (1.0 + exp(-x))", "return 7.0 / (1.0 + exp(-x))"))
+    assert edited.read_text() != before
+    (value, loaded), n_warnings = run(logistic_of_two, **settings)
+    np.testing.assert_allclose(value, 7 * EXPECTED, rtol=1e-15)
+    assert (loaded, n_warnings) == (False, 0)
+
+
+def test_read_only_package_without_home(tmp_path):
+    shutil.copytree(jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
+    block(tmp_path / "sknn" / "__pycache__")
+    block(tmp_path / "home")
+    (value, loaded), n_warnings = run(logistic_of_two, root=tmp_path, HOME=tmp_path / "home", XDG_CACHE_HOME="")
+    np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
+    assert (loaded, n_warnings) == (False, 1)
+
+
+def test_limit_on_the_size_of_files(tmp_path):
+    pytest.importorskip("resource")
+    (value, loaded), n_warnings = run(logistic_of_two_with_small_files, NUMBA_CACHE_DIR=tmp_path)
+    np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
+    assert (loaded, n_warnings) == (False, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- whole fits, in processes ----------------------------------------------------------------------------------------
+
+
+def fit():
+    """Return a hash of the weights after a small fit, and how many compilations it took."""
+    X = np.random.RandomState(0).randn(40, 3)
+    warnings.simplefilter("ignore", UserWarning)
+    with event.install_recorder("numba:compile") as compilations:
+        model = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=3, random_state=0).fit(X, X[:, 0])
+    weights = b"".join(array.tobytes() for array in [*model.coefs_, *model.intercepts_])
+    return hashlib.sha256(weights).hexdigest(), len(compilations.buffer)
+
+
+@pytest.fixture(scope="module")
+def cold(tmp_path_factory):
+    """Return ``(outcomes, cache)`` of four processes that begin at once with one empty cache."""
+    cache = tmp_path_factory.mktemp("cold")
+    return [finish(process) for process in [start(fit, NUMBA_CACHE_DIR=cache) for _ in range(4)]], cache
+
+
+def test_processes_that_begin_at_once_agree(cold):
+    outcomes, cache = cold
+    assert len({outcome.value[0] for outcome in outcomes}) == 1
+    assert [outcome.n_warnings for outcome in outcomes] == [0] * 4
+    assert any(outcome.value[1] > 0 for outcome in outcomes)
+    assert {path.suffix for path in cache.iterdir()} == {".nbc"}
+
+
+def test_the_next_process_compiles_nothing_and_writes_nothing(cold, tmp_path):
+    (first, *_), cache = cold
+    warm = shutil.copytree(cache, tmp_path / "warm")
+    before = {path: path.stat().st_mtime_ns for path in warm.iterdir()}
+    assert run(fit, NUMBA_CACHE_DIR=warm) == ([first.value[0], 0], 0)
+    assert {path: path.stat().st_mtime_ns for path in warm.iterdir()} == before
+
+
+def test_fits_survive_damaged_and_missing_caches(cold, tmp_path):
+    """Every file is damaged in another way; in a second process nothing is writable at all."""
+    (first, *_), cache = cold
+    damaged = shutil.copytree(cache, tmp_path / "damaged")
+    for path, damage in zip(sorted(damaged.iterdir()), cycle(DAMAGES.values()), strict=False):
+        path.write_bytes(damage(path.read_bytes()))
+    block(tmp_path / "file")
+    processes = [start(fit, NUMBA_CACHE_DIR=folder) for folder in (damaged, tmp_path / "file" / "below")]
+    for (weights, n_compilations), n_warnings in map(finish, processes):
+        assert weights == first.value[0]
+        assert n_compilations > 0
+        assert n_warnings == 1
+    assert run(fit, NUMBA_CACHE_DIR=damaged) == ([first.value[0], 0], 0)

@@ -1,0 +1,149 @@
+import itertools
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from reference import DTYPES, coefs_and_intercepts, plain_layout
+
+from sknn._runtime import layout as layout_module
+from sknn._runtime.layout import ALIGNMENT, NORM_PARTS, aligned_zeros, make_layout, views
+
+
+def flat_vector(coefs, intercepts, layout, dtype):
+    return layout_module.flat_vector(SimpleNamespace(coefs_=coefs, intercepts_=intercepts), layout, dtype)
+
+
+UNITS = (5, 3, 17, 16, 2)
+
+
+def _filled(dtype="float64", units=UNITS):
+    """Return a layout and a flat vector with numbers in every weight, zero in the padding."""
+    layout = plain_layout(units)
+    flat = np.zeros(layout.size, dtype)
+    for i, part in enumerate(part for parts in coefs_and_intercepts(flat, layout) for part in parts):
+        part[...] = i + np.arange(1, part.size + 1).reshape(part.shape) / 1024
+    return layout, flat
+
+
+@pytest.mark.parametrize("units", [(1, 1), (3, 1, 2), UNITS, (16, 16, 16)])
+def test_blocks_are_aligned_and_apart(units):
+    layout = plain_layout(units)
+    assert list(layout.fan_ins) == list(units[:-1])
+    assert list(layout.fan_outs) == list(units[1:])
+    users = np.zeros(layout.size, int)
+    for weight, bias, fan_in, fan_out in zip(layout.weight_offsets, layout.bias_offsets, layout.fan_ins, layout.fan_outs, strict=True):
+        assert weight % ALIGNMENT == bias % ALIGNMENT == 0
+        users[weight : weight + fan_in * fan_out] += 1
+        users[bias : bias + fan_out] += 1
+    assert users.max() == 1
+    assert users.sum() == sum((a + 1) * b for a, b in itertools.pairwise(units))
+    assert layout.size % ALIGNMENT == 0
+    assert layout.size - users.sum() < 2 * ALIGNMENT * (len(units) - 1)
+
+
+def test_offsets_are_int64():
+    assert {column.dtype for column in plain_layout(UNITS)[:4]} == {np.dtype(np.int64)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_views_have_the_users_shapes_and_share_the_memory(dtype):
+    layout, flat = _filled(dtype)
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    assert [coef.shape for coef in coefs] == [(5, 3), (3, 17), (17, 16), (16, 2)]
+    assert [intercept.shape for intercept in intercepts] == [(3,), (17,), (16,), (2,)]
+    coefs[1][2, 5], intercepts[3][1] = -1, -2
+    assert flat[layout.weight_offsets[1] + 2 * 17 + 5] == -1
+    assert flat[layout.bias_offsets[3] + 1] == -2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_flat_vector_of_views_is_the_vector_itself(dtype):
+    layout, flat = _filled(dtype)
+    assert flat_vector(*coefs_and_intercepts(flat, layout), layout, np.dtype(dtype)) is flat
+
+
+@pytest.mark.parametrize("kind", ["coefs_", "intercepts_"])
+@pytest.mark.parametrize("convert", [np.copy, np.asfortranarray, np.float32, lambda array: np.repeat(array, 2, axis=-1)[..., ::2]])
+@pytest.mark.parametrize("layer", [0, 2])
+def test_assigned_arrays_are_read(kind, convert, layer):
+    layout, flat = _filled()
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    parts = coefs if kind == "coefs_" else intercepts
+    parts[layer] = convert(2 * parts[layer])
+    again = flat_vector(coefs, intercepts, layout, np.dtype(np.float64))
+    assert again is not flat
+    expected, expected_flat = _filled()
+    expected_parts = coefs_and_intercepts(expected_flat, expected)[kind == "intercepts_"]
+    expected_parts[layer] *= 2
+    np.testing.assert_array_equal(again, expected_flat)
+
+
+@pytest.mark.parametrize(
+    "rearranged", [lambda a, b, c: [b, a, c], lambda a, b, c: [a, b, c.T], lambda a, b, c: [a, b[::-1], c], lambda a, b, c: [a, a, c]]
+)
+def test_views_of_the_right_shape_but_of_other_places_are_read(rearranged):
+    layout, flat = _filled(units=(4, 4, 4, 4))
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    coefs = rearranged(*coefs)
+    again, _ = coefs_and_intercepts(flat_vector(coefs, intercepts, layout, np.dtype(np.float64)), layout)
+    for array, coef in zip(again, coefs, strict=True):
+        np.testing.assert_array_equal(array, coef)
+
+
+def test_assignment_leaves_the_old_vector_alone():
+    layout, flat = _filled()
+    before = flat.copy()
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    coefs[0] = np.zeros_like(coefs[0])
+    flat_vector(coefs, intercepts, layout, np.dtype(np.float64))
+    np.testing.assert_array_equal(flat, before)
+
+
+@pytest.mark.parametrize("change", ["dtype", "read-only"])
+def test_views_that_cannot_be_trained_on_are_copied(change):
+    layout, flat = _filled("float64" if change == "read-only" else "float32")
+    flat.flags.writeable = change != "read-only"
+    again = flat_vector(*coefs_and_intercepts(flat, layout), layout, np.dtype(np.float64))
+    assert again is not flat
+    assert again.flags.writeable
+    assert again.dtype == np.float64
+    np.testing.assert_array_equal(again, flat)
+
+
+@pytest.mark.parametrize(
+    ("kind", "i", "shape"), [("coefs_", 0, (3, 5)), ("coefs_", 3, (16,)), ("intercepts_", 1, (16,)), ("intercepts_", 0, ())]
+)
+def test_wrong_shapes_are_named(kind, i, shape):
+    layout, flat = _filled()
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    (coefs if kind == "coefs_" else intercepts)[i] = np.zeros(shape)
+    with pytest.raises(ValueError, match=rf"{kind}\[{i}\]"):
+        flat_vector(coefs, intercepts, layout, np.dtype(np.float64))
+
+
+@pytest.mark.parametrize(("norm", "widths"), [("before", (6, 14)), ("after", (3, 7))])
+def test_batch_norm_and_pieces_have_places_of_their_own(norm, widths):
+    layout = make_layout((5, 3, 7, 2), [2, 2], norm)
+    flat = np.zeros(layout.size)
+    parts = views(flat, layout)
+    assert [coef.shape for coef in parts["coefs_"]] == [(5, 6), (3, 14), (7, 2)]
+    for name in NORM_PARTS:
+        assert tuple(part.size for part in parts[name]) == widths
+    for arrays in parts.values():
+        for array in arrays:
+            np.add(array, 1, out=array)
+    assert flat.max() == 1
+    assert flat.sum() == sum(array.size for arrays in parts.values() for array in arrays)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [0, 1, 17, 1000, 1_000_000])
+def test_aligned_vectors_begin_with_a_cache_line_and_are_the_base_of_their_views(size, dtype):
+    vector = aligned_zeros(size, dtype)
+    assert vector.shape == (size,)
+    assert vector.dtype == dtype
+    assert vector.flags.c_contiguous
+    assert vector.flags.writeable
+    assert vector.ctypes.data % 64 == 0
+    assert not vector.any()
+    assert vector[:1].reshape(1, -1).base is vector

@@ -1,0 +1,428 @@
+import multiprocessing
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import processes
+import pytest
+from reference import assert_same_weights, bits, compiled_only
+from scipy import sparse
+
+import sknn._runtime.threads
+from sknn import MLPClassifier
+from sknn._engine.scheduler import LINE, OTHER_PHASES, PHASES_OF_A_LAYER
+from sknn._engine.structs import Work
+from sknn._runtime.layout import make_layout
+from sknn._runtime.threads import Crew, Door, Pace, Threads, new_team, threads, usable_cores
+
+pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(300, 100)).astype(np.float32)
+NO_WORK = Work(*[None] * len(Work._fields))
+y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
+SETTINGS = {
+    "adam": {},
+    "float64, odd batches": {"dtype": "float64", "batch_size": 67},
+    "sgd, tanh": {"solver": "sgd", "activation": "tanh", "learning_rate_init": 0.1},
+    "wide": {"hidden_layer_sizes": (300, 17)},
+    "no hidden layer": {"hidden_layer_sizes": ()},
+    "dropout": {"dropout": 0.3, "input_dropout": 0.2},
+    "batch norm before": {"batch_norm": "before", "activation": ["relu", "logistic"]},
+    "batch norm after, dropout": {"batch_norm": "after", "dropout": [0.0, 0.5]},
+    "maxout": {"activation": "maxout", "maxout_pieces": 3},
+    "clipped": {"max_grad_norm": 0.1},
+    "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
+    "early stopping": {"early_stopping": True},
+    "weights in halves": {"hidden_layer_sizes": (300, 110), "batch_size": 24},
+    "weights in halves, dropout, maxout": {
+        "hidden_layer_sizes": (200, 100),
+        "batch_size": 24,
+        "dropout": 0.3,
+        "input_dropout": 0.2,
+        "activation": "maxout",
+    },
+    "weights in halves, batch norm": {"hidden_layer_sizes": (300, 100), "batch_size": 24, "batch_norm": True, "shuffle": False},
+    "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
+    "shards of rows, dropout, clipped": {"hidden_layer_sizes": (40, 9), "batch_size": 240, "dropout": 0.3, "max_grad_norm": 0.1},
+}
+
+
+@pytest.fixture
+def sharing(monkeypatch):
+    """Return a function that lets every fit from then on be shared by so many threads."""
+
+    def share(size):
+        monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
+        monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
+        monkeypatch.setattr(sknn._runtime.threads, "_DISTURBED", np.inf)  # always the whole team
+        monkeypatch.setattr(sknn._runtime.threads, "_DOUBTFUL_OPERATIONS", 0)
+        monkeypatch.setattr(sknn._runtime.threads, "threads", Threads())
+        sknn._runtime.threads.pace_of.cache_clear()
+
+    yield share
+    sknn._runtime.threads.pace_of.cache_clear()
+
+
+def fit(data=X, kind=MLPClassifier, **settings):
+    model = kind(**{"hidden_layer_sizes": (130, 100), "batch_size": 100, "max_iter": 3, "random_state": 0} | settings)
+    return model.fit(data, y)
+
+
+def assert_same(model, other):
+    assert_same_weights(model, other)
+    assert model.loss_curve_ == other.loss_curve_
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
+def test_weights_are_the_same_bits_for_every_size_of_the_team(sharing, settings):
+    sharing(1)
+    alone = fit(**settings)
+    for size in (2, 3, 7):
+        sharing(size)
+        assert_same(fit(**settings), alone)
+
+
+@pytest.mark.parametrize("batch_size", [24, 100])
+def test_sparse_input_is_shared(sharing, batch_size):
+    data = sparse.csr_array(X * (np.abs(X) > 1))
+    sharing(1)
+    alone = fit(data, input_dropout=0.2, batch_size=batch_size)
+    for size in (2, 3):
+        sharing(size)
+        assert_same(fit(data, input_dropout=0.2, batch_size=batch_size), alone)
+
+
+def test_several_fits_at_once_give_what_each_gives_alone(sharing):
+    sharing(2)
+    expected = [fit(random_state=seed) for seed in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        for model, other in zip(pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True):
+            assert_same(model, other)
+
+
+def captured_work(model):
+    """Return what an entry point works on, after a fit that leaves it for another chunk."""
+    caught, entry = [], sknn._training.batches.entry_points.train
+
+    def catch(*arguments):
+        caught.append(arguments)
+        return entry(*arguments)
+
+    sknn._training.batches.entry_points.train = catch
+    try:
+        model.fit(X, y)
+    finally:
+        sknn._training.batches.entry_points.train = entry
+    return caught[0][0]
+
+
+def test_any_threads_together_do_the_whole_work():
+    settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
+    work = captured_work(MLPClassifier((130, 100), **settings))
+    network, update = work.network, work.update
+    expected = network.weights.copy()
+    network.weights[:] = sknn._runtime.binding.initial_weights(MLPClassifier(), *layout_and_generator())
+    for state in (update.state_0, update.state_1):
+        state[:] = 0
+    n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
+    team = new_team(3, 3 * n_phases)
+    with ThreadPoolExecutor(3) as pool:
+        done = pool.map(lambda _: sknn._training.batches.entry_points.train(work._replace(team=team), 300, 100, 300, np.zeros(2)), range(3))
+    assert list(done) == [300] * 3
+    np.testing.assert_array_equal(bits(network.weights), bits(expected))
+    n_computed = team.counters.reshape(-1, 4, LINE)[:, 3, 0]
+    assert n_computed.sum() > 3 * 8
+
+
+def layout_and_generator():
+    return make_layout([100, 130, 100, 4], [1, 1], None), np.dtype(np.float32), np.random.RandomState(0)
+
+
+# ---- what may go wrong -----------------------------------------------------------------------------------------------
+
+
+def test_threads_that_cannot_start_are_not_needed(sharing, monkeypatch):
+    sharing(1)
+    alone = fit()
+    sharing(3)
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert_same(fit(), alone)
+    assert_same(fit(), alone)
+
+
+def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch):
+    sharing(1)
+    alone = fit()
+    sharing(2)
+    late, start = [], sknn._runtime.threads.threads.start
+    monkeypatch.setattr(sknn._runtime.threads.threads, "start", lambda *job: late.append(job))
+    model = fit()
+    for job in late:
+        start(*job)
+    sknn._runtime.threads.threads._pool.shutdown()
+    assert late
+    assert_same(model, alone)
+
+
+def entry_that_raises(in_helper):
+    """Return an entry point that raises in one kind of thread and waits to be stopped in the other."""
+    caller = threading.get_ident()
+    started = threading.Event()
+
+    def entry(work, n_rows, batch_size):
+        if (threading.get_ident() != caller) == in_helper:
+            started.wait(10)
+            raise FloatingPointError("this thread")
+        started.set()
+        deadline = time.monotonic() + 10
+        while work.team.stop[0] == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return 0 if work.team.stop[0] else n_rows
+
+    return entry
+
+
+@pytest.mark.parametrize("in_helper", [False, True])
+def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
+    sharing(2)
+    started = time.monotonic()
+    with pytest.raises(FloatingPointError, match="this thread"):
+        Crew(entry_that_raises(in_helper), 10**9, 1).run(NO_WORK, 1, 10, 10)
+    assert time.monotonic() - started < 9
+
+
+def test_divergence_ends_as_it_does_alone(sharing):
+    for size in (1, 3):
+        sharing(size)
+        with pytest.raises(ValueError, match="learning_rate_init"):
+            fit(learning_rate_init=1e30)
+        with pytest.raises(ValueError, match="learning_rate_init"):
+            fit(learning_rate_init=1e30, solver="sgd", batch_size=30)
+    assert sknn._runtime.threads.threads.n_fits == 0
+
+
+def test_no_thread_is_busy_after_a_fit(sharing):
+    sharing(3)
+    fit()
+    before = time.process_time()
+    time.sleep(0.5)
+    assert time.process_time() - before < 0.1
+
+
+@pytest.mark.skipif(sknn._runtime.threads.current_core is None or len(os.sched_getaffinity(0)) < 2, reason="threads cannot be placed here")
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_helpers_leave_the_core_of_the_thread_that_calls_them(is_allowed, monkeypatch):
+    cores, helpers, found, placed = os.sched_getaffinity(0), Threads(), [], []
+    if not is_allowed:
+        monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    for core in (None, *sorted(cores)[:2]):  # the first call makes the thread
+        monkeypatch.setattr(sknn._runtime.threads, "current_core", lambda core=core: core)
+        finished = threading.Event()
+        helpers.start(1, lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set()))
+        assert finished.wait(10)
+        placed.append(cores - {core} if is_allowed else cores)
+    assert found == placed
+    assert os.sched_getaffinity(0) == cores
+
+
+def refuse(thread, cores):
+    raise PermissionError
+
+
+def fit_in_child(queue):
+    queue.put(fit().loss_)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_fork_after_a_fit(sharing):
+    sharing(2)
+    model = fit()
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=fit_in_child, args=(queue,))
+    child.start()
+    assert queue.get(timeout=60) == model.loss_
+    child.join(60)
+    assert child.exitcode == 0
+
+
+# ---- how many --------------------------------------------------------------------------------------------------------
+
+
+def team_sizes(n_operations, n_chunks=1):
+    """Return the sizes of the teams that a crew forms."""
+    sizes = []
+
+    def entry(work, n_rows, batch_size):
+        sizes.append(work.team.size)
+        return n_rows
+
+    crew = Crew(entry, n_operations, 1)
+    for _ in range(n_chunks):
+        sizes.clear()
+        crew.run(NO_WORK, 1, 10, 10)
+    return set(sizes)
+
+
+def test_small_steps_stay_on_one_thread(monkeypatch):
+    monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: 4)
+    assert team_sizes(sknn._runtime.threads._OPERATIONS) == {1}
+    assert team_sizes(3 * sknn._runtime.threads._OPERATIONS) == {3}
+    assert team_sizes(30 * sknn._runtime.threads._OPERATIONS) == {4}
+
+
+def test_fits_at_once_share_the_cores(monkeypatch):
+    monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: 4)
+    with threads.counted_fit():
+        assert team_sizes(10**9) == {4}
+        with threads.counted_fit():
+            assert team_sizes(10**9) == {2}
+            with threads.counted_fit(), threads.counted_fit(), threads.counted_fit():
+                assert team_sizes(10**9) == {1}
+    assert threads.n_fits == 0
+
+
+def test_a_failing_fit_is_no_longer_counted():
+    with pytest.raises(ValueError, match="learning_rate_init"):
+        fit(learning_rate_init=1e30)
+    assert threads.n_fits == 0
+
+
+def cores():
+    return usable_cores()
+
+
+@pytest.mark.parametrize("variable", ["LOKY_MAX_CPU_COUNT", "NUMBA_NUM_THREADS"])
+def test_limits_of_others_are_kept(variable):
+    assert processes.run(cores, **{variable: "1"}).value == 1
+
+
+def sizes_chosen(pace, n_chunks, seconds):
+    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size, i)``."""
+    sizes = []
+    for chunk in range(n_chunks):
+        sizes.append(pace.size)
+        pace.measured(pace.size, 100 * seconds(pace.size, chunk), 100)
+    return sizes
+
+
+def test_pace_goes_to_the_faster_size_and_looks_again():
+    def seconds(size, chunk):
+        disturbed = 20 <= chunk < 80
+        return {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[size]
+
+    sizes = sizes_chosen(Pace(2), 120, seconds)
+    assert set(sizes[:20]) == {2}
+    assert sizes[20:80].count(2) <= 8
+    assert sizes[100:].count(1) <= 2
+
+
+def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
+    pace = Pace(2)
+    for chunk in range(60):
+        seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
+        pace.measured(pace.size, seconds, n_rows)
+        assert pace.size == 2
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_pace_looks_now_and_again_where_it_is_doubtful_what_is_faster(faster):
+    sizes = sizes_chosen(Pace(2, is_doubtful=True), 200, lambda size, chunk: 1.0 if size == faster else 1.3)
+    slower = [chunk for chunk, size in enumerate(sizes) if size != faster]
+    assert slower[:3] == ([2, 67, 132] if faster == 2 else [0, 1, 19])
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_pace_is_kept_from_fit_to_fit(faster):
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 4, lambda size, chunk: 1.0 if size == faster else 1.3)
+    for slowness in (3, 1, 5):
+        pace.begin()
+        assert set(sizes_chosen(pace, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit)) == {faster}
+
+
+def test_pace_forgets_a_trial_that_did_not_take_place():
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 2, lambda size, chunk: 1.0)
+    assert pace.size == 1
+    pace.begin()
+    assert sizes_chosen(pace, 20, lambda size, chunk: 3.0 - size).count(1) == 1
+
+
+def test_pace_is_not_tied_to_one_thread_by_fits_of_one_chunk():
+    pace = Pace(2, is_doubtful=True)
+    sizes_chosen(pace, 4, lambda size, chunk: float(size))
+    assert pace.size == 1
+    sizes = []
+    for _ in range(60):
+        pace.begin()
+        sizes += sizes_chosen(pace, 1, lambda size, chunk: 3.0 - size)
+    assert set(sizes[40:]) == {2}
+
+
+def test_pace_takes_no_notice_of_sizes_that_it_did_not_choose():
+    pace = Pace(4)
+    for _ in range(9):
+        pace.measured(2, 1.0, 100)
+    assert pace.size == 4
+
+
+def test_pace_of_one_thread_has_no_choice():
+    assert set(sizes_chosen(Pace(1), 3, lambda size, chunk: 1.0 + 4 * chunk)) == {1}
+
+
+def test_crews_of_like_steps_share_what_they_found_out(sharing):
+    sharing(2)
+    crews = [Crew(sknn._training.batches.entry_points.train, n_operations, 3) for n_operations in (4_000_000, 4_000_000, 5_000_000)]
+    assert crews[0]._pace is crews[1]._pace is not crews[2]._pace
+
+
+def test_a_late_thread_finds_nothing_left():
+    """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
+    model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
+    work = captured_work(model)
+    team = new_team(2, 9)
+    team.counters[:] = 10**6
+    weights = work.network.weights.copy()
+    assert sknn._training.batches.entry_points.train(work._replace(team=team), 300, 300, 300, np.zeros(2)) == 300
+    np.testing.assert_array_equal(work.network.weights, weights)
+
+
+def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):
+    sharing(3)
+    expected, start, calls = fit(max_iter=1), sknn._runtime.threads.threads.start, []
+
+    def interrupted(*job):
+        start(*job)
+        calls.append(job)
+        if len(calls) == 2:  # epoch by epoch
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", 0)
+    monkeypatch.setattr(sknn._runtime.threads.threads, "start", interrupted)
+    model = MLPClassifier((130, 100), batch_size=100, max_iter=3, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    after = [coef.copy() for coef in model.coefs_]
+    time.sleep(0.05)
+    for coef, kept, other in zip(model.coefs_, after, expected.coefs_, strict=True):
+        np.testing.assert_array_equal(coef, kept)
+        np.testing.assert_array_equal(coef, other)
+
+
+def test_a_closed_door_lets_nobody_in():
+    team, calls = new_team(2, 0), []
+    door = Door(team)
+    door.help(calls.append, ("in time",))
+    door.close(everybody_out=False)
+    door.help(calls.append, ("too late",))
+    assert calls == ["in time"]
