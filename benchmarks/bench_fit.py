@@ -20,7 +20,11 @@ REST = 0.05  # seconds
 
 def default_blas_threads():
     """Return one thread and as many as BLAS would take by itself."""
-    taken = [info["num_threads"] for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
+    taken = [
+        info["num_threads"]
+        for info in threadpoolctl.threadpool_info()
+        if info["user_api"] == "blas"
+    ]
     return sorted({1, max(taken, default=1)})
 
 
@@ -35,7 +39,11 @@ def contestants(names, blas_threads):
 
 def timed(peer, threads, *arguments):
     """Return ``(seconds, loss)`` of one training."""
-    limit = contextlib.nullcontext() if threads is None else threadpoolctl.threadpool_limits(threads, user_api="blas")
+    limit = (
+        contextlib.nullcontext()
+        if threads is None
+        else threadpoolctl.threadpool_limits(threads, user_api="blas")
+    )
     with limit:
         time.sleep(REST)
         started = time.perf_counter()
@@ -48,7 +56,8 @@ def measure(workloads, entrants, rounds):
     data = {name: WORKLOADS[name].load() for name in workloads}
     results = {}
     for name, (X, y) in data.items():
-        workload, results[name] = WORKLOADS[name], {}
+        workload = WORKLOADS[name]
+        results[name] = {}
         for label, (peer, threads) in entrants.items():
             n_rows = 2 * workload.batch_size
             seconds, _ = timed(PEERS[peer], threads, workload, X[:n_rows], y[:n_rows], 1)
@@ -56,10 +65,13 @@ def measure(workloads, entrants, rounds):
     for number in range(1, rounds + 1):
         print(f"round {number} ...", flush=True)
         for name, (X, y) in data.items():
-            workload, n_steps = WORKLOADS[name], WORKLOADS[name].n_steps(len(X))
+            workload = WORKLOADS[name]
+            n_steps = WORKLOADS[name].n_steps(len(X))
             for label, (peer, threads) in entrants.items():
                 result = results[name][label]
-                seconds, result["loss"] = timed(PEERS[peer], threads, workload, X, y, workload.epochs)
+                seconds, result["loss"] = timed(
+                    PEERS[peer], threads, workload, X, y, workload.epochs
+                )
                 result["steps"].append(1e6 * seconds / n_steps)
     return results
 
@@ -69,20 +81,31 @@ def ratios_to_baseline(measured, entrants):
     best = {}
     for label, (name, _) in entrants.items():
         best[name] = min(best.get(name, float("inf")), *measured[label]["steps"])
-    return {name: step / best[BASELINE] for name, step in best.items() if name != BASELINE} if BASELINE in best else {}
+    return (
+        {name: step / best[BASELINE] for name, step in best.items() if name != BASELINE}
+        if BASELINE in best
+        else {}
+    )
 
 
 def tables(results, entrants):
     """Return markdown tables of all workloads: steps with ratios to the baseline, first calls, losses."""
-    rows, others = [], []
+    rows = []
+    others = []
     for workload, measured in results.items():
         ratios = ratios_to_baseline(measured, entrants)
         others = list(ratios)
         steps = (f"{min(measured[label]['steps']):.1f}" for label in entrants)
         rows.append([workload, *steps, *(f"{ratio:.2f}" for ratio in ratios.values())])
     parts = [table(["us a step", *entrants, *(f"{name} / {BASELINE}" for name in others)], rows)]
-    for title, key in (("seconds of the first call", "first call"), ("loss after training", "loss")):
-        rows = [[workload, *(f"{measured[label][key]:.4f}" for label in entrants)] for workload, measured in results.items()]
+    for title, key in (
+        ("seconds of the first call", "first call"),
+        ("loss after training", "loss"),
+    ):
+        rows = [
+            [workload, *(f"{measured[label][key]:.4f}" for label in entrants)]
+            for workload, measured in results.items()
+        ]
         parts.append(table([title, *entrants], rows))
     return "\n\n".join(parts)
 
@@ -91,16 +114,24 @@ def plot(results, entrants, path):
     """Draw how many times longer than the baseline's the others' steps are."""
     from matplotlib.figure import Figure
 
-    ratios = {workload: ratios_to_baseline(measured, entrants) for workload, measured in results.items()}
+    ratios = {
+        workload: ratios_to_baseline(measured, entrants) for workload, measured in results.items()
+    }
     names = sorted(next(iter(ratios.values())), key=next(iter(ratios.values())).get)
     figure = Figure(figsize=(9, 4), layout="constrained")
-    ax, thickness = figure.subplots(), 0.8 / len(names)
+    ax = figure.subplots()
+    thickness = 0.8 / len(names)
     for i, name in enumerate(names):
         places = [row + (i + 0.5) * thickness - 0.4 for row in range(len(ratios))]
         bars = ax.barh(places, [of[name] for of in ratios.values()], thickness, label=name)
         ax.bar_label(bars, fmt="%.1f", padding=2, fontsize=7)
     ax.axvline(1, color="black", linewidth=1)
-    ax.set(xscale="log", xlabel=f"time of a training step, {BASELINE} = 1", yticks=range(len(ratios)), yticklabels=list(ratios))
+    ax.set(
+        xscale="log",
+        xlabel=f"time of a training step, {BASELINE} = 1",
+        yticks=range(len(ratios)),
+        yticklabels=list(ratios),
+    )
     ax.xaxis.set_major_formatter("{x:g}")
     ax.invert_yaxis()
     ax.legend()
@@ -110,8 +141,16 @@ def plot(results, entrants, path):
 def main():
     parser = option_parser(__doc__, rounds=3)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=list(WORKLOADS))
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=[name for name in PEERS if is_installed(name)])
-    parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
+    parser.add_argument(
+        "--peers", nargs="+", choices=PEERS, default=[name for name in PEERS if is_installed(name)]
+    )
+    parser.add_argument(
+        "--blas-threads",
+        nargs="+",
+        type=int,
+        default=default_blas_threads(),
+        help="for scikit-learn; its best counts",
+    )
     options = parser.parse_args()
     entrants = contestants(options.peers, options.blas_threads)
     results = measure(options.workloads, entrants, options.rounds)

@@ -40,7 +40,12 @@ def search(kind, way, blas_threads, X, y, max_iter):
     """Return ``(seconds, best score)`` of one search."""
     searching = GridSearchCV(kind(max_iter=max_iter, random_state=0), GRID, cv=5, refit=False)
     limit = threadpoolctl.threadpool_limits(blas_threads, user_api="blas")
-    with limit, joblib.parallel_config(**WAYS[way]), patch.dict(os.environ, LIMITS.get(way, {})), warnings.catch_warnings():
+    with (
+        limit,
+        joblib.parallel_config(**WAYS[way]),
+        patch.dict(os.environ, LIMITS.get(way, {})),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # of max_iter, which is meant
         time.sleep(REST)
         started = time.perf_counter()
@@ -59,16 +64,23 @@ def measure(dtype, entrants, rounds, max_iter):
     for _ in range(rounds):
         for way in WAYS:
             for name, blas_threads in entrants.values():
-                seconds, results[name][way]["score"] = search(KINDS[name], way, blas_threads, X, y, max_iter)
+                seconds, results[name][way]["score"] = search(
+                    KINDS[name], way, blas_threads, X, y, max_iter
+                )
                 results[name][way]["seconds"].append(seconds)
     return results
 
 
 def tables(results):
     """Return markdown tables of both dtypes: seconds, ratios to scikit-learn's serial time and to a package's own ones, scores."""
-    times, ratios, scores = [], [], []
+    times = []
+    ratios = []
+    scores = []
     for dtype, measured in results.items():
-        best = {name: {way: min(searches["seconds"]) for way, searches in ways.items()} for name, ways in measured.items()}
+        best = {
+            name: {way: min(searches["seconds"]) for way, searches in ways.items()}
+            for name, ways in measured.items()
+        }
         for name, seconds in best.items():
             label = f"{dtype}, {name}"
             times.append([label, *(f"{seconds[way]:.2f}" for way in WAYS)])
@@ -77,7 +89,16 @@ def tables(results):
             ratios.append([label, *(f"{ratio:.2f}" for ratio in (*over_sklearn, *over_own))])
             scores.append([label, *(f"{measured[name][way]['score']:.4f}" for way in WAYS)])
     parts = [table(["seconds", *WAYS], times)]
-    parts.append(table(["times as fast as scikit-learn, serial", *WAYS, *(f"{way} / 2 threads" for way in SERIAL_WAYS)], ratios))
+    parts.append(
+        table(
+            [
+                "times as fast as scikit-learn, serial",
+                *WAYS,
+                *(f"{way} / 2 threads" for way in SERIAL_WAYS),
+            ],
+            ratios,
+        )
+    )
     parts.append(table(["best score", *WAYS], scores))
     return "\n\n".join(parts)
 
@@ -86,7 +107,13 @@ def main():
     parser = option_parser(__doc__, rounds=3)
     parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=DTYPES)
     parser.add_argument("--max-iter", type=int, default=30, help="epochs of every fit")
-    parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
+    parser.add_argument(
+        "--blas-threads",
+        nargs="+",
+        type=int,
+        default=default_blas_threads(),
+        help="for scikit-learn; its best counts",
+    )
     options = parser.parse_args()
     entrants = contestants(KINDS, options.blas_threads)
     results = {}

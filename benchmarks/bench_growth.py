@@ -32,7 +32,9 @@ def mapped_rows(n_rows, n_features):
     with tempfile.TemporaryFile() as file:
         X = np.memmap(file, np.float32, "w+", shape=(n_rows, n_features))
     for start in range(0, n_rows, 100_000):
-        X[start : start + 100_000] = rng.standard_normal(X[start : start + 100_000].shape, np.float32)
+        X[start : start + 100_000] = rng.standard_normal(
+            X[start : start + 100_000].shape, np.float32
+        )
     return X, rng.integers(0, N_CLASSES, n_rows)
 
 
@@ -48,11 +50,16 @@ def fit(X, y, hidden, batch_size):
 
 def matrix_products(n_features, width, batch_size, n_steps):
     """Return the seconds of the matrix products of ``n_steps`` steps: forward, weight gradient, input gradient."""
-    rng, products = np.random.default_rng(0), []
-    for i, (fan_in, fan_out) in enumerate(itertools.pairwise((n_features, width, width, N_CLASSES))):
+    rng = np.random.default_rng(0)
+    products = []
+    for i, (fan_in, fan_out) in enumerate(
+        itertools.pairwise((n_features, width, width, N_CLASSES))
+    ):
         shapes = (batch_size, fan_in), (fan_in, fan_out), (batch_size, fan_out)
         a, weights, delta = (rng.standard_normal(shape, np.float32) for shape in shapes)
-        factors = [(a, weights), (a.T, delta), (delta, weights.T)][: 2 if i == 0 else 3]  # nobody asks for X's gradient
+        factors = [(a, weights), (a.T, delta), (delta, weights.T)][
+            : 2 if i == 0 else 3
+        ]  # nobody asks for X's gradient
         products += [(left, right, left @ right) for left, right in factors]
     started = time.perf_counter()
     for _ in range(n_steps):
@@ -82,17 +89,28 @@ def measure_steps(sizes, rounds, n_rows):
         results[size]["sknn"].append(1e6 * seconds / n_steps)
         for threads in (1, 2):
             with threadpoolctl.threadpool_limits(threads, user_api="blas"):
-                results[size]["matrix products"].append(1e6 * matrix_products(100, width, batch_size, n_steps) / n_steps)
+                results[size]["matrix products"].append(
+                    1e6 * matrix_products(100, width, batch_size, n_steps) / n_steps
+                )
     return results
 
 
 def tables(results):
     """Return markdown tables of the best times against rows, width and batch."""
-    rows = [[n_rows, *(f"{min(times):.3f}" for times in measured.values())] for n_rows, measured in results["rows"].items()]
+    rows = [
+        [n_rows, *(f"{min(times):.3f}" for times in measured.values())]
+        for n_rows, measured in results["rows"].items()
+    ]
     parts = [table(["us a row, rows", "fit", "epoch"], rows)]
     for what in STEPS:
-        best = {size: [min(times) for times in measured.values()] for size, measured in results[what].items()}
-        rows = [[size, f"{sknn:.1f}", f"{products:.1f}", f"{sknn / products:.2f}"] for size, (sknn, products) in best.items()]
+        best = {
+            size: [min(times) for times in measured.values()]
+            for size, measured in results[what].items()
+        }
+        rows = [
+            [size, f"{sknn:.1f}", f"{products:.1f}", f"{sknn / products:.2f}"]
+            for size, (sknn, products) in best.items()
+        ]
         parts.append(table([f"us a step, {what}", "sknn", "matrix products", "ratio"], rows))
     return "\n\n".join(parts)
 
@@ -103,7 +121,9 @@ def plot(results, path):
     figure = Figure(figsize=(12, 4), layout="constrained")
     for ax, (what, measured) in zip(figure.subplots(1, 3), results.items(), strict=True):
         for name in next(iter(measured.values())):
-            ax.loglog(list(measured), [min(times[name]) for times in measured.values()], "o-", label=name)
+            ax.loglog(
+                list(measured), [min(times[name]) for times in measured.values()], "o-", label=name
+            )
         ax.set(xlabel=what, ylabel="microseconds a step")
         if what == "rows":
             ax.set(ylabel="microseconds a row", yscale="linear", ylim=(0, None))
@@ -113,12 +133,21 @@ def plot(results, path):
 
 def main():
     parser = option_parser(__doc__, rounds=5)
-    parser.add_argument("--most", action="store_true", help=f"go up to {MOST_ROWS} rows, a file of 800 MB")
-    parser.add_argument("--step-rows", type=int, default=32_768, help="rows of the epoch that steps are measured in")
+    parser.add_argument(
+        "--most", action="store_true", help=f"go up to {MOST_ROWS} rows, a file of 800 MB"
+    )
+    parser.add_argument(
+        "--step-rows", type=int, default=32_768, help="rows of the epoch that steps are measured in"
+    )
     options = parser.parse_args()
     fit(*mapped_rows(512, 20), (64,), 256)  # compiles
-    results = {"rows": measure_rows((*N_ROWS, MOST_ROWS) if options.most else N_ROWS, options.rounds)}
-    results |= {what: measure_steps(sizes, options.rounds, options.step_rows) for what, sizes in STEPS.items()}
+    results = {
+        "rows": measure_rows((*N_ROWS, MOST_ROWS) if options.most else N_ROWS, options.rounds)
+    }
+    results |= {
+        what: measure_steps(sizes, options.rounds, options.step_rows)
+        for what, sizes in STEPS.items()
+    }
     markdown = tables(results)
     saved = conclude(options, "growth", results, markdown)
     if saved is not None:

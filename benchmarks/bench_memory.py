@@ -79,23 +79,38 @@ def added(package, case, mebibytes, n_features):
     """Return the MiB that a fit adds in a new process."""
     settings = case.settings | (case.sknn_settings if package == "sknn" else {})
     arguments = json.dumps([package, case.dtype, case.is_mapped, mebibytes, n_features, settings])
-    child = subprocess.run([sys.executable, "-c", CHILD, arguments], stdout=subprocess.PIPE, text=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", CHILD, arguments], stdout=subprocess.PIPE, text=True, check=True
+    )
     return json.loads(child.stdout)
 
 
 def main():
     parser = option_parser(__doc__, rounds=2)
     parser.add_argument("--mebibytes", type=int, default=200, help="size of X")
-    parser.add_argument("--features", type=int, default=100, help="few of them mean many rows, which take memory each")
+    parser.add_argument(
+        "--features",
+        type=int,
+        default=100,
+        help="few of them mean many rows, which take memory each",
+    )
     options = parser.parse_args()
     bound = 64 + 0.12 * options.mebibytes
-    results, rows = {"MiB of X": options.mebibytes, "features": options.features, "bound": bound}, []
+    results = {"MiB of X": options.mebibytes, "features": options.features, "bound": bound}
+    rows = []
     for name, case in CASES.items():
         print(f"{name} ...", flush=True)
         sizes = (options.mebibytes, options.features)
-        results[name] = {package: [added(package, case, *sizes) for _ in range(options.rounds)] for package in PACKAGES}
-        rows.append([name, *(f"{max(results[name][package]):.0f}" for package in PACKAGES), f"{bound:.0f}"])
-    markdown = table([f"MiB added to {options.mebibytes} MiB of X", *PACKAGES, "64 + 12 % of X"], rows)
+        results[name] = {
+            package: [added(package, case, *sizes) for _ in range(options.rounds)]
+            for package in PACKAGES
+        }
+        rows.append(
+            [name, *(f"{max(results[name][package]):.0f}" for package in PACKAGES), f"{bound:.0f}"]
+        )
+    markdown = table(
+        [f"MiB added to {options.mebibytes} MiB of X", *PACKAGES, "64 + 12 % of X"], rows
+    )
     conclude(options, "memory", results, markdown)
 
 

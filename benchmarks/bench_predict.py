@@ -58,16 +58,29 @@ def tables(results, entrants):
     rows = []
     for n_rows in N_ROWS:
         best = {label: min(measured["predictions"][n_rows]) for label, measured in results.items()}
-        ratio = min(best[label] for label, (name, _) in entrants.items() if name == "scikit-learn") / best["sknn"]
-        rows.append([n_rows, *(f"{microseconds:.1f}" for microseconds in best.values()), f"{ratio:.2f}"])
+        ratio = (
+            min(best[label] for label, (name, _) in entrants.items() if name == "scikit-learn")
+            / best["sknn"]
+        )
+        rows.append(
+            [n_rows, *(f"{microseconds:.1f}" for microseconds in best.values()), f"{ratio:.2f}"]
+        )
     times = table(["us a prediction of rows", *entrants, "scikit-learn / sknn"], rows)
-    differences = [["alone or together", *(f"{measured['difference']:.1e}" for measured in results.values())]]
+    differences = [
+        ["alone or together", *(f"{measured['difference']:.1e}" for measured in results.values())]
+    ]
     return f"{times}\n\n{table(['largest difference', *entrants], differences)}"
 
 
 def main():
     parser = option_parser(__doc__, rounds=5)
-    parser.add_argument("--blas-threads", nargs="+", type=int, default=default_blas_threads(), help="for scikit-learn; its best counts")
+    parser.add_argument(
+        "--blas-threads",
+        nargs="+",
+        type=int,
+        default=default_blas_threads(),
+        help="for scikit-learn; its best counts",
+    )
     options = parser.parse_args()
     X, y = WORKLOADS["mid"].load()
     models = {name: trained(kind, X[:10_000], y[:10_000]) for name, kind in KINDS.items()}

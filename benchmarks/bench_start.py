@@ -43,7 +43,9 @@ def start(package, dtype, cache):
     """Return the seconds of each phase of a new process."""
     command = [sys.executable, "-c", CHILD, package, dtype]
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-    return json.loads(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    return json.loads(
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    )
 
 
 def measure(rounds):
@@ -58,10 +60,19 @@ def measure(rounds):
         with tempfile.TemporaryDirectory() as cache:
             keep(start("sknn", dtype, cache), dtype, {"first fit": "sknn: first fit, empty cache"})
             for _ in range(rounds):
-                imports = {name: name for name in ("import sklearn.neural_network", "import sknn beyond it")}
-                fits = {"first fit": "sknn: first fit, filled cache", "second fit": "sknn: second fit"}
+                imports = {
+                    name: name
+                    for name in ("import sklearn.neural_network", "import sknn beyond it")
+                }
+                fits = {
+                    "first fit": "sknn: first fit, filled cache",
+                    "second fit": "sknn: second fit",
+                }
                 keep(start("sknn", dtype, cache), dtype, imports | fits)
-                fits = {"first fit": "scikit-learn: first fit", "second fit": "scikit-learn: second fit"}
+                fits = {
+                    "first fit": "scikit-learn: first fit",
+                    "second fit": "scikit-learn: second fit",
+                }
                 keep(start("sklearn", dtype, cache), dtype, fits)
     return results
 
@@ -70,8 +81,17 @@ def main():
     parser = option_parser(__doc__, rounds=3)
     options = parser.parse_args()
     results = measure(options.rounds)
-    by_name = {name: {dtype: results[name, dtype] for dtype in DTYPES} for name in sorted({name for name, _ in results})}
-    markdown = table(["seconds", *DTYPES], [[name, *(f"{seconds:.3f}" for seconds in times.values())] for name, times in by_name.items()])
+    by_name = {
+        name: {dtype: results[name, dtype] for dtype in DTYPES}
+        for name in sorted({name for name, _ in results})
+    }
+    markdown = table(
+        ["seconds", *DTYPES],
+        [
+            [name, *(f"{seconds:.3f}" for seconds in times.values())]
+            for name, times in by_name.items()
+        ],
+    )
     conclude(options, "start", by_name, markdown)
 
 

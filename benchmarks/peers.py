@@ -21,7 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.datasets import fetch_openml, make_classification
 
-FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts it
+FASHION_MNIST = Path(
+    "/usr/share/datasets/fashion-mnist"
+)  # where Debian's package dataset-fashion-mnist puts it
 
 
 # ---- peers -----------------------------------------------------------------------------------------------------------
@@ -40,18 +42,27 @@ def sknn(workload, X, y, epochs):
 
 
 def _fit(kind, workload, X, y, epochs):
-    model = kind(workload.hidden, batch_size=workload.batch_size, max_iter=epochs, n_iter_no_change=np.inf, random_state=0)
+    model = kind(
+        workload.hidden,
+        batch_size=workload.batch_size,
+        max_iter=epochs,
+        n_iter_no_change=np.inf,
+        random_state=0,
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of max_iter, which is meant
         return model.fit(X, y).loss_
 
 
-ALPHA, RATE = 1e-4, 1e-3  # scikit-learn's defaults
+# scikit-learn's defaults
+ALPHA = 1e-4
+RATE = 1e-3
 
 
 def _orders(n_rows, batch_size, epochs):
     """Yield, for every epoch, the rows of the whole batches, of shape (batches, batch_size), and those of the smaller last one."""
-    rng, whole = np.random.default_rng(0), n_rows - n_rows % batch_size
+    rng = np.random.default_rng(0)
+    whole = n_rows - n_rows % batch_size
     for _ in range(epochs):
         order = rng.permutation(n_rows).astype(np.int32)
         yield order[:whole].reshape(-1, batch_size), order[whole:]
@@ -61,7 +72,10 @@ def _glorot_uniform(units):
     rng = np.random.default_rng(0)
     for fan_in, fan_out in itertools.pairwise(units):
         limit = np.sqrt(6 / (fan_in + fan_out))
-        yield rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32), np.zeros(fan_out, np.float32)
+        yield (
+            rng.uniform(-limit, limit, (fan_in, fan_out)).astype(np.float32),
+            np.zeros(fan_out, np.float32),
+        )
 
 
 @functools.cache
@@ -74,8 +88,12 @@ def _jax_epoch():
         for weights, intercepts in parameters[:-1]:
             X = jax.nn.relu(X @ weights + intercepts)
         weights, intercepts = parameters[-1]
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(X @ weights + intercepts), y[:, None], axis=1)
-        return -chosen.mean() + 0.5 * ALPHA / len(X) * sum((weights**2).sum() for weights, _ in parameters)
+        chosen = jnp.take_along_axis(
+            jax.nn.log_softmax(X @ weights + intercepts), y[:, None], axis=1
+        )
+        return -chosen.mean() + 0.5 * ALPHA / len(X) * sum(
+            (weights**2).sum() for weights, _ in parameters
+        )
 
     def step(state, X, y):
         parameters, mean, square, t = state
@@ -84,11 +102,15 @@ def _jax_epoch():
         mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradient)
         square = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, square, gradient)
         rate = RATE * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        parameters = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8), parameters, mean, square)
+        parameters = jax.tree.map(
+            lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8), parameters, mean, square
+        )
         return (parameters, mean, square, t), value
 
     def epoch(state, X, y, batches, rest):
-        state, values = jax.lax.scan(lambda state, rows: step(state, X[rows], y[rows]), state, batches)
+        state, values = jax.lax.scan(
+            lambda state, rows: step(state, X[rows], y[rows]), state, batches
+        )
         total = values.sum() * batches.shape[1]
         if len(rest):
             state, value = step(state, X[rest], y[rest])
@@ -103,9 +125,14 @@ def jax(workload, X, y, epochs):
     from jax import numpy as jnp
 
     units = (X.shape[1], *workload.hidden, len(np.unique(y)))
-    parameters = [(jnp.asarray(weights), jnp.asarray(intercepts)) for weights, intercepts in _glorot_uniform(units)]
+    parameters = [
+        (jnp.asarray(weights), jnp.asarray(intercepts))
+        for weights, intercepts in _glorot_uniform(units)
+    ]
     mean, square = (jax.tree.map(jnp.zeros_like, parameters) for _ in range(2))
-    state, X, y = (parameters, mean, square, jnp.float32(0)), jnp.asarray(X), jnp.asarray(y, jnp.int32)
+    state = (parameters, mean, square, jnp.float32(0))
+    X = jnp.asarray(X)
+    y = jnp.asarray(y, jnp.int32)
     for batches, rest in _orders(len(X), workload.batch_size, epochs):
         state, loss = _jax_epoch()(state, X, y, batches, rest)
     return float(loss)
@@ -114,7 +141,9 @@ def jax(workload, X, y, epochs):
 def _torch_network(units):
     from torch import nn
 
-    layers = [layer for sizes in itertools.pairwise(units) for layer in (nn.Linear(*sizes), nn.ReLU())]
+    layers = [
+        layer for sizes in itertools.pairwise(units) for layer in (nn.Linear(*sizes), nn.ReLU())
+    ]
     return nn.Sequential(*layers[:-1])
 
 
@@ -125,9 +154,14 @@ def pytorch(workload, X, y, epochs):
     network = _torch_network((X.shape[1], *workload.hidden, len(np.unique(y))))
     weights = [value for value in network.parameters() if value.ndim == 2]
     intercepts = [value for value in network.parameters() if value.ndim == 1]
-    decayed = {"params": weights, "weight_decay": ALPHA / workload.batch_size}  # the gradient of the penalty
-    optimizer, loss_of = torch.optim.Adam([decayed, {"params": intercepts}], lr=RATE), torch.nn.CrossEntropyLoss()
-    X, y = torch.from_numpy(X), torch.from_numpy(y.astype(np.int64))
+    decayed = {
+        "params": weights,
+        "weight_decay": ALPHA / workload.batch_size,
+    }  # the gradient of the penalty
+    optimizer = torch.optim.Adam([decayed, {"params": intercepts}], lr=RATE)
+    loss_of = torch.nn.CrossEntropyLoss()
+    X = torch.from_numpy(X)
+    y = torch.from_numpy(y.astype(np.int64))
     for batches, rest in _orders(len(X), workload.batch_size, epochs):
         total = 0.0
         for rows in (*batches, rest) if len(rest) else batches:
@@ -167,15 +201,38 @@ def keras(workload, X, y, epochs):
 
     keras.utils.set_random_seed(0)
     penalty = keras.regularizers.L2(ALPHA / 2 / workload.batch_size)
-    hidden = [keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty) for units in workload.hidden]
-    model = keras.Sequential([*hidden, keras.layers.Dense(len(np.unique(y)), kernel_regularizer=penalty)])
-    model.compile(keras.optimizers.Adam(RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return model.fit(X, y, batch_size=workload.batch_size, epochs=epochs, verbose=0).history["loss"][-1]
+    hidden = [
+        keras.layers.Dense(units, activation="relu", kernel_regularizer=penalty)
+        for units in workload.hidden
+    ]
+    model = keras.Sequential(
+        [*hidden, keras.layers.Dense(len(np.unique(y)), kernel_regularizer=penalty)]
+    )
+    model.compile(
+        keras.optimizers.Adam(RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model.fit(X, y, batch_size=workload.batch_size, epochs=epochs, verbose=0).history[
+        "loss"
+    ][-1]
 
 
-PEERS = {"sknn": sknn, "scikit-learn": scikit_learn, "JAX": jax, "PyTorch": pytorch, "Keras": keras, "skorch": skorch}
+PEERS = {
+    "sknn": sknn,
+    "scikit-learn": scikit_learn,
+    "JAX": jax,
+    "PyTorch": pytorch,
+    "Keras": keras,
+    "skorch": skorch,
+}
 
-_MODULES = {"sknn": "sknn", "scikit-learn": "sklearn", "JAX": "jax", "PyTorch": "torch", "Keras": "keras", "skorch": "skorch"}
+_MODULES = {
+    "sknn": "sknn",
+    "scikit-learn": "sklearn",
+    "JAX": "jax",
+    "PyTorch": "torch",
+    "Keras": "keras",
+    "skorch": "skorch",
+}
 
 
 def is_installed(name):
@@ -188,14 +245,23 @@ def is_installed(name):
 
 def _synthetic(n_rows, n_features, n_classes):
     X, y = make_classification(
-        n_rows, n_features, n_informative=n_features // 2, n_redundant=0, n_classes=n_classes, class_sep=2.0, random_state=0
+        n_rows,
+        n_features,
+        n_informative=n_features // 2,
+        n_redundant=0,
+        n_classes=n_classes,
+        class_sep=2.0,
+        random_state=0,
     )
     return X.astype(np.float32), y
 
 
 def _fashion_mnist(n_rows):
     if FASHION_MNIST.is_dir():
-        X, y = (_read_idx(FASHION_MNIST / f"train-{name}-ubyte.gz") for name in ("images-idx3", "labels-idx1"))
+        X, y = (
+            _read_idx(FASHION_MNIST / f"train-{name}-ubyte.gz")
+            for name in ("images-idx3", "labels-idx1")
+        )
     else:
         X, y = fetch_openml("Fashion-MNIST", version=1, as_frame=False, return_X_y=True)
     return X[:n_rows].reshape(n_rows, 784).astype(np.float32) / 255, y[:n_rows].astype(np.int64)

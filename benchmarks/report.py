@@ -13,7 +13,17 @@ import threadpoolctl
 import sknn
 
 RESULTS = Path(__file__).resolve().parent / "results"
-_PACKAGES = ("numpy", "scipy", "scikit-learn", "numba", "llvmlite", "torch", "keras", "jax", "skorch")
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "numba",
+    "llvmlite",
+    "torch",
+    "keras",
+    "jax",
+    "skorch",
+)
 
 
 def machine():
@@ -23,7 +33,14 @@ def machine():
         "processor": _processor(),
         "cores": str(os.cpu_count()),
         "system": platform.platform(),
-        "BLAS": "; ".join(sorted({f"{info['internal_api']} {info['version']} ({info.get('architecture')})" for info in blas})),
+        "BLAS": "; ".join(
+            sorted(
+                {
+                    f"{info['internal_api']} {info['version']} ({info.get('architecture')})"
+                    for info in blas
+                }
+            )
+        ),
         "python": platform.python_version(),
         "sknn": sknn.__version__,
         **{name: metadata.version(name) for name in _PACKAGES if _is_installed(name)},
@@ -54,9 +71,15 @@ def table(header, rows):
 
 def option_parser(description, *, rounds):
     """Return a parser with the options that every benchmark has; ``rounds`` is a default."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=rounds)
-    parser.add_argument("--save", action="store_true", help="write the results, with today's date, to benchmarks/results")
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="write the results, with today's date, to benchmarks/results",
+    )
     return parser
 
 
@@ -72,6 +95,8 @@ def _save(name, results, markdown):
     path.parent.mkdir(exist_ok=True)
     description = machine()
     path.write_text(json.dumps({"machine": description, "results": results}, indent=1) + "\n")
-    path.with_suffix(".md").write_text(f"# {path.stem}\n\n{markdown}\n\n{table(['machine', ''], description.items())}\n")
+    path.with_suffix(".md").write_text(
+        f"# {path.stem}\n\n{markdown}\n\n{table(['machine', ''], description.items())}\n"
+    )
     print(f"\nsaved as {path} and .md")
     return path

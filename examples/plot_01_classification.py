@@ -56,7 +56,9 @@ def search(network):
 
 started = time.perf_counter()
 sknn.MLPClassifier(**SETTINGS).fit(X_train, y_train).predict(X_train)
-print(f"First fit and prediction: {time.perf_counter() - started:.1f} s (several when it has to compile)\n")
+print(
+    f"First fit and prediction: {time.perf_counter() - started:.1f} s (several when it has to compile)\n"
+)
 
 # %%
 # The search, best settings first
@@ -68,8 +70,12 @@ ours, our_seconds = search(sknn.MLPClassifier(**SETTINGS))
 results = ours.cv_results_
 print("mean_test_score  std_test_score  mean_fit_time  params")
 for i in results["rank_test_score"].argsort(kind="stable"):
-    settings = ", ".join(f"{name.removeprefix('mlp__')}={value}" for name, value in results["params"][i].items())
-    print(f"{results['mean_test_score'][i]:15.4f}  {results['std_test_score'][i]:14.4f}  {results['mean_fit_time'][i]:13.3f}  {settings}")
+    settings = ", ".join(
+        f"{name.removeprefix('mlp__')}={value}" for name, value in results["params"][i].items()
+    )
+    print(
+        f"{results['mean_test_score'][i]:15.4f}  {results['std_test_score'][i]:14.4f}  {results['mean_fit_time'][i]:13.3f}  {settings}"
+    )
 
 # %%
 # The same with scikit-learn's network

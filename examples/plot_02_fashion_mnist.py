@@ -20,7 +20,18 @@ from sknn import MLPClassifier
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
 N_TRAIN = 60_000  # images; the rest are for testing
-KINDS = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"]
+KINDS = [
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+]
 
 # %%
 # Data
@@ -40,11 +51,16 @@ def read_idx(path):
 def load():
     """Return ``(X_train, y_train, X_test, y_test)``."""
     if FOLDER.exists():
-        images = np.concatenate([read_idx(FOLDER / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")])
-        labels = np.concatenate([read_idx(FOLDER / f"{part}-labels-idx1-ubyte.gz") for part in ("train", "t10k")]).ravel()
+        images = np.concatenate(
+            [read_idx(FOLDER / f"{part}-images-idx3-ubyte.gz") for part in ("train", "t10k")]
+        )
+        labels = np.concatenate(
+            [read_idx(FOLDER / f"{part}-labels-idx1-ubyte.gz") for part in ("train", "t10k")]
+        ).ravel()
     else:
         images, labels = fetch_openml("Fashion-MNIST", version=1, as_frame=False, return_X_y=True)
-    X, y = images.astype(np.float32) / 255, labels.astype(int)
+    X = images.astype(np.float32) / 255
+    y = labels.astype(int)
     return X[:N_TRAIN], y[:N_TRAIN], X[N_TRAIN:], y[N_TRAIN:]
 
 
@@ -64,10 +80,14 @@ def main(n_rows=N_TRAIN, max_iter=3, data=None):
         seconds = time.perf_counter() - started
 
     print("epoch    loss  seconds")
-    for epoch, loss, epoch_seconds in zip(*(network.history_[name] for name in ("epoch", "loss", "seconds")), strict=True):
+    for epoch, loss, epoch_seconds in zip(
+        *(network.history_[name] for name in ("epoch", "loss", "seconds")), strict=True
+    ):
         print(f"{epoch:5}  {loss:6.4f}  {epoch_seconds:7.2f}")
     accuracy = network.score(X_test, y_test)
-    print(f"{network.n_parameters_} weights, {seconds:.2f} s of training, test accuracy {accuracy:.4f}")
+    print(
+        f"{network.n_parameters_} weights, {seconds:.2f} s of training, test accuracy {accuracy:.4f}"
+    )
     show_mistakes(network, X_test, y_test)
     return network, accuracy
 

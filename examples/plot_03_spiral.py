@@ -15,7 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)  # all networks train for the same number of epochs, done or not
+warnings.filterwarnings(
+    "ignore", category=ConvergenceWarning
+)  # all networks train for the same number of epochs, done or not
 
 # %%
 # Data
@@ -36,14 +38,29 @@ X = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
 # First, more and more ReLU units: none (softmax regression, three straight borders), 3, 10, 20, 100, and two layers of 50. Then 20 units
 # with six activations. Everything else is the same for all.
 
-BY_CAPACITY = [((), "relu"), ((3,), "relu"), ((10,), "relu"), ((20,), "relu"), ((100,), "relu"), ((50, 50), "relu")]
-BY_ACTIVATION = [((20,), activation) for activation in ("sigmoid", "tanh", "relu", "leaky_relu", "maxout", "elu")]
+BY_CAPACITY = [
+    ((), "relu"),
+    ((3,), "relu"),
+    ((10,), "relu"),
+    ((20,), "relu"),
+    ((100,), "relu"),
+    ((50, 50), "relu"),
+]
+BY_ACTIVATION = [
+    ((20,), activation) for activation in ("sigmoid", "tanh", "relu", "leaky_relu", "maxout", "elu")
+]
 
 
 def fit(hidden_layer_sizes, activation):
     """Return a network trained on the spiral."""
     network = MLPClassifier(
-        hidden_layer_sizes, activation, learning_rate_init=0.01, batch_size=50, max_iter=300, n_iter_no_change=300, random_state=0
+        hidden_layer_sizes,
+        activation,
+        learning_rate_init=0.01,
+        batch_size=50,
+        max_iter=300,
+        n_iter_no_change=300,
+        random_state=0,
     )
     return network.fit(X, y)
 
@@ -65,7 +82,15 @@ plane = np.column_stack([plane_x.ravel(), plane_y.ravel()])
 def draw(axis, network, name):
     """Draw the regions of a network, the data over them, and its accuracy on the data."""
     regions = network.predict(plane).reshape(plane_x.shape)
-    axis.imshow(regions, cmap=COLOURS, vmin=0, vmax=2, alpha=0.35, origin="lower", extent=(-SIDE, SIDE, -SIDE, SIDE))
+    axis.imshow(
+        regions,
+        cmap=COLOURS,
+        vmin=0,
+        vmax=2,
+        alpha=0.35,
+        origin="lower",
+        extent=(-SIDE, SIDE, -SIDE, SIDE),
+    )
     axis.scatter(*X.T, c=y, cmap=COLOURS, s=6, linewidths=0)
     axis.set(xticks=[], yticks=[], title=f"{name}\naccuracy {network.score(X, y):.3f}")
 
@@ -76,7 +101,9 @@ for row, networks in zip(axes, (BY_CAPACITY, BY_ACTIVATION), strict=True):
     for axis, (hidden_layer_sizes, activation) in zip(row, networks, strict=True):
         network = fit(hidden_layer_sizes, activation)
         units = " + ".join(map(str, hidden_layer_sizes)) or "none"
-        print(f"{units:12}  {activation if hidden_layer_sizes else '-':10}  {network.n_parameters_:10}  {network.score(X, y):17.3f}")
+        print(
+            f"{units:12}  {activation if hidden_layer_sizes else '-':10}  {network.n_parameters_:10}  {network.score(X, y):17.3f}"
+        )
         draw(axis, network, f"{units} ({activation})" if hidden_layer_sizes else "none (linear)")
 axes[0, 0].set_ylabel("more units")
 axes[1, 0].set_ylabel("other activations")

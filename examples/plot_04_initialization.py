@@ -17,7 +17,8 @@ from sknn import MLPClassifier
 
 warnings.filterwarnings("ignore", category=ConvergenceWarning)  # nothing is trained here
 
-N_LAYERS, N_UNITS = 10, 200
+N_LAYERS = 10
+N_UNITS = 200
 INITIALIZERS = ["random_uniform", "random_normal", "glorot_normal", "he_normal"]
 
 # %%
@@ -38,13 +39,20 @@ y = rng.integers(0, 2, size=1000)
 def activations(activation, initializer):
     """Return the activations of all hidden layers of an untrained network."""
     network = MLPClassifier(
-        [N_UNITS] * N_LAYERS, activation, initializer=initializer, learning_rate_init=1e-12, max_iter=1, random_state=0
+        [N_UNITS] * N_LAYERS,
+        activation,
+        initializer=initializer,
+        learning_rate_init=1e-12,
+        max_iter=1,
+        random_state=0,
     ).fit(X, y)
     return [network.hidden_features(X, layer) for layer in range(N_LAYERS)]
 
 
 layers = {
-    (activation, initializer): activations(activation, initializer) for activation in ("tanh", "relu") for initializer in INITIALIZERS
+    (activation, initializer): activations(activation, initializer)
+    for activation in ("tanh", "relu")
+    for initializer in INITIALIZERS
 }
 
 # %%
@@ -57,9 +65,12 @@ layers = {
 print("activation  initializer     standard deviation of layer 1, 5 and 10   of layer 10")
 for (activation, initializer), values in layers.items():
     first, middle, last = (values[layer].std() for layer in (0, 4, 9))
-    at_limit, zero = (np.abs(values[-1]) > 0.99).mean(), (values[-1] == 0).mean()
+    at_limit = (np.abs(values[-1]) > 0.99).mean()
+    zero = (values[-1] == 0).mean()
     remark = f"{at_limit:4.0%} beyond 0.99" if activation == "tanh" else f"{zero:4.0%} zeros"
-    print(f"{activation:10}  {initializer:14}  {first:13.2g}  {middle:11.2g}  {last:11.2g}   {remark}")
+    print(
+        f"{activation:10}  {initializer:14}  {first:13.2g}  {middle:11.2g}  {last:11.2g}   {remark}"
+    )
 
 # %%
 # Histograms
@@ -70,15 +81,45 @@ for (activation, initializer), values in layers.items():
 # no gradient through.
 
 figure, axes = plt.subplots(2, 1 + len(INITIALIZERS), figsize=(15, 6), layout="constrained")
-for row, activation, bins in zip(axes, ("tanh", "relu"), (np.linspace(-1, 1, 62), np.logspace(-8, 11, 77)), strict=True):
+for row, activation, bins in zip(
+    axes, ("tanh", "relu"), (np.linspace(-1, 1, 62), np.logspace(-8, 11, 77)), strict=True
+):
     for axis, initializer in zip(row[1:], INITIALIZERS, strict=True):
         values = layers[activation, initializer]
-        row[0].plot(range(1, N_LAYERS + 1), [layer.std() for layer in values], "o-", markersize=3, label=initializer)
-        for layer, shade in zip((1, 5, 10), ("lightskyblue", "tab:blue", "midnightblue"), strict=True):
-            shown = values[layer - 1].ravel() if activation == "tanh" else values[layer - 1][values[layer - 1] > 0]
-            axis.hist(shown, bins, weights=np.full(shown.size, 1 / shown.size), histtype="step", color=shade, label=f"layer {layer}")
-        axis.set(title=f"{activation}, {initializer}", xlabel="activation", xscale="linear" if activation == "tanh" else "log")
-    row[0].set(yscale="log", xlabel="layer", title=f"{activation}: standard deviation", xticks=range(1, N_LAYERS + 1))
+        row[0].plot(
+            range(1, N_LAYERS + 1),
+            [layer.std() for layer in values],
+            "o-",
+            markersize=3,
+            label=initializer,
+        )
+        for layer, shade in zip(
+            (1, 5, 10), ("lightskyblue", "tab:blue", "midnightblue"), strict=True
+        ):
+            shown = (
+                values[layer - 1].ravel()
+                if activation == "tanh"
+                else values[layer - 1][values[layer - 1] > 0]
+            )
+            axis.hist(
+                shown,
+                bins,
+                weights=np.full(shown.size, 1 / shown.size),
+                histtype="step",
+                color=shade,
+                label=f"layer {layer}",
+            )
+        axis.set(
+            title=f"{activation}, {initializer}",
+            xlabel="activation",
+            xscale="linear" if activation == "tanh" else "log",
+        )
+    row[0].set(
+        yscale="log",
+        xlabel="layer",
+        title=f"{activation}: standard deviation",
+        xticks=range(1, N_LAYERS + 1),
+    )
     row[1].set_ylabel("share")
 for axis in axes[0, :2]:
     axis.legend(fontsize=8)

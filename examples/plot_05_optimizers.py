@@ -16,7 +16,9 @@ from sklearn.model_selection import train_test_split
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)  # a race ends after a fixed number of epochs
+warnings.filterwarnings(
+    "ignore", category=ConvergenceWarning
+)  # a race ends after a fixed number of epochs
 
 # %%
 # Data and network
@@ -29,7 +31,15 @@ X_train, X_test, y_train, y_test = train_test_split(X / 16, y, stratify=y, rando
 
 def fit(n_epochs, **settings):
     """Return a network trained for ``n_epochs``."""
-    network = MLPClassifier((100,), alpha=0, batch_size=32, max_iter=n_epochs, n_iter_no_change=n_epochs, random_state=0, **settings)
+    network = MLPClassifier(
+        (100,),
+        alpha=0,
+        batch_size=32,
+        max_iter=n_epochs,
+        n_iter_no_change=n_epochs,
+        random_state=0,
+        **settings,
+    )
     return network.fit(X_train, y_train)
 
 
@@ -55,13 +65,18 @@ OPTIMIZERS = {
 
 racers = {}
 for name, settings in OPTIMIZERS.items():
-    candidates = [fit(20, learning_rate_init=rate, **settings) for rate in ([1] if name == "adadelta" else RATES)]
+    candidates = [
+        fit(20, learning_rate_init=rate, **settings)
+        for rate in ([1] if name == "adadelta" else RATES)
+    ]
     racers[name] = min(candidates, key=lambda network: network.loss_)
 
 print("optimizer   rate  loss after 1, 5 and 20 epochs  test accuracy")
 for name, network in racers.items():
     losses = "  ".join(f"{network.loss_curve_[epoch - 1]:8.4f}" for epoch in (1, 5, 20))
-    print(f"{name:9}  {network.learning_rate_init:5}   {losses}  {network.score(X_test, y_test):13.4f}")
+    print(
+        f"{name:9}  {network.learning_rate_init:5}   {losses}  {network.score(X_test, y_test):13.4f}"
+    )
 
 # %%
 # Schedules
@@ -79,11 +94,16 @@ SCHEDULES = {
     "one_cycle": {"learning_rate": "one_cycle"},
 }
 
-scheduled = {name: fit(30, solver="sgd", learning_rate_init=0.5, **settings) for name, settings in SCHEDULES.items()}
+scheduled = {
+    name: fit(30, solver="sgd", learning_rate_init=0.5, **settings)
+    for name, settings in SCHEDULES.items()
+}
 
 print("\nschedule         rate in epoch 1, 15 and 30  loss after 30 epochs  test accuracy")
 for name, network in scheduled.items():
-    rates = "  ".join(f"{network.history_['learning_rate'][epoch - 1]:7.4f}" for epoch in (1, 15, 30))
+    rates = "  ".join(
+        f"{network.history_['learning_rate'][epoch - 1]:7.4f}" for epoch in (1, 15, 30)
+    )
     print(f"{name:15}   {rates}  {network.loss_:20.4f}  {network.score(X_test, y_test):13.4f}")
 
 # %%
@@ -93,11 +113,17 @@ for name, network in scheduled.items():
 
 figure, (race, rates, losses) = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
 for name, network in racers.items():
-    race.plot(network.history_["epoch"], network.loss_curve_, label=f"{name}, {network.learning_rate_init:g}")
+    race.plot(
+        network.history_["epoch"],
+        network.loss_curve_,
+        label=f"{name}, {network.learning_rate_init:g}",
+    )
 for name, network in scheduled.items():
     rates.plot(network.history_["epoch"], network.history_["learning_rate"], label=name)
     losses.plot(network.history_["epoch"], network.loss_curve_)
-race.set(xlabel="epoch", ylabel="training loss", yscale="log", title="optimizers, each at its best rate")
+race.set(
+    xlabel="epoch", ylabel="training loss", yscale="log", title="optimizers, each at its best rate"
+)
 rates.set(xlabel="epoch", ylabel="learning rate", title="schedules for Nesterov's momentum: rate")
 losses.set(xlabel="epoch", ylabel="training loss", yscale="log", title="... and loss")
 race.set_xticks(range(0, 21, 5))

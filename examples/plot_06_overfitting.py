@@ -26,8 +26,12 @@ warnings.filterwarnings("ignore", category=ConvergenceWarning)  # to train for t
 
 rng = np.random.default_rng(1)
 X, y = load_digits(return_X_y=True)
-X_train, X_rest, y_train, y_rest = train_test_split(X / 16, y, train_size=500, stratify=y, random_state=1)
-X_val, X_test, y_val, y_test = train_test_split(X_rest, y_rest, train_size=400, stratify=y_rest, random_state=1)
+X_train, X_rest, y_train, y_rest = train_test_split(
+    X / 16, y, train_size=500, stratify=y, random_state=1
+)
+X_val, X_test, y_val, y_test = train_test_split(
+    X_rest, y_rest, train_size=400, stratify=y_rest, random_state=1
+)
 
 careless = rng.random(y_train.size) < 0.3
 y_train[careless] = rng.integers(0, 10, size=careless.sum())
@@ -50,8 +54,17 @@ REMEDIES = {
 
 networks = {}
 for name, remedy in REMEDIES.items():
-    settings = {"alpha": 0.0, "batch_size": 50, "max_iter": 100, "n_iter_no_change": 100, "random_state": 0, **remedy}
-    networks[name] = MLPClassifier((256, 256), **settings).fit(X_train, y_train, X_val=X_val, y_val=y_val)
+    settings = {
+        "alpha": 0.0,
+        "batch_size": 50,
+        "max_iter": 100,
+        "n_iter_no_change": 100,
+        "random_state": 0,
+        **remedy,
+    }
+    networks[name] = MLPClassifier((256, 256), **settings).fit(
+        X_train, y_train, X_val=X_val, y_val=y_val
+    )
 
 # %%
 # What helps
@@ -61,9 +74,12 @@ for name, remedy in REMEDIES.items():
 
 print("against         epochs  training loss  validation loss: lowest, last  test accuracy")
 for name, network in networks.items():
-    loss, val_loss = network.history_["loss"], network.history_["val_loss"]
+    loss = network.history_["loss"]
+    val_loss = network.history_["val_loss"]
     score = network.score(X_test, y_test)
-    print(f"{name:14}  {network.n_iter_:6}  {loss[-1]:13.3f}  {min(val_loss):23.3f} {val_loss[-1]:5.3f}  {score:13.3f}")
+    print(
+        f"{name:14}  {network.n_iter_:6}  {loss[-1]:13.3f}  {min(val_loss):23.3f} {val_loss[-1]:5.3f}  {score:13.3f}"
+    )
 
 # %%
 # L2 makes weights small, L1 makes them exactly zero: these could be left out of the network.
@@ -71,7 +87,9 @@ for name, network in networks.items():
 print()
 for name in ("L2", "L1"):
     weights = np.concatenate([layer.ravel() for layer in networks[name].coefs_])
-    print(f"{name}: {(weights == 0).mean():6.1%} of {weights.size} weights are exactly zero, the largest is {abs(weights).max():.2f}")
+    print(
+        f"{name}: {(weights == 0).mean():6.1%} of {weights.size} weights are exactly zero, the largest is {abs(weights).max():.2f}"
+    )
 
 # %%
 # Curves
@@ -82,7 +100,11 @@ for name in ("L2", "L1"):
 figure, axes = plt.subplots(2, 3, figsize=(14, 7), layout="constrained")
 for axis, (name, network) in zip(axes.flat, networks.items(), strict=True):
     display = TrainingHistoryDisplay.from_estimator(network).plot(ax=axis)
-    axis.set(xlim=(0, 101), ylim=(0, 2.6), title=f"{name}: test accuracy {network.score(X_test, y_test):.3f}")
+    axis.set(
+        xlim=(0, 101),
+        ylim=(0, 2.6),
+        title=f"{name}: test accuracy {network.score(X_test, y_test):.3f}",
+    )
     display.score_ax_.set_ylim(0, 1)
     if name != "nothing":
         axis.get_legend().remove()

@@ -19,7 +19,9 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)  # every candidate gets the same 40 epochs
+warnings.filterwarnings(
+    "ignore", category=ConvergenceWarning
+)  # every candidate gets the same 40 epochs
 
 # %%
 # Data
@@ -27,7 +29,9 @@ warnings.filterwarnings("ignore", category=ConvergenceWarning)  # every candidat
 # 600 images of digits to choose and train with, 1197 to test on.
 
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split(X, y, train_size=600, stratify=y, random_state=0)
+X_train, X_test, y_train, y_test = train_test_split(
+    X, y, train_size=600, stratify=y, random_state=0
+)
 
 # %%
 # The search
@@ -41,11 +45,16 @@ ALPHAS = [0.001, 0.01, 0.1, 1.0, 3.0, 10.0]
 pipeline = Pipeline(
     [
         ("scale", StandardScaler()),
-        ("mlp", MLPClassifier(batch_size=32, learning_rate_init=0.003, max_iter=40, random_state=0)),
+        (
+            "mlp",
+            MLPClassifier(batch_size=32, learning_rate_init=0.003, max_iter=40, random_state=0),
+        ),
     ]
 )
 grid = {"mlp__hidden_layer_sizes": SIZES, "mlp__alpha": ALPHAS}
-search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(5, shuffle=True, random_state=0)).fit(X_train, y_train)
+search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(5, shuffle=True, random_state=0)).fit(
+    X_train, y_train
+)
 
 # %%
 # The winner
@@ -57,8 +66,12 @@ results = search.cv_results_
 best = search.best_index_
 close = results["mean_test_score"] > search.best_score_ - results["std_test_score"][best]
 
-print(f"best parameters: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}, alpha={search.best_params_['mlp__alpha']}")
-print(f"accuracy in cross-validation: {search.best_score_:.3f} +- {results['std_test_score'][best]:.3f}")
+print(
+    f"best parameters: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}, alpha={search.best_params_['mlp__alpha']}"
+)
+print(
+    f"accuracy in cross-validation: {search.best_score_:.3f} +- {results['std_test_score'][best]:.3f}"
+)
 print(f"candidates within one standard deviation of that: {close.sum()} of {close.size}")
 print(f"test accuracy: {search.score(X_test, y_test):.3f}\n")
 
@@ -76,17 +89,30 @@ print(search.best_estimator_["mlp"].summary())
 
 scores = np.empty((len(SIZES), len(ALPHAS)))
 for candidate, score in zip(results["params"], results["mean_test_score"], strict=True):
-    scores[SIZES.index(candidate["mlp__hidden_layer_sizes"]), ALPHAS.index(candidate["mlp__alpha"])] = score
+    scores[
+        SIZES.index(candidate["mlp__hidden_layer_sizes"]), ALPHAS.index(candidate["mlp__alpha"])
+    ] = score
 
 figure, axis = plt.subplots(figsize=(8, 6), layout="constrained")
 image = axis.imshow(scores, cmap="viridis", vmin=0.8, aspect="auto")
 for (i, j), score in np.ndenumerate(scores):
-    winner = SIZES[i] == search.best_params_["mlp__hidden_layer_sizes"] and ALPHAS[j] == search.best_params_["mlp__alpha"]
+    winner = (
+        SIZES[i] == search.best_params_["mlp__hidden_layer_sizes"]
+        and ALPHAS[j] == search.best_params_["mlp__alpha"]
+    )
     axis.text(
-        j, i, f"{score:.3f}", ha="center", va="center", color="black" if score > 0.9 else "white", fontweight="bold" if winner else None
+        j,
+        i,
+        f"{score:.3f}",
+        ha="center",
+        va="center",
+        color="black" if score > 0.9 else "white",
+        fontweight="bold" if winner else None,
     )
     if winner:
-        axis.add_patch(plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=3))
+        axis.add_patch(
+            plt.Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="tab:red", linewidth=3)
+        )
 axis.set_xticks(range(len(ALPHAS)), ALPHAS)
 axis.set_yticks(range(len(SIZES)), [" + ".join(map(str, sizes)) or "none" for sizes in SIZES])
 axis.set(xlabel="alpha (L2 penalty)", ylabel="hidden units", title="Mean accuracy over five folds")

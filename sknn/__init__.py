@@ -9,4 +9,12 @@ from .warmup import warmup
 
 __version__ = "0.1.0"
 
-__all__ = ["Activation", "HiddenFeatures", "MLPClassifier", "MLPRegressor", "TrainingHistoryDisplay", "show_versions", "warmup"]
+__all__ = [
+    "Activation",
+    "HiddenFeatures",
+    "MLPClassifier",
+    "MLPRegressor",
+    "TrainingHistoryDisplay",
+    "show_versions",
+    "warmup",
+]

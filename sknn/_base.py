@@ -55,7 +55,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @classmethod
     @functools.cache
     def _constructor_parameters(cls):
-        return {name: value for name, value in inspect.signature(cls.__init__).parameters.items() if name != "self"}
+        return {
+            name: value
+            for name, value in inspect.signature(cls.__init__).parameters.items()
+            if name != "self"
+        }
 
     @classmethod
     @functools.cache  # scikit-learn inspects the signature at every call, of clone and fit too
@@ -102,8 +106,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             yield
         except BaseException as error:
             training = vars(self).pop("_training", None)
-            if not (isinstance(error, KeyboardInterrupt) and training is not None and training.has_finished_epochs):
-                before |= {name: value for name, value in vars(self).items() if name in _CALLBACK_STATE}  # for their teardown
+            if not (
+                isinstance(error, KeyboardInterrupt)
+                and training is not None
+                and training.has_finished_epochs
+            ):
+                before |= {
+                    name: value for name, value in vars(self).items() if name in _CALLBACK_STATE
+                }  # for their teardown
                 vars(self).clear()
                 vars(self).update(before)
             raise
@@ -149,22 +159,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             weight_val = relative_weight(*check_sample_weight(validation[2], X_val), None, dtype)
             table_val = Table(X_val, self._encode(y_val, weight_val[0], dtype, False), *weight_val)
             return table, train_rows, Monitor(self, table_val, np.arange(len(y_val)), y_val)
-        return table, train_rows, None if validation_rows is None else Monitor(self, table, validation_rows, y)
+        return (
+            table,
+            train_rows,
+            None if validation_rows is None else Monitor(self, table, validation_rows, y),
+        )
 
     def _split(self, X, y, fresh):
         """Return the rows to train on and the rows to validate on; the same ones when training goes on."""
         kept = self._split_kept
         if fresh or kept is None or sum(map(len, kept)) != len(y):
-            self._split_kept = split_rows(X, y, self.validation_fraction, self._random_state, self._stratify(y))
+            self._split_kept = split_rows(
+                X, y, self.validation_fraction, self._random_state, self._stratify(y)
+            )
         return self._split_kept
 
     def _make_layout(self, n_features, hidden, y, dtype, fresh):
         """Return the layout of the network, after checking that it fits into memory and to the one being trained on."""
         units = [n_features, *hidden, self._n_outputs_of(y)]
-        layout = make_layout(units, pieces_of(self, hidden_parts(self, len(hidden))), NORM_PLACES[self.batch_norm])
+        layout = make_layout(
+            units, pieces_of(self, hidden_parts(self, len(hidden))), NORM_PLACES[self.batch_norm]
+        )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         check_memory(self, n_vectors * layout.size * dtype.itemsize)
-        if not fresh and any(not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)):
+        if not fresh and any(
+            not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)
+        ):
             widths = [int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]
             raise ValueError(
                 f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one "
@@ -174,12 +194,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _start(self, layout, dtype, fresh, incremental):
         """Set all that training begins with; return the flat weights to train, a vector of their own."""
-        kept, self._layout = vars(self), layout
+        kept = vars(self)
+        self._layout = layout
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
-        elif isinstance(self.random_state, Integral):  # nobody else draws from it, so a failing fit can leave it as it was
+        elif isinstance(
+            self.random_state, Integral
+        ):  # nobody else draws from it, so a failing fit can leave it as it was
             self._random_state = copy.deepcopy(self._random_state)
-        flat = self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
+        flat = (
+            self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
+        )
         optimizer = None if fresh else kept.get("_optimizer")
         if self.solver == "lbfgs":
             self._optimizer = None
@@ -188,7 +213,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         else:
             drops = any(dropout_rates(self, len(layout.widths) - 1))
             seed = int(self._random_state.randint(np.iinfo(np.int32).max)) if drops else 0
-            self._optimizer = OptimizerState(self.solver, flat.size, dtype, self.learning_rate_init, seed)
+            self._optimizer = OptimizerState(
+                self.solver, flat.size, dtype, self.learning_rate_init, seed
+            )
         return flat
 
     def _initialize(self, layout, dtype):
@@ -197,7 +224,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = self.t_ = 0
         self.n_layers_ = len(layout.fan_ins) + 1
         self.n_outputs_ = int(layout.fan_outs[-1])
-        self.n_parameters_ = int(((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum())
+        self.n_parameters_ = int(
+            ((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum()
+        )
         self.out_activation_ = LOSSES[self._loss_name].out_activation
         self.loss_curve_ = []
         self.history_ = {column: [] for column in HISTORY_COLUMNS}
@@ -220,7 +249,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.history_ = {column: list(values) for column, values in self.history_.items()}
         if self.early_stopping:
             self.validation_scores_ = list(self.validation_scores_ or [])
-            self.best_validation_score_ = -np.inf if self.best_validation_score_ is None else self.best_validation_score_
+            self.best_validation_score_ = (
+                -np.inf if self.best_validation_score_ is None else self.best_validation_score_
+            )
             self.best_loss_ = None
         elif self.best_loss_ is None:
             self.best_loss_ = np.inf
@@ -246,7 +277,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def __setstate__(self, state):
         super().__setstate__(state)
         # Arrays come back one by one; predictions want them in one vector. (In a copy made during a refit they may be the old ones.)
-        if "coefs_" in state and [np.shape(coef) for coef in self.coefs_] == [*zip(*self._layout[:2], strict=True)]:
+        if "coefs_" in state and [np.shape(coef) for coef in self.coefs_] == [
+            *zip(*self._layout[:2], strict=True)
+        ]:
             self._set_weights(flat_vector(self, self._layout, self.coefs_[0].dtype))
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -285,7 +318,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         session, table = self._for_prediction(X)
         n_hidden = len(self.coefs_) - 1
         if not -n_hidden <= layer < n_hidden:
-            raise ValueError(f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has {n_hidden} hidden layers.")
+            raise ValueError(
+                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has {n_hidden} hidden layers."
+            )
         features = session.hidden(table, layer % n_hidden)
         keep_session(self, session)
         return features

@@ -16,8 +16,10 @@ from .parts.optimizers import OPTIMIZERS
 from .parts.schedules import SCHEDULES
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
-_NOT_NEGATIVE, _POSITIVE = Interval(Real, 0, None, closed="left"), Interval(Real, 0, None, closed="neither")
-_COUNT, _RATE = Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="left")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+_POSITIVE = Interval(Real, 0, None, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
+_RATE = Interval(Real, 0, 1, closed="left")
 
 PARAMETER_CONSTRAINTS = {
     "hidden_layer_sizes": ["array-like", _COUNT],
@@ -71,7 +73,10 @@ _ACTS = {
     "elu_alpha": lambda est: "elu_alpha" in _parameters_of(est.activation),
     "maxout_pieces": lambda est: "maxout_pieces" in _parameters_of(est.activation),
     "rho": lambda est: est.solver in ("rmsprop", "adadelta"),
-    "decay_rate": lambda est: est.solver != "lbfgs" and est.learning_rate in ("exponential", "inverse_time", "step", "plateau"),
+    "decay_rate": lambda est: (
+        est.solver != "lbfgs"
+        and est.learning_rate in ("exponential", "inverse_time", "step", "plateau")
+    ),
     "warmup_epochs": lambda est: est.solver != "lbfgs",
     "l1_ratio": lambda est: est.alpha > 0,
     "weight_decay": lambda est: est.solver != "lbfgs",
@@ -97,19 +102,36 @@ def _parameters_of(activation):
 def check_parameters(estimator):
     """Return the hidden layers' widths, after checking what depends on several parameters; warn of parameters without effect."""
     widths = _check_hidden_layer_sizes(estimator.hidden_layer_sizes)
-    _check_per_layer(estimator, "activation", len(widths), lambda value: isinstance(value, Activation) or value in ACTIVATIONS)
-    _check_per_layer(estimator, "dropout", len(widths), lambda value: isinstance(value, Real) and 0 <= value < 1)
+    _check_per_layer(
+        estimator,
+        "activation",
+        len(widths),
+        lambda value: isinstance(value, Activation) or value in ACTIVATIONS,
+    )
+    _check_per_layer(
+        estimator, "dropout", len(widths), lambda value: isinstance(value, Real) and 0 <= value < 1
+    )
     if not isinstance(estimator.momentum, Real):
         pair = estimator.momentum
         if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value <= 1 for value in pair):
-            raise ValueError(f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}.")
+            raise ValueError(
+                f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}."
+            )
     known = estimator._constructor_parameters()
     if "quantile" in known:
         _check_quantile(estimator.quantile)
     for name, acts in _ACTS.items():
-        if name in known and not _is_default(getattr(estimator, name), known[name].default) and not acts(estimator):
+        if (
+            name in known
+            and not _is_default(getattr(estimator, name), known[name].default)
+            and not acts(estimator)
+        ):
             _warn_without_effect(estimator, name)
-    if estimator.solver == "lbfgs" and not SCHEDULES[estimator.learning_rate].sgd_only and estimator.learning_rate != "constant":
+    if (
+        estimator.solver == "lbfgs"
+        and not SCHEDULES[estimator.learning_rate].sgd_only
+        and estimator.learning_rate != "constant"
+    ):
         _warn_without_effect(estimator, "learning_rate")
     if estimator.solver != "sgd" and not isinstance(estimator.momentum, Real):
         _warn_without_effect(estimator, "momentum")
@@ -118,8 +140,15 @@ def check_parameters(estimator):
 
 def _check_quantile(quantile):
     levels = np.atleast_1d(np.asarray(quantile, dtype=float))
-    if levels.ndim != 1 or levels.size == 0 or not ((levels > 0) & (levels < 1)).all() or (np.diff(levels) <= 0).any():
-        raise ValueError(f"quantile must be in (0, 1), or a rising sequence of such levels, got {quantile!r}.")
+    if (
+        levels.ndim != 1
+        or levels.size == 0
+        or not ((levels > 0) & (levels < 1)).all()
+        or (np.diff(levels) <= 0).any()
+    ):
+        raise ValueError(
+            f"quantile must be in (0, 1), or a rising sequence of such levels, got {quantile!r}."
+        )
 
 
 def _is_default(value, default):
@@ -145,8 +174,12 @@ def _check_hidden_layer_sizes(sizes):
 
 def _check_per_layer(estimator, name, n_layers, is_valid):
     values = getattr(estimator, name)
-    if isinstance(values, (list, tuple)) and (len(values) != n_layers or not all(map(is_valid, values))):
-        raise ValueError(f"{name} must be one valid value or one for each of the {n_layers} hidden layers, got {values!r}.")
+    if isinstance(values, (list, tuple)) and (
+        len(values) != n_layers or not all(map(is_valid, values))
+    ):
+        raise ValueError(
+            f"{name} must be one valid value or one for each of the {n_layers} hidden layers, got {values!r}."
+        )
 
 
 def check_training_data(estimator, X, y, *, reset, y_numeric):
@@ -168,13 +201,19 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
 
 def classes_in(y):
     """Return the sorted labels in checked targets of a classifier; for several labels, the numbers of the columns."""
-    are_codes = y.ndim == 1 and y.dtype.kind in "biu"  # always classes; a closer look would take longer than many an epoch
+    are_codes = (
+        y.ndim == 1 and y.dtype.kind in "biu"
+    )  # always classes; a closer look would take longer than many an epoch
     kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
     if kind == "multiclass-multioutput":
-        raise ValueError("Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix.")
+        raise ValueError(
+            "Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix."
+        )
     if kind not in ("binary", "multiclass", "multilabel-indicator"):
         check_classification_targets(y)  # says what is wrong
-    is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative  # no need to look for kinds again
+    is_plain = (
+        y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
+    )  # no need to look for kinds again
     return np.unique(y) if is_plain else unique_labels(y)
 
 
@@ -182,7 +221,9 @@ def check_X(estimator, X):
     """Return the X of a prediction as an array or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
-    return _real_numbers(validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False))
+    return _real_numbers(
+        validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+    )
 
 
 def _is_plain(estimator, X):
@@ -200,7 +241,9 @@ def _is_plain(estimator, X):
 
 def _real_numbers(X):
     if X.dtype.kind not in "biuf":
-        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}; convert it to float64 or float32.")
+        raise ValueError(
+            f"X must hold real numbers, got dtype {X.dtype}; convert it to float64 or float32."
+        )
     return X.tocsr() if hasattr(X, "tocsr") else X
 
 
@@ -219,9 +262,13 @@ def relative_weight(weight, largest, train_rows, dtype):
     """Return ``(weights with mean one over the training rows, dtype, the mean of the weights as they were given)``."""
     mean = (weight if train_rows is None else weight[train_rows]).mean()
     if mean == 0:
-        raise ValueError("sample_weight must have at least one positive weight among the rows that early_stopping leaves for training.")
+        raise ValueError(
+            "sample_weight must have at least one positive weight among the rows that early_stopping leaves for training."
+        )
     relative = np.empty(len(weight), dtype)
-    np.divide(weight, mean, out=relative, casting="same_kind")  # computed in float64, without a copy of it
+    np.divide(
+        weight, mean, out=relative, casting="same_kind"
+    )  # computed in float64, without a copy of it
     return relative, dtype, mean * largest
 
 

@@ -23,6 +23,8 @@ def show_versions():
     ...
     """
     sklearn.show_versions()
-    facts = {"sknn": sys.modules[__package__].__version__} | {name: metadata.version(name) for name in ("numba", "llvmlite")}
+    facts = {"sknn": sys.modules[__package__].__version__} | {
+        name: metadata.version(name) for name in ("numba", "llvmlite")
+    }
     facts |= {"usable cores": usable_cores(), "compile cache": cache_directory()}
     print("\nsknn:", *(f"{name:>13}: {value}" for name, value in facts.items()), sep="\n")

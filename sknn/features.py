@@ -1,10 +1,18 @@
 """Hidden layers as features for other estimators."""
 
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    clone,
+)
 from sklearn.utils.validation import check_is_fitted
 
 
-class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class HiddenFeatures(
+    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+):
     """Transform rows to the activations of a network's hidden layer.
 
     Parameters
@@ -33,7 +41,8 @@ class HiddenFeatures(ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, Transf
     """
 
     def __init__(self, estimator, layer=-1):
-        self.estimator, self.layer = estimator, layer
+        self.estimator = estimator
+        self.layer = layer
 
     def fit(self, X, y, **fit_params):
         """Train a copy of ``estimator`` on X and y.

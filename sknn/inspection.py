@@ -35,13 +35,19 @@ class Summary:
         return sum(layer.n_parameters for layer in self.layers)
 
     def _table(self):
-        rows = [(layer.name, str(layer.output_shape), _grouped(layer.n_parameters)) for layer in self.layers]
+        rows = [
+            (layer.name, str(layer.output_shape), _grouped(layer.n_parameters))
+            for layer in self.layers
+        ]
         return [*rows, ("Total", "", _grouped(self.n_parameters))]
 
     def __str__(self):
         table = [_HEADINGS, *self._table()]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for name, shape, count in table]
+        lines = [
+            f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}"
+            for name, shape, count in table
+        ]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
@@ -49,7 +55,9 @@ class Summary:
 
     def _repr_html_(self):
         def row(cells, tag):
-            return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return (
+                "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            )
 
         return f"<table>{row(_HEADINGS, 'th')}{''.join(row(cells, 'td') for cells in self._table())}</table>"
 
@@ -61,13 +69,18 @@ def _grouped(number):
 def summarize(estimator):
     """Return the :class:`Summary` of a fitted estimator."""
     check_is_fitted(estimator)
-    layout, n_hidden = estimator._layout, len(estimator.coefs_) - 1
+    layout = estimator._layout
+    n_hidden = len(estimator.coefs_) - 1
     activations = activations_of(estimator, n_hidden)
     layers = []
     for i, (fan_in, fan_out, width, norm) in enumerate(
         zip(layout.fan_ins, layout.fan_outs, layout.widths, layout.norm_widths, strict=True)
     ):
-        name = f"hidden {i + 1} ({activations[i]})" if i < n_hidden else f"output ({estimator.out_activation_})"
+        name = (
+            f"hidden {i + 1} ({activations[i]})"
+            if i < n_hidden
+            else f"output ({estimator.out_activation_})"
+        )
         layers.append(LayerSummary(name, (None, int(width)), int((fan_in + 1) * fan_out)))
         if norm:
             layers.append(LayerSummary(f"batch norm {i + 1}", (None, int(norm)), int(2 * norm)))
@@ -101,7 +114,8 @@ class TrainingHistoryDisplay:
     """
 
     def __init__(self, history, name):
-        self.history, self.name = history, name
+        self.history = history
+        self.name = name
 
     @classmethod
     def from_estimator(cls, estimator):
@@ -138,7 +152,9 @@ class TrainingHistoryDisplay:
         try:
             from matplotlib import pyplot  # noqa: PLC0415
         except ImportError as error:
-            raise ImportError("TrainingHistoryDisplay.plot needs matplotlib; install it with pip install sknn[plot].") from error
+            raise ImportError(
+                "TrainingHistoryDisplay.plot needs matplotlib; install it with pip install sknn[plot]."
+            ) from error
         self.ax_ = pyplot.subplots()[1] if ax is None else ax
         self.figure_ = self.ax_.figure
         epochs = self.history["epoch"]
@@ -152,8 +168,19 @@ class TrainingHistoryDisplay:
                 scores = []
         if any(value == value for value in scores):
             self.score_ax_ = self.ax_.twinx()
-            self.score_ax_.plot(epochs, self.history["val_score"], color="C2", linestyle="--", label="validation score")
+            self.score_ax_.plot(
+                epochs,
+                self.history["val_score"],
+                color="C2",
+                linestyle="--",
+                label="validation score",
+            )
             self.score_ax_.set_ylabel("Score")
-        handles = [line for axes in (self.ax_, self.score_ax_) if axes is not None for line in axes.get_lines()]
+        handles = [
+            line
+            for axes in (self.ax_, self.score_ax_)
+            if axes is not None
+            for line in axes.get_lines()
+        ]
         self.ax_.legend(handles, [line.get_label() for line in handles], loc="best")
         return self

@@ -23,7 +23,9 @@ _CODES_AT_ONCE = 1 << 18
 
 def _is_stochastic(estimator):
     if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit is only available for stochastic optimizers. lbfgs is not stochastic.")
+        raise AttributeError(
+            "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+        )
     return True
 
 
@@ -140,7 +142,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Class labels of any type, or an indicator matrix of labels.
         {fit_arguments}
         """
-        return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
+        return self._fit(
+            X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val)
+        )
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -193,7 +197,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if getattr(self, "n_outputs_", 2) > 1:
             return self._outputs(X)
         logits = self._outputs(X, link=False)
-        probabilities = scipy.special.expit(np.column_stack([-logits, logits]))  # 1 - p would lose the small one's digits
+        probabilities = scipy.special.expit(
+            np.column_stack([-logits, logits])
+        )  # 1 - p would lose the small one's digits
         limits = np.finfo(probabilities.dtype)
         return probabilities.clip(limits.tiny, 1 - limits.epsneg)[:, : len(self.classes_)]
 
@@ -235,8 +241,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         seen = classes_in(y)
-        if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (y.ndim == 2):
-            raise ValueError(f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels.")
+        if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (
+            y.ndim == 2
+        ):
+            raise ValueError(
+                f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels."
+            )
         if not hasattr(self, "classes_") or (fresh and not incremental):
             self.classes_ = seen
         elif not incremental and set(seen) != set(self.classes_):
@@ -245,7 +255,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"got {self.classes_}, `y` has {seen}"
             )
         elif len(np.setdiff1d(seen, self.classes_, assume_unique=True)):
-            raise ValueError(f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {seen}.")
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {seen}."
+            )
         self._multilabel = y.ndim == 2
         return X, y
 
@@ -259,15 +271,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self.class_weight is None:
             return relative, largest
         if incremental and self.class_weight == "balanced":
-            raise ValueError("class_weight='balanced' is not known to partial_fit, which sees only some rows; give a dict of weights.")
-        return check_sample_weight(relative * largest * compute_sample_weight(self.class_weight, y), X)
+            raise ValueError(
+                "class_weight='balanced' is not known to partial_fit, which sees only some rows; give a dict of weights."
+            )
+        return check_sample_weight(
+            relative * largest * compute_sample_weight(self.class_weight, y), X
+        )
 
     def _encode(self, y, weight, dtype, fresh):
         if y.ndim == 2:
             return (y != 0).astype(dtype)
         codes = np.empty((len(y), 1), dtype)
         for start in range(0, len(y), _CODES_AT_ONCE):
-            codes[start : start + _CODES_AT_ONCE, 0] = np.searchsorted(self.classes_, y[start : start + _CODES_AT_ONCE])
+            codes[start : start + _CODES_AT_ONCE, 0] = np.searchsorted(
+                self.classes_, y[start : start + _CODES_AT_ONCE]
+            )
         return codes
 
     def _decode(self, probabilities):
@@ -414,7 +432,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Real targets.
         {fit_arguments}
         """
-        return self._fit(X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val))
+        return self._fit(
+            X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val)
+        )
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
@@ -464,11 +484,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         loss = LOSSES[self.loss]
         if y.min() < loss.lowest_target or (loss.excludes_lowest and y.min() == loss.lowest_target):
             sign = ">" if loss.excludes_lowest else ">="
-            raise ValueError(f"loss={self.loss!r} requires y {sign} 0, got a minimum of {y.min()}; choose another loss.")
+            raise ValueError(
+                f"loss={self.loss!r} requires y {sign} 0, got a minimum of {y.min()}; choose another loss."
+            )
         if self.normalize_y and loss.lowest_target == 0:
-            raise ValueError(f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive.")
+            raise ValueError(
+                f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive."
+            )
         if self.loss == "quantile" and y.ndim == 2 and np.size(self.quantile) > 1:
-            raise ValueError(f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}.")
+            raise ValueError(
+                f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}."
+            )
         return X, y
 
     def _n_outputs_of(self, y):
@@ -478,7 +504,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y, weight, dtype, fresh):
         y = y.reshape(len(y), -1)
-        with np.errstate(over="ignore", invalid="ignore"):  # what becomes inf makes the loss so, which is reported
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # what becomes inf makes the loss so, which is reported
             if self.normalize_y and (fresh or not hasattr(self, "y_mean_")):
                 self.y_mean_ = np.average(y, axis=0, weights=weight)
                 deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
@@ -491,7 +519,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         if predictions.shape[1] != y.shape[1]:
             levels = np.asarray(self.quantile, dtype=predictions.dtype)
-            return -np.average(np.maximum(levels * (y - predictions), (levels - 1) * (y - predictions)).mean(axis=1), weights=weight)
+            return -np.average(
+                np.maximum(levels * (y - predictions), (levels - 1) * (y - predictions)).mean(
+                    axis=1
+                ),
+                weights=weight,
+            )
         return r2_score(y, predictions, sample_weight=weight)
 
     def _stratify(self, y):

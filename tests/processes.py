@@ -24,7 +24,16 @@ def start(function, *arguments, root=ROOT, **environment):
     folder = Path(sys.modules[function.__module__].__file__).resolve().parent
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     return subprocess.Popen(
-        [sys.executable, "-W", "always::RuntimeWarning", "-c", _CALL, function.__module__, function.__name__, *arguments],
+        [
+            sys.executable,
+            "-W",
+            "always::RuntimeWarning",
+            "-c",
+            _CALL,
+            function.__module__,
+            function.__name__,
+            *arguments,
+        ],
         cwd=TESTS,
         env={
             **inherited,

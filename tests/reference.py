@@ -13,10 +13,18 @@ import pytest
 from sknn._compiled.jit import INTERPRETED, address
 from sknn._runtime.layout import COEFS, INTERCEPTS, make_layout, views
 
-compiled_only = pytest.mark.skipif(INTERPRETED, reason="a property of compiled kernels, which NumPy's do not have")
+compiled_only = pytest.mark.skipif(
+    INTERPRETED, reason="a property of compiled kernels, which NumPy's do not have"
+)
 
 DTYPES = ("float32", "float64")
-SIZES = (0, 1, 7, 16, 33)  # of runs: empty, one element, less than a vector register, whole ones, whole ones and a rest
+SIZES = (
+    0,
+    1,
+    7,
+    16,
+    33,
+)  # of runs: empty, one element, less than a vector register, whole ones, whole ones and a rest
 FINITE = (0.0, -0.0, 1e-30, -1e-30, 0.3, -0.7, 1.9, -2.6, 30.0, -30.0)
 EXTREMES = (*FINITE, 1e4, -1e4, np.nan, np.inf, -np.inf)
 
@@ -41,7 +49,9 @@ def bits(array):
 
 def assert_same_weights(one, other):
     """Check that two estimators have learned the same bits."""
-    for mine, theirs in zip((*one.coefs_, *one.intercepts_), (*other.coefs_, *other.intercepts_), strict=True):
+    for mine, theirs in zip(
+        (*one.coefs_, *one.intercepts_), (*other.coefs_, *other.intercepts_), strict=True
+    ):
         np.testing.assert_array_equal(bits(mine), bits(theirs))
 
 
@@ -55,7 +65,12 @@ def slope(formula, z, *rest):
 
 def partials(formula, z, *rest):
     """Return the derivative of the sum of f(z) by each element of z."""
-    return np.array([np.imag(np.sum(formula(z + 1j * step, *rest))) / _TINY_STEP for step in _TINY_STEP * np.eye(len(z))])
+    return np.array(
+        [
+            np.imag(np.sum(formula(z + 1j * step, *rest))) / _TINY_STEP
+            for step in _TINY_STEP * np.eye(len(z))
+        ]
+    )
 
 
 def central_differences(function, flat, h=1e-5):
@@ -92,7 +107,8 @@ class Batch(NamedTuple):
 
 def forward(network, x):
     """Return ``(pre-activations, activations)`` of all layers for one row; the first activations are x itself."""
-    pre_activations, activations = [], [x]
+    pre_activations = []
+    activations = [x]
     for W, b in zip(network.coefs, network.intercepts, strict=True):
         pre_activations.append(activations[-1] @ W + b)
         activations.append(network.activation(pre_activations[-1]))
@@ -107,7 +123,9 @@ def outputs(network, X):
 def data_loss(network, batch):
     """Return sum_i w_i l_i / (|B| mean(w))."""
     rows = zip(outputs(network, batch.X), batch.y, batch.weight, strict=True)
-    return sum(w * np.sum(network.loss(z, y)) for z, y, w in rows) / (len(batch.X) * batch.mean_weight)
+    return sum(w * np.sum(network.loss(z, y)) for z, y, w in rows) / (
+        len(batch.X) * batch.mean_weight
+    )
 
 
 def penalty(network, batch):

@@ -29,13 +29,17 @@ MOST_LINES = {"mlp": 500}  # mlp is mostly docstring
 MOST_LINES_ELSEWHERE = 300
 MOST_LINES_OF_A_BODY = 40
 
-SOURCES = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path for path in PACKAGE.rglob("*.py")}
+SOURCES = {
+    path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", "."): path
+    for path in PACKAGE.rglob("*.py")
+}
 TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
 
 
 def imported(name):
     """Return the modules that module ``name`` imports anywhere in it: the package's without its name, others by their first."""
-    inside, outside = set(), set()
+    inside = set()
+    outside = set()
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Import):
             outside |= {alias.name.partition(".")[0] for alias in node.names}
@@ -45,7 +49,10 @@ def imported(name):
             folder = name.split(".")[: -node.level]
             module = [*folder, *(node.module or "").split(".")]
             for alias in node.names:
-                paths = (".".join(filter(None, path)) for path in ([*module, alias.name], module, [*module, "__init__"]))
+                paths = (
+                    ".".join(filter(None, path))
+                    for path in ([*module, alias.name], module, [*module, "__init__"])
+                )
                 inside.add(next(path for path in paths if path in SOURCES))
     return inside, outside
 
@@ -94,7 +101,11 @@ def test_imports_point_downwards():
     graphlib.TopologicalSorter(IMPORTS).prepare()
     assert "mlp" in IMPORTS["__init__"]
     assert "_base" in IMPORTS["mlp"]
-    below = {name for name in SOURCES if name.partition(".")[0] in BELOW and not name.endswith("__init__")}
+    below = {
+        name
+        for name in SOURCES
+        if name.partition(".")[0] in BELOW and not name.endswith("__init__")
+    }
     assert below - {"parts.custom"} <= reached("_base")
 
 
@@ -113,7 +124,9 @@ print(*{module.partition(".")[0] for module in set(sys.modules) - before} - set(
 
 def test_import_loads_only_numba_beside_scikit_learn():
     command = [sys.executable, "-c", NEW_FAMILIES]
-    new = subprocess.run(command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True).stdout
+    new = subprocess.run(
+        command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True
+    ).stdout
     assert set(new.split()) == {"sknn", "numba", "llvmlite"}
 
 
@@ -130,15 +143,27 @@ def body_length(function):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_function_bodies_are_short(name):
-    functions = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    assert {function.name: body_length(function) for function in functions if body_length(function) > MOST_LINES_OF_A_BODY} == {}
+    functions = [
+        node
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert {
+        function.name: body_length(function)
+        for function in functions
+        if body_length(function) > MOST_LINES_OF_A_BODY
+    } == {}
 
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_no_error_is_silenced(name):
     handlers = [node for node in ast.walk(TREES[name]) if isinstance(node, ast.ExceptHandler)]
     assert [node.lineno for node in handlers if node.type is None] == []
-    assert [node.lineno for node in handlers if isinstance(node.body[0], ast.Pass) or ast.unparse(node.body[0]) == "..."] == []
+    assert [
+        node.lineno
+        for node in handlers
+        if isinstance(node.body[0], ast.Pass) or ast.unparse(node.body[0]) == "..."
+    ] == []
 
 
 # ---- what adding a part touches --------------------------------------------------------------------------------------
@@ -149,7 +174,11 @@ NAMES_ELSEWHERE = {"identity", "logistic", "sigmoid", "tanh", "relu"}
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name != "parts.activations"])
 def test_activations_are_named_in_their_file_only(name):
-    strings = {node.value for node in ast.walk(TREES[name]) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    strings = {
+        node.value
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
     assert not strings & (set(ACTIVATIONS) - NAMES_ELSEWHERE)
 
 
@@ -174,14 +203,22 @@ ACTIVATIONS["softsign"] = ActivationPart(_softsign, _softsign_backward, "f(z) = 
 
 def use_the_new_activation():
     X, y = load_iris(return_X_y=True)
-    model = sknn.MLPClassifier((20,), activation="softsign", tol=1e-3, learning_rate_init=0.01, max_iter=300, random_state=0).fit(X, y)
+    model = sknn.MLPClassifier(
+        (20,),
+        activation="softsign",
+        tol=1e-3,
+        learning_rate_init=0.01,
+        max_iter=300,
+        random_state=0,
+    ).fit(X, y)
     z = X @ model.coefs_[0] + model.intercepts_[0]
     difference = model.hidden_features(X) - z / (1 + abs(z))
     return {
         "origin": sknn.__file__,
         "difference": float(abs(difference).max()),
         "score": model.score(X, y),
-        "is_documented": "softsign" in sknn.MLPClassifier.__doc__ and "z / (1 + |z|)" in sknn.MLPClassifier.__doc__,
+        "is_documented": "softsign" in sknn.MLPClassifier.__doc__
+        and "z / (1 + |z|)" in sknn.MLPClassifier.__doc__,
     }
 
 

@@ -19,13 +19,20 @@ from sknn.parts.schedules import SCHEDULES
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = load_digits(return_X_y=True)
-X_train, X_test, y_train, y_test = train_test_split((X / 16).astype(np.float32), y, random_state=0, stratify=y)
+X_train, X_test, y_train, y_test = train_test_split(
+    (X / 16).astype(np.float32), y, random_state=0, stratify=y
+)
 RATES = {"sgd": 0.05, "adagrad": 0.05, "adadelta": 1.0}
 
 
 def accuracy(*sizes, **parameters):
     """Return the test accuracy of a network with plain settings."""
-    settings = {"max_iter": 60, "batch_size": 64, "learning_rate_init": 0.003, "random_state": 0} | parameters
+    settings = {
+        "max_iter": 60,
+        "batch_size": 64,
+        "learning_rate_init": 0.003,
+        "random_state": 0,
+    } | parameters
     return MLPClassifier(sizes or (64,), **settings).fit(X_train, y_train).score(X_test, y_test)
 
 
@@ -68,13 +75,16 @@ def test_relu_with_adam_learns_well():
 
 
 def test_zeros_never_break_symmetry():
-    clf = MLPClassifier((8,), initializer="zeros", max_iter=20, random_state=0).fit(X_train, y_train)
+    clf = MLPClassifier((8,), initializer="zeros", max_iter=20, random_state=0).fit(
+        X_train, y_train
+    )
     assert np.ptp(clf.coefs_[0], axis=1).max() == 0
 
 
 def test_depth_needs_batch_norm():
     # Larger steps of smaller batches end anywhere between 0.5 and 0.95, by the last bits.
-    deep, settings = (50,) * 12, {"activation": "sigmoid", "batch_size": 200, "learning_rate_init": 0.001}
+    deep = (50,) * 12
+    settings = {"activation": "sigmoid", "batch_size": 200, "learning_rate_init": 0.001}
     assert accuracy(*deep, **settings) < 0.3
     assert accuracy(*deep, **settings, batch_norm=True) >= 0.95
 
@@ -86,7 +96,9 @@ def test_the_course_stack_learns():
 @pytest.mark.parametrize("solver", ["adam", "sgd"])
 def test_l1_makes_exact_zeros(solver):
     rate = 0.01 if solver == "sgd" else 0.001
-    clf = MLPClassifier(alpha=2, l1_ratio=1, random_state=0, solver=solver, learning_rate_init=rate).fit(X_train, y_train)
+    clf = MLPClassifier(
+        alpha=2, l1_ratio=1, random_state=0, solver=solver, learning_rate_init=rate
+    ).fit(X_train, y_train)
     assert (clf.coefs_[0] == 0).mean() > 0.3
     assert clf.score(X_test, y_test) > 0.85
 
@@ -99,45 +111,72 @@ def test_an_activation_for_each_layer():
 def test_regression_losses_learn(loss):
     features, target = load_diabetes(return_X_y=True)
     target = target / target.mean()
-    regressor = MLPRegressor(loss, (20,), max_iter=300, learning_rate_init=0.01, random_state=0, alpha=0.1)
-    assert regressor.fit(features / features.std(), target).score(features / features.std(), target) > 0.4
+    regressor = MLPRegressor(
+        loss, (20,), max_iter=300, learning_rate_init=0.01, random_state=0, alpha=0.1
+    )
+    assert (
+        regressor.fit(features / features.std(), target).score(features / features.std(), target)
+        > 0.4
+    )
 
 
 def test_quantiles_do_not_cross():
     features, target = load_diabetes(return_X_y=True)
     levels = (0.1, 0.5, 0.9)
     regressor = MLPRegressor(
-        "quantile", (20,), quantile=levels, normalize_y=True, max_iter=300, learning_rate_init=0.01, random_state=0
+        "quantile",
+        (20,),
+        quantile=levels,
+        normalize_y=True,
+        max_iter=300,
+        learning_rate_init=0.01,
+        random_state=0,
     ).fit(features / features.std(), target)
     predictions = regressor.predict(features / features.std())
     assert (np.diff(predictions, axis=1) > 0).all()
     np.testing.assert_allclose((target[:, None] <= predictions).mean(axis=0), levels, atol=0.08)
 
 
-FORMULAS = {"identity": lambda z: z, "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "maxout": None}
+FORMULAS = {
+    "identity": lambda z: z,
+    "tanh": np.tanh,
+    "relu": lambda z: np.maximum(z, 0),
+    "maxout": None,
+}
 
 
 @pytest.mark.parametrize("batch_norm", [False, "before", "after"])
 @pytest.mark.parametrize("activation", FORMULAS)
 def test_predictions_recomputed_by_hand(activation, batch_norm):
-    clf = MLPClassifier((9, 7), activation, batch_norm=batch_norm, max_iter=5, random_state=0, dropout=0.1).fit(X[:200], y[:200])
+    clf = MLPClassifier(
+        (9, 7), activation, batch_norm=batch_norm, max_iter=5, random_state=0, dropout=0.1
+    ).fit(X[:200], y[:200])
 
     def normalized(values, layer):
         deviation = np.sqrt(clf.batch_norm_var_[layer] + 1e-5)
-        return clf.batch_norm_scale_[layer] * (values - clf.batch_norm_mean_[layer]) / deviation + clf.batch_norm_shift_[layer]
+        return (
+            clf.batch_norm_scale_[layer] * (values - clf.batch_norm_mean_[layer]) / deviation
+            + clf.batch_norm_shift_[layer]
+        )
 
     a = X
     for layer in range(2):
         z = a @ clf.coefs_[layer] + clf.intercepts_[layer]
         if batch_norm == "before":
             z = normalized(z, layer)
-        a = z.reshape(len(z), -1, 2).max(axis=2) if activation == "maxout" else FORMULAS[activation](z)
+        a = (
+            z.reshape(len(z), -1, 2).max(axis=2)
+            if activation == "maxout"
+            else FORMULAS[activation](z)
+        )
         if batch_norm == "after":
             a = normalized(a, layer)
         np.testing.assert_allclose(clf.hidden_features(X, layer), a, rtol=1e-9, atol=1e-12)
     z = a @ clf.coefs_[2] + clf.intercepts_[2]
     powers = np.exp(z - z.max(axis=1, keepdims=True))
-    np.testing.assert_allclose(clf.predict_proba(X), powers / powers.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_allclose(
+        clf.predict_proba(X), powers / powers.sum(axis=1, keepdims=True), rtol=1e-9
+    )
 
 
 def test_maxout_pieces_stand_side_by_side():
@@ -177,4 +216,6 @@ def test_what_scikit_learn_accepts_does_not_warn():
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                MLPClassifier((4,), solver=solver, learning_rate=schedule, max_iter=2).fit(X[:40], y[:40])
+                MLPClassifier((4,), solver=solver, learning_rate=schedule, max_iter=2).fit(
+                    X[:40], y[:40]
+                )

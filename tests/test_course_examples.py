@@ -25,9 +25,13 @@ EXPECTED = {
 @pytest.mark.parametrize("name", EXPECTED)
 def test_example_prints_what_it_shows(name):
     environment = {**os.environ, "MPLBACKEND": "Agg", "PYTHONWARNINGS": NO_WINDOW}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+    )
     command = [sys.executable, str(ROOT / "examples" / name)]
-    result = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     assert "Warning" not in result.stderr
     assert re.search(EXPECTED[name], result.stdout, re.MULTILINE), result.stdout

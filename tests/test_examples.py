@@ -30,7 +30,12 @@ def fashion_mnist(monkeypatch):
 
 def test_classification_prints_its_tables():
     # Always compiled: as plain Python the example would take minutes.
-    environment = {**os.environ, "MPLBACKEND": "Agg", "NUMBA_DISABLE_JIT": "0", "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "MPLBACKEND": "Agg",
+        "NUMBA_DISABLE_JIT": "0",
+        "PYTHONPATH": str(ROOT),
+    }
     command = [sys.executable, EXAMPLES / "plot_01_classification.py"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -56,9 +61,13 @@ def _random_images(n_train, n_test):
 
 def test_fashion_mnist_learns_and_prints_epochs(fashion_mnist, capsys):
     if fashion_mnist.FOLDER.exists() and not INTERPRETED:
-        n_rows, least, data = 4000, 0.75, None
+        n_rows = 4000
+        least = 0.75
+        data = None
     else:
-        n_rows, least, data = 64, 0.4, _random_images(128, 100)
+        n_rows = 64
+        least = 0.4
+        data = _random_images(128, 100)
     network, accuracy = fashion_mnist.main(n_rows=n_rows, max_iter=2, data=data)
     assert network.t_ == 2 * n_rows
     assert accuracy > least
@@ -75,7 +84,9 @@ def test_fashion_mnist_reads_idx_files(fashion_mnist, monkeypatch, tmp_path):
         for name, content in [("images-idx3", images), ("labels-idx1", labels)]:
             shape = b"".join(size.to_bytes(4, "big") for size in content.shape)
             header = bytes([0, 0, 8, content.ndim]) + shape
-            (tmp_path / f"{part}-{name}-ubyte.gz").write_bytes(gzip.compress(header + content.tobytes()))
+            (tmp_path / f"{part}-{name}-ubyte.gz").write_bytes(
+                gzip.compress(header + content.tobytes())
+            )
     monkeypatch.setattr(fashion_mnist, "FOLDER", tmp_path)
     monkeypatch.setattr(fashion_mnist, "N_TRAIN", 3)
     X_train, y_train, X_test, y_test = fashion_mnist.load()

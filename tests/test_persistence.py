@@ -16,7 +16,9 @@ from sklearn.datasets import make_blobs, make_multilabel_classification, make_re
 
 from sknn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
 
 PATIENT = {"tol": 0, "n_iter_no_change": np.inf}
 
@@ -40,7 +42,13 @@ CASES = {
 
 def fitted(case, **settings):
     kind, X, y = CASES[case]
-    return kind(**{"hidden_layer_sizes": (8, 4), "max_iter": 4, "random_state": 0, **settings}).fit(X, y), X, y
+    return (
+        kind(**{"hidden_layer_sizes": (8, 4), "max_iter": 4, "random_state": 0, **settings}).fit(
+            X, y
+        ),
+        X,
+        y,
+    )
 
 
 def by_pickle(protocol):
@@ -49,7 +57,9 @@ def by_pickle(protocol):
 
 def by_joblib(*, compress=0, mmap_mode=None):
     def store_and_load(network, folder):
-        path = folder / f"{len(list(folder.iterdir()))}.joblib"  # a file of its own: what is memory-mapped must not be overwritten
+        path = (
+            folder / f"{len(list(folder.iterdir()))}.joblib"
+        )  # a file of its own: what is memory-mapped must not be overwritten
         joblib.dump(network, path, compress=compress)
         return joblib.load(path, mmap_mode=mmap_mode)
 
@@ -57,14 +67,19 @@ def by_joblib(*, compress=0, mmap_mode=None):
 
 
 COPIES = {
-    **{f"pickle, protocol {protocol}": by_pickle(protocol) for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)},
+    **{
+        f"pickle, protocol {protocol}": by_pickle(protocol)
+        for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1)
+    },
     "joblib": by_joblib(),
     "joblib, compressed": by_joblib(compress=3),
     "joblib, memory-mapped": by_joblib(mmap_mode="r"),
     "joblib, memory-mapped copy on write": by_joblib(mmap_mode="c"),
     "deep copy": lambda network, folder: copy.deepcopy(network),
     "shallow copy": lambda network, folder: copy.copy(network),
-    "twice": lambda network, folder: pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(network)))),
+    "twice": lambda network, folder: pickle.loads(
+        pickle.dumps(pickle.loads(pickle.dumps(network)))
+    ),
 }
 every_copy = pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
 
@@ -85,7 +100,9 @@ def assert_same_training(one, other):
 
 
 @every_copy
-@pytest.mark.parametrize("settings", [{}, {"dtype": "float32"}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"dtype": "float32"}, {"solver": "lbfgs"}, {"early_stopping": True}], ids=str
+)
 @pytest.mark.parametrize("case", CASES)
 def test_copies_predict_the_same_bits(case, settings, duplicate, tmp_path):
     network, X, y = fitted(case, **settings)
@@ -161,7 +178,13 @@ def weight_bytes(network):
 
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}, {"dtype": "float32", "early_stopping": True}],
+    [
+        {},
+        {"solver": "sgd"},
+        {"solver": "lbfgs"},
+        {"early_stopping": True},
+        {"dtype": "float32", "early_stopping": True},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("case", CASES)
@@ -177,7 +200,9 @@ def test_a_network_that_goes_on_training_takes_its_optimizer_along():
     incremental, _, _ = fitted("classes", **WIDE)
     incremental.partial_fit(X, y)
     for network in (continued, incremental):  # weights and two moments
-        assert 2.9 * weight_bytes(network) < len(pickle.dumps(network)) < 4.1 * weight_bytes(network)
+        assert (
+            2.9 * weight_bytes(network) < len(pickle.dumps(network)) < 4.1 * weight_bytes(network)
+        )
     finished = incremental.fit(X, y)
     assert len(pickle.dumps(finished)) <= 1.1 * weight_bytes(finished)
 
@@ -187,7 +212,13 @@ def test_a_network_that_goes_on_training_takes_its_optimizer_along():
 RESUMED = [
     {},
     {"solver": "sgd", "learning_rate": "invscaling"},
-    {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1, "tol": 0.05, "n_iter_no_change": 1},
+    {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.1,
+        "tol": 0.05,
+        "n_iter_no_change": 1,
+    },
     {"dtype": "float32", "batch_size": 7},
     {"shuffle": False},
 ]
@@ -213,7 +244,11 @@ def test_partial_fit_resumes_bit_for_bit(case, settings, name, tmp_path):
     kind, X, y = CASES[case]
     whole, _, _ = fitted(case, max_iter=9, **{**PATIENT, **settings})
     network = kind(hidden_layer_sizes=(8, 4), random_state=0, **{**PATIENT, **settings})
-    classes = {"classes": np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])} if kind is MLPClassifier else {}
+    classes = (
+        {"classes": np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])}
+        if kind is MLPClassifier
+        else {}
+    )
     for call in range(9):
         network.partial_fit(X, y, **(classes if call == 0 else {}))
         if call % 3 == 2:

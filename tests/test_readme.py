@@ -17,7 +17,12 @@ from sknn.parts.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
-OPTIONS = {"activation": ACTIVATIONS, "solver": SOLVERS, "learning_rate": SCHEDULES, "loss": REGRESSION_LOSSES}
+OPTIONS = {
+    "activation": ACTIVATIONS,
+    "solver": SOLVERS,
+    "learning_rate": SCHEDULES,
+    "loss": REGRESSION_LOSSES,
+}
 
 
 def _read(name):
@@ -27,16 +32,24 @@ def _read(name):
 def _blocks(name, *languages):
     """Return ``(line of the first statement, code)`` of every fenced block."""
     text = _read(name)
-    fences = re.finditer(rf"^```(?:{'|'.join(languages)})\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+    fences = re.finditer(
+        rf"^```(?:{'|'.join(languages)})\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL
+    )
     return [(text.count("\n", 0, fence.start(1)), fence[1]) for fence in fences]
 
 
 def _parameter_rows():
     """Yield ``(parameters, default values, meaning)`` of every row of the README's table."""
-    table = _read("README.md").partition("| parameter | default | meaning |\n")[2].partition("\n\n")[0]
+    table = (
+        _read("README.md").partition("| parameter | default | meaning |\n")[2].partition("\n\n")[0]
+    )
     for row in table.splitlines()[1:]:
         names, defaults, meaning = row.strip("|").split("|")
-        yield re.findall("`([^`]+)`", names), [ast.literal_eval(value) for value in re.findall("`([^`]+)`", defaults)], meaning
+        yield (
+            re.findall("`([^`]+)`", names),
+            [ast.literal_eval(value) for value in re.findall("`([^`]+)`", defaults)],
+            meaning,
+        )
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -51,16 +64,22 @@ def test_python_blocks_run(name, monkeypatch):
 
 
 def test_commands_are_those_of_ci():
-    commands = [line for _, code in _blocks("README.md", "bash", "console") for line in code.splitlines()]
+    commands = [
+        line for _, code in _blocks("README.md", "bash", "console") for line in code.splitlines()
+    ]
     ci = _read(".ci/run").splitlines()
     [test] = [command.split(" && ") for command in commands if "pytest" in command]
     assert test[-1] == ci[-1] == "python -m pytest"
-    installs = [re.findall(r'"\.\[\w+\]"', line) for line in (test[-2], *ci) if "pip install" in line]
+    installs = [
+        re.findall(r'"\.\[\w+\]"', line) for line in (test[-2], *ci) if "pip install" in line
+    ]
     assert installs == [['".[test]"']] * 2
 
 
 def test_commands_run_files_that_exist():
-    files = re.findall(r"python (\S+\.py)", "\n".join(code for _, code in _blocks("README.md", "bash", "console")))
+    files = re.findall(
+        r"python (\S+\.py)", "\n".join(code for _, code in _blocks("README.md", "bash", "console"))
+    )
     assert files == ["examples/plot_01_classification.py"]
     assert (ROOT / files[0]).is_file()
 
@@ -74,8 +93,16 @@ def test_links_lead_somewhere(name):
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
 def test_parameter_table_has_names_and_defaults(estimator):
     others = "regressor only" if estimator is MLPClassifier else "classifier only"
-    rows = [(names, defaults) for names, defaults, meaning in _parameter_rows() if not meaning.strip().startswith(others)]
-    table = {name: default for names, defaults in rows for name, default in zip(names, defaults, strict=True)}
+    rows = [
+        (names, defaults)
+        for names, defaults, meaning in _parameter_rows()
+        if not meaning.strip().startswith(others)
+    ]
+    table = {
+        name: default
+        for names, defaults in rows
+        for name, default in zip(names, defaults, strict=True)
+    }
     assert table == estimator().get_params()
 
 
@@ -87,13 +114,20 @@ def test_parameter_table_has_no_row_twice():
 @pytest.mark.parametrize("parameter", OPTIONS)
 def test_parameter_table_lists_the_options(parameter):
     [meaning] = [meaning for names, _, meaning in _parameter_rows() if parameter in names]
-    listed, options = set(re.findall("`'([^`]+)'`", meaning)), set(OPTIONS[parameter])
-    assert listed <= options if parameter == "activation" else listed == options  # a new activation needs its own file only
+    listed = set(re.findall("`'([^`]+)'`", meaning))
+    options = set(OPTIONS[parameter])
+    assert (
+        listed <= options if parameter == "activation" else listed == options
+    )  # a new activation needs its own file only
 
 
 def test_map_of_files_is_complete():
     rows = re.findall(r"^\| (`sknn/.*?) \|", _read("CONTRIBUTING.md"), flags=re.MULTILINE)
-    named = {name.removeprefix("sknn/").strip("/") for row in rows for name in re.findall("`([^`]+)`", row)}
+    named = {
+        name.removeprefix("sknn/").strip("/")
+        for row in rows
+        for name in re.findall("`([^`]+)`", row)
+    }
     modules = {path.name for path in (ROOT / "sknn").glob("*.py")} - {"__init__.py"}
     folders = {path.parent.name for path in (ROOT / "sknn").glob("*/__init__.py")}
     assert named == modules | folders

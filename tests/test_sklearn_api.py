@@ -49,7 +49,9 @@ def diabetes():
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks themselves say where a warning is wrong
-@parametrize_with_checks([estimator(**settings) for estimator in ESTIMATORS for settings in SETTINGS])
+@parametrize_with_checks(
+    [estimator(**settings) for estimator in ESTIMATORS for settings in SETTINGS]
+)
 def test_estimator_checks(estimator, check):
     try:
         check(estimator)
@@ -117,7 +119,9 @@ def test_pipeline_does_what_its_steps_do(estimator, iris, diabetes):
     network = estimator(hidden_layer_sizes=8, learning_rate_init=0.01, max_iter=50, random_state=0)
     pipeline = make_pipeline(StandardScaler(), network).fit(5 * X + 1, y)
     by_hand = clone(network).fit(StandardScaler().fit_transform(5 * X + 1), y)
-    assert np.array_equal(pipeline.predict(5 * X + 1), by_hand.predict(StandardScaler().fit_transform(5 * X + 1)))
+    assert np.array_equal(
+        pipeline.predict(5 * X + 1), by_hand.predict(StandardScaler().fit_transform(5 * X + 1))
+    )
     assert pipeline.score(5 * X + 1, y) > 0.1
 
 
@@ -127,8 +131,14 @@ def serial_search(iris):
 
 
 def _search(**options):
-    network = MLPClassifier(hidden_layer_sizes=5, max_iter=30, tol=0.1, learning_rate_init=0.02, random_state=0)
-    grid = {"alpha": [1e-4, 1.0], "solver": ["adam", "sgd", "lbfgs"], "learning_rate": ["constant", "adaptive"]}
+    network = MLPClassifier(
+        hidden_layer_sizes=5, max_iter=30, tol=0.1, learning_rate_init=0.02, random_state=0
+    )
+    grid = {
+        "alpha": [1e-4, 1.0],
+        "solver": ["adam", "sgd", "lbfgs"],
+        "learning_rate": ["constant", "adaptive"],
+    }
     return GridSearchCV(network, grid, cv=3, error_score="raise", **options)
 
 
@@ -138,13 +148,19 @@ def test_grid_search(serial_search):
     assert len(serial_search.cv_results_["mean_test_score"]) == 12
 
 
-@pytest.mark.filterwarnings("ignore")  # convergence in the workers; joblib's own, of its worker processes
+@pytest.mark.filterwarnings(
+    "ignore"
+)  # convergence in the workers; joblib's own, of its worker processes
 @pytest.mark.parametrize("backend", ["loky", "threading"])
 def test_parallel_grid_search_equals_the_serial_one(backend, serial_search, iris):
     with parallel_config(backend=backend):
         search = _search(n_jobs=2).fit(*iris)
-    assert np.array_equal(search.cv_results_["mean_test_score"], serial_search.cv_results_["mean_test_score"])
-    for parallel, serial in zip(search.best_estimator_.coefs_, serial_search.best_estimator_.coefs_, strict=True):
+    assert np.array_equal(
+        search.cv_results_["mean_test_score"], serial_search.cv_results_["mean_test_score"]
+    )
+    for parallel, serial in zip(
+        search.best_estimator_.coefs_, serial_search.best_estimator_.coefs_, strict=True
+    ):
         assert np.array_equal(parallel, serial)
 
 
@@ -152,7 +168,14 @@ def test_parallel_grid_search_equals_the_serial_one(backend, serial_search, iris
 def test_halving_search_over_epochs(diabetes):
     network = MLPRegressor(hidden_layer_sizes=8, learning_rate_init=0.01, random_state=0)
     search = HalvingGridSearchCV(
-        network, {"alpha": [1e-4, 0.1, 1.0, 10.0]}, resource="max_iter", min_resources=3, max_resources=27, factor=3, cv=3, random_state=0
+        network,
+        {"alpha": [1e-4, 0.1, 1.0, 10.0]},
+        resource="max_iter",
+        min_resources=3,
+        max_resources=27,
+        factor=3,
+        cv=3,
+        random_state=0,
     )
     search.fit(*diabetes)
     assert search.n_resources_ == [3, 9]
@@ -188,8 +211,19 @@ def test_sample_weight_is_routed_through_cross_validation(iris):
     X, y = iris
     weight = np.where(y == 2, 0.0, 1.0)
     with sklearn.config_context(enable_metadata_routing=True):
-        network = MLPClassifier(max_iter=20, random_state=0).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
-        result = cross_validate(network, X, y, params={"sample_weight": weight}, return_estimator=True, error_score="raise")
+        network = (
+            MLPClassifier(max_iter=20, random_state=0)
+            .set_fit_request(sample_weight=True)
+            .set_score_request(sample_weight=True)
+        )
+        result = cross_validate(
+            network,
+            X,
+            y,
+            params={"sample_weight": weight},
+            return_estimator=True,
+            error_score="raise",
+        )
     assert not any((fitted.predict(X) == 2).any() for fitted in result["estimator"])
     assert result["test_score"].min() > 0.9  # rows of weight 0 do not count
 
@@ -200,8 +234,13 @@ def test_sample_weight_is_routed_through_cross_validation(iris):
 @quiet
 def test_set_output_of_the_steps_before_gives_feature_names(iris):
     X, y = iris
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier(max_iter=5, random_state=0)).set_output(transform="pandas")
+    pipeline = make_pipeline(
+        StandardScaler(), MLPClassifier(max_iter=5, random_state=0)
+    ).set_output(transform="pandas")
     table = pd.DataFrame(X, columns=["a", "b", "c", "d"])
     pipeline.fit(table, y)
     assert list(pipeline[-1].feature_names_in_) == ["a", "b", "c", "d"]
-    assert np.array_equal(pipeline.predict(table), make_pipeline(StandardScaler(), clone(pipeline[-1])).fit(X, y).predict(X))
+    assert np.array_equal(
+        pipeline.predict(table),
+        make_pipeline(StandardScaler(), clone(pipeline[-1])).fit(X, y).predict(X),
+    )

@@ -80,16 +80,22 @@ def test_two_classes(labels):
 
 
 def test_column_of_labels_is_flattened_with_a_warning():
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed when a 1d array was expected"):
+    with pytest.warns(
+        DataConversionWarning, match="A column-vector y was passed when a 1d array was expected"
+    ):
         network = fitted(CODES[:, None])
     np.testing.assert_array_equal(network.coefs_[0], fitted(CODES).coefs_[0])
     assert network.predict(X).shape == (90,)
 
 
 def test_column_of_numbers_is_flattened_with_a_warning():
-    with pytest.warns(DataConversionWarning, match="A column-vector y was passed when a 1d array was expected"):
+    with pytest.warns(
+        DataConversionWarning, match="A column-vector y was passed when a 1d array was expected"
+    ):
         network = MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, :1])
-    np.testing.assert_array_equal(network.coefs_[0], MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0]).coefs_[0])
+    np.testing.assert_array_equal(
+        network.coefs_[0], MLPRegressor(max_iter=2, random_state=0).fit(X, X[:, 0]).coefs_[0]
+    )
     assert network.predict(X).shape == (90,)
 
 
@@ -111,7 +117,9 @@ def test_three_hundred_classes():
     codes = np.repeat(np.arange(300), 5)
     table = centres[codes] + rng.normal(size=(1500, 20)) * 0.3
     names = np.array([f"class {code:03}" for code in range(300)])
-    network = MLPClassifier(learning_rate_init=0.01, max_iter=20, random_state=0).fit(table, names[codes])
+    network = MLPClassifier(learning_rate_init=0.01, max_iter=20, random_state=0).fit(
+        table, names[codes]
+    )
     np.testing.assert_array_equal(network.classes_, names)
     assert network.score(table, names[codes]) > 0.95
     probabilities = network.predict_proba(table)
@@ -133,11 +141,20 @@ def test_three_hundred_classes():
         list,
         tuple,
     ],
-    ids=["series", "series with an index", "string series", "categorical", "categorical series", "list", "tuple"],
+    ids=[
+        "series",
+        "series with an index",
+        "string series",
+        "categorical",
+        "categorical series",
+        "list",
+        "tuple",
+    ],
 )
 def test_containers_of_labels(wrap):
     y = np.array(["a", "b", "c"])[CODES]
-    network, reference = fitted(wrap(y)), fitted(y)
+    network = fitted(wrap(y))
+    reference = fitted(y)
     np.testing.assert_array_equal(network.coefs_[0], reference.coefs_[0])
     assert network.classes_.tolist() == ["a", "b", "c"]
     assert network.predict(X).tolist() == reference.predict(X).tolist()
@@ -145,7 +162,13 @@ def test_containers_of_labels(wrap):
 
 
 @pytest.mark.parametrize(
-    "wrap", [pd.Series, list, lambda y: pd.Series(y, index=np.arange(90)[::-1]), lambda y: pd.Series(y, dtype="Float64")]
+    "wrap",
+    [
+        pd.Series,
+        list,
+        lambda y: pd.Series(y, index=np.arange(90)[::-1]),
+        lambda y: pd.Series(y, dtype="Float64"),
+    ],
 )
 def test_containers_of_numbers(wrap):
     y = X[:, 0] * X[:, 1]
@@ -171,7 +194,17 @@ MULTILABEL = make_multilabel_classification(100, n_features=10, n_classes=4, ran
         lambda Y: Y.tolist(),
         lambda Y: pd.DataFrame(Y, columns=list("abcd")),
     ],
-    ids=["csr_matrix", "csc_array", "coo_array", "Fortran", "bool", "uint8", "float", "list", "frame"],
+    ids=[
+        "csr_matrix",
+        "csc_array",
+        "coo_array",
+        "Fortran",
+        "bool",
+        "uint8",
+        "float",
+        "list",
+        "frame",
+    ],
 )
 def test_containers_of_multilabel_targets(wrap):
     table, Y = MULTILABEL
@@ -186,7 +219,9 @@ def test_containers_of_multilabel_targets(wrap):
 
 def test_multilabel_predictions():
     table, Y = MULTILABEL
-    network = MLPClassifier(hidden_layer_sizes=30, learning_rate_init=0.02, max_iter=200, random_state=0).fit(table, Y)
+    network = MLPClassifier(
+        hidden_layer_sizes=30, learning_rate_init=0.02, max_iter=200, random_state=0
+    ).fit(table, Y)
     assert network.out_activation_ == "logistic"
     assert network.n_outputs_ == 4
     np.testing.assert_array_equal(network.classes_, np.arange(4))
@@ -203,7 +238,9 @@ def test_multilabel_partial_fit():
     network = MLPClassifier(random_state=0)
     for _ in range(3):
         network.partial_fit(table, Y, classes=np.arange(4))
-    np.testing.assert_array_equal(network.coefs_[0], MLPClassifier(max_iter=3, random_state=0).fit(table, Y).coefs_[0])
+    np.testing.assert_array_equal(
+        network.coefs_[0], MLPClassifier(max_iter=3, random_state=0).fit(table, Y).coefs_[0]
+    )
 
 
 # ---- outputs and probabilities ---------------------------------------------------------------------------------------
@@ -212,7 +249,8 @@ def test_multilabel_partial_fit():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_probabilities_of_several_classes(dtype):
     network = fitted(LABELS["strings"][CODES], dtype=dtype)
-    probabilities, logits = network.predict_proba(X), network.decision_function(X)
+    probabilities = network.predict_proba(X)
+    logits = network.decision_function(X)
     tolerance = 1e-5 if dtype == "float32" else 1e-12
     assert probabilities.shape == logits.shape == (90, 3)
     assert probabilities.dtype == logits.dtype == dtype
@@ -228,13 +266,16 @@ def test_probabilities_of_several_classes(dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_probabilities_of_two_classes(dtype):
     network = fitted(np.where(CODES == 1, "yes", "no"), dtype=dtype)
-    probabilities, logits = network.predict_proba(X), network.decision_function(X)
+    probabilities = network.predict_proba(X)
+    logits = network.decision_function(X)
     tolerance = 1e-5 if dtype == "float32" else 1e-12
     assert probabilities.shape == (90, 2)
     assert logits.shape == (90,)
     assert probabilities.dtype == logits.dtype == dtype
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=tolerance)
-    np.testing.assert_allclose(probabilities, np.column_stack([expit(-logits), expit(logits)]), rtol=tolerance)
+    np.testing.assert_allclose(
+        probabilities, np.column_stack([expit(-logits), expit(logits)]), rtol=tolerance
+    )
     np.testing.assert_array_equal(network.predict(X), np.where(logits > 0, "yes", "no"))
     assert network.predict_proba(CENTRES[[1]])[0, 1] > 0.5
 
@@ -244,7 +285,8 @@ def test_probabilities_of_two_classes(dtype):
 def test_probabilities_far_out_stay_inside_zero_and_one_and_keep_their_order(dtype, scale):
     network = fitted(CODES == 1, dtype=dtype)
     far = scale * np.random.default_rng(0).normal(size=(100, 4))
-    probabilities, logits = network.predict_proba(far), network.decision_function(far)
+    probabilities = network.predict_proba(far)
+    logits = network.decision_function(far)
     assert probabilities.min() > 0
     assert probabilities.max() < 1
     order = np.argsort(logits)
@@ -258,21 +300,27 @@ def test_probabilities_far_out_stay_inside_zero_and_one_and_keep_their_order(dty
 @pytest.mark.parametrize("dtype", [int, bool, "u1", "f2", "f4", ">f8", object])
 def test_numbers_of_any_type_are_regression_targets(dtype):
     y = CODES.clip(0, 1).astype(dtype)
-    network, reference = (MLPRegressor(**SETTINGS).fit(X, target) for target in (y, CODES.clip(0, 1).astype(float)))
+    network, reference = (
+        MLPRegressor(**SETTINGS).fit(X, target) for target in (y, CODES.clip(0, 1).astype(float))
+    )
     np.testing.assert_array_equal(network.coefs_[0], reference.coefs_[0])
     assert network.predict(X).dtype == np.float64
 
 
 def test_several_outputs():
     Y = np.column_stack([X[:, 0], X[:, 1] - X[:, 2], X[:, 3] ** 2])
-    network = MLPRegressor(hidden_layer_sizes=50, learning_rate_init=0.01, max_iter=300, random_state=0).fit(X, Y)
+    network = MLPRegressor(
+        hidden_layer_sizes=50, learning_rate_init=0.01, max_iter=300, random_state=0
+    ).fit(X, Y)
     predictions = network.predict(X)
     assert predictions.shape == Y.shape
     assert network.n_outputs_ == 3
     assert network.score(X, Y) == pytest.approx(r2_score(Y, predictions))
     assert min(r2_score(Y, predictions, multioutput="raw_values")) > 0.9
     for wrap in (np.asfortranarray, pd.DataFrame, list):
-        other = MLPRegressor(hidden_layer_sizes=50, learning_rate_init=0.01, max_iter=3, random_state=0).fit(X, wrap(Y))
+        other = MLPRegressor(
+            hidden_layer_sizes=50, learning_rate_init=0.01, max_iter=3, random_state=0
+        ).fit(X, wrap(Y))
         assert other.loss_curve_ == network.loss_curve_[:3]
 
 

@@ -16,26 +16,37 @@ from sknn._engine.dropout import drop, drop_in_place, dropout_key
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, y = load_digits(return_X_y=True)
-X, y = X[:300] / 16, y[:300]
+X = X[:300] / 16
+y = y[:300]
 
 
 def curve(**parameters):
-    return MLPClassifier((10,), max_iter=6, random_state=0, batch_size=50, **parameters).fit(X, y).loss_curve_
+    return (
+        MLPClassifier((10,), max_iter=6, random_state=0, batch_size=50, **parameters)
+        .fit(X, y)
+        .loss_curve_
+    )
 
 
 def test_history_has_the_rate_of_every_epoch():
-    clf = MLPClassifier((5,), max_iter=5, learning_rate="exponential", decay_rate=0.5, learning_rate_init=0.1).fit(X, y)
+    clf = MLPClassifier(
+        (5,), max_iter=5, learning_rate="exponential", decay_rate=0.5, learning_rate_init=0.1
+    ).fit(X, y)
     np.testing.assert_allclose(clf.history_["learning_rate"], 0.1 * np.exp(-0.5 * np.arange(5)))
     assert {len(column) for column in clf.history_.values()} == {5}
 
 
 def test_warmup_rises_step_by_step():
-    clf = MLPClassifier((5,), max_iter=4, warmup_epochs=2, batch_size=100, learning_rate_init=0.1, random_state=0).fit(X, y)
+    clf = MLPClassifier(
+        (5,), max_iter=4, warmup_epochs=2, batch_size=100, learning_rate_init=0.1, random_state=0
+    ).fit(X, y)
     np.testing.assert_allclose(clf.history_["learning_rate"], [0.1 / 6, 0.1 * 4 / 6, 0.1, 0.1])
 
 
 def test_plateau_lowers_the_rate_of_any_solver():
-    clf = MLPClassifier((5,), max_iter=40, learning_rate="plateau", tol=10.0, n_iter_no_change=2, random_state=0).fit(X, y)
+    clf = MLPClassifier(
+        (5,), max_iter=40, learning_rate="plateau", tol=10.0, n_iter_no_change=2, random_state=0
+    ).fit(X, y)
     rates = np.array(clf.history_["learning_rate"])
     assert rates[0] == 1e-3
     assert set(np.round(np.log10(rates), 9)) >= {-3.0, -4.0, -5.0}
@@ -43,7 +54,9 @@ def test_plateau_lowers_the_rate_of_any_solver():
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"dropout": 0.4}, {"input_dropout": 0.4}, {"batch_norm": True}, {"learning_rate": "cosine"}], ids=str
+    "parameters",
+    [{"dropout": 0.4}, {"input_dropout": 0.4}, {"batch_norm": True}, {"learning_rate": "cosine"}],
+    ids=str,
 )
 def test_warm_start_and_pickles_continue_all_of_it(parameters):
     settings = {"random_state": 0, "batch_size": 50, "n_iter_no_change": 100, **parameters}
@@ -61,7 +74,9 @@ def test_warm_start_and_pickles_continue_all_of_it(parameters):
 
 def test_dropout_rate_scale_and_independence():
     ones = np.ones(100_000)
-    out, other, again = np.empty_like(ones), np.empty_like(ones), ones.copy()
+    out = np.empty_like(ones)
+    other = np.empty_like(ones)
+    again = ones.copy()
     drop(ones, 0, dropout_key(7, 1, 1), np.float64(0.3), out)
     drop(ones, 0, dropout_key(7, 2, 1), np.float64(0.3), other)
     drop_in_place(again, 0, dropout_key(7, 1, 1), np.float64(0.3))
@@ -86,11 +101,21 @@ def test_predictions_have_no_dropout():
     np.testing.assert_allclose(clf.hidden_features(X), hidden, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("parameters", [{"batch_norm": "before"}, {"batch_norm": "after"}, {"dropout": 0.3, "max_grad_norm": 0.1}], ids=str)
+@pytest.mark.parametrize(
+    "parameters",
+    [{"batch_norm": "before"}, {"batch_norm": "after"}, {"dropout": 0.3, "max_grad_norm": 0.1}],
+    ids=str,
+)
 def test_weight_zero_is_a_row_absent(parameters):
     n = 100
     weight = np.r_[np.ones(n), np.zeros(50)]
-    settings = {"solver": "sgd", "batch_size": 1000, "shuffle": False, "max_iter": 3, "random_state": 0} | parameters
+    settings = {
+        "solver": "sgd",
+        "batch_size": 1000,
+        "shuffle": False,
+        "max_iter": 3,
+        "random_state": 0,
+    } | parameters
     with pytest.warns(UserWarning, match="batch_size"):
         weighted = MLPClassifier((10,), **settings).fit(X[:150], y[:150], sample_weight=weight)
     with pytest.warns(UserWarning, match="batch_size"):
@@ -99,19 +124,32 @@ def test_weight_zero_is_a_row_absent(parameters):
 
 
 def test_batch_norm_running_averages_end_at_the_data_s():
-    clf = MLPClassifier((6,), max_iter=30, batch_norm=True, solver="lbfgs", random_state=0).fit(X, y)
+    clf = MLPClassifier((6,), max_iter=30, batch_norm=True, solver="lbfgs", random_state=0).fit(
+        X, y
+    )
     z = X @ clf.coefs_[0] + clf.intercepts_[0]
     np.testing.assert_allclose(clf.batch_norm_mean_[0], z.mean(axis=0), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(clf.batch_norm_var_[0], z.var(axis=0), rtol=1e-9, atol=1e-12)
 
 
 def test_clipping_bounds_the_step():
-    before = MLPClassifier((10,), max_iter=1, solver="sgd", momentum=0.0, learning_rate_init=1e-30, random_state=0, batch_size=300).fit(
-        X, y
-    )
+    before = MLPClassifier(
+        (10,),
+        max_iter=1,
+        solver="sgd",
+        momentum=0.0,
+        learning_rate_init=1e-30,
+        random_state=0,
+        batch_size=300,
+    ).fit(X, y)
     after = clone(before).set_params(learning_rate_init=1.0, max_grad_norm=0.01).fit(X, y)
     moved = np.sqrt(
-        sum(np.sum((a - b) ** 2) for a, b in zip(after.coefs_ + after.intercepts_, before.coefs_ + before.intercepts_, strict=True))
+        sum(
+            np.sum((a - b) ** 2)
+            for a, b in zip(
+                after.coefs_ + after.intercepts_, before.coefs_ + before.intercepts_, strict=True
+            )
+        )
     )
     assert moved == pytest.approx(0.01, rel=1e-6)
     assert curve(max_grad_norm=1e9) == pytest.approx(curve(), rel=1e-12)
@@ -120,12 +158,16 @@ def test_clipping_bounds_the_step():
 def test_clipping_leaves_lbfgs_alone():
     plain = MLPClassifier((5,), solver="lbfgs", max_iter=10, random_state=0).fit(X, y)
     with pytest.warns(UserWarning, match="max_grad_norm"):
-        clipped = MLPClassifier((5,), solver="lbfgs", max_iter=10, random_state=0, max_grad_norm=0.01).fit(X, y)
+        clipped = MLPClassifier(
+            (5,), solver="lbfgs", max_iter=10, random_state=0, max_grad_norm=0.01
+        ).fit(X, y)
     assert clipped.loss_curve_ == plain.loss_curve_
 
 
 def test_deep_unscaled_network_stays_finite_when_clipped():
-    clf = MLPClassifier((20,) * 50, max_iter=5, max_grad_norm=1.0, random_state=0, initializer="he_normal").fit(1000 * X, y)
+    clf = MLPClassifier(
+        (20,) * 50, max_iter=5, max_grad_norm=1.0, random_state=0, initializer="he_normal"
+    ).fit(1000 * X, y)
     assert np.isfinite(clf.loss_curve_).all()
 
 
@@ -142,7 +184,9 @@ def test_weight_decay_does_not_depend_on_the_batch():
     plain = MLPClassifier((4,), **still).fit(X, y)
     decayed = MLPClassifier((4,), weight_decay=10.0, **still).fit(X, y)
     start = MLPClassifier((4,), **(still | {"learning_rate_init": 1e-30})).fit(X, y)
-    np.testing.assert_allclose(plain.coefs_[0] - decayed.coefs_[0], 0.01 * start.coefs_[0], rtol=1e-6)
+    np.testing.assert_allclose(
+        plain.coefs_[0] - decayed.coefs_[0], 0.01 * start.coefs_[0], rtol=1e-6
+    )
     np.testing.assert_array_equal(plain.intercepts_[0], decayed.intercepts_[0])
 
 
@@ -157,16 +201,28 @@ def test_given_validation_rows_are_watched():
 
 
 def test_given_validation_rows_are_recorded_without_stopping():
-    clf = MLPClassifier((10,), max_iter=5, random_state=0).fit(X[:200], y[:200], X_val=X[200:], y_val=y[200:])
+    clf = MLPClassifier((10,), max_iter=5, random_state=0).fit(
+        X[:200], y[:200], X_val=X[200:], y_val=y[200:]
+    )
     plain = MLPClassifier((10,), max_iter=5, random_state=0).fit(X[:200], y[:200])
     assert clf.loss_curve_ == plain.loss_curve_
     assert clf.history_["val_score"][-1] == clf.score(X[200:], y[200:])
     assert clf.validation_scores_ is None
 
 
-@pytest.mark.parametrize(("scoring", "expected"), [("loss", None), ("f1_macro", None), (lambda est, X, y: float(est.n_features_in_), 64.0)])
+@pytest.mark.parametrize(
+    ("scoring", "expected"),
+    [("loss", None), ("f1_macro", None), (lambda est, X, y: float(est.n_features_in_), 64.0)],
+)
 def test_scoring_says_what_is_watched(scoring, expected):
-    clf = MLPClassifier((10,), max_iter=20, early_stopping=True, scoring=scoring, random_state=0, n_iter_no_change=30).fit(X, y)
+    clf = MLPClassifier(
+        (10,),
+        max_iter=20,
+        early_stopping=True,
+        scoring=scoring,
+        random_state=0,
+        n_iter_no_change=30,
+    ).fit(X, y)
     if scoring == "loss":
         np.testing.assert_allclose(clf.validation_scores_, -np.array(clf.history_["val_loss"]))
     if expected is not None:
@@ -175,14 +231,27 @@ def test_scoring_says_what_is_watched(scoring, expected):
 
 
 def test_window_averages_scores():
-    clf = MLPClassifier((10,), max_iter=15, early_stopping=True, early_stopping_window=3, random_state=0, n_iter_no_change=30).fit(X, y)
+    clf = MLPClassifier(
+        (10,),
+        max_iter=15,
+        early_stopping=True,
+        early_stopping_window=3,
+        random_state=0,
+        n_iter_no_change=30,
+    ).fit(X, y)
     scores = clf.validation_scores_
     averages = [np.mean(scores[max(0, i - 2) : i + 1]) for i in range(len(scores))]
     assert clf.best_validation_score_ == max(averages)
 
 
 def test_restore_best_is_optional():
-    settings = {"max_iter": 40, "early_stopping": True, "random_state": 1, "n_iter_no_change": 60, "learning_rate_init": 0.05}
+    settings = {
+        "max_iter": 40,
+        "early_stopping": True,
+        "random_state": 1,
+        "n_iter_no_change": 60,
+        "learning_rate_init": 0.05,
+    }
     last = MLPClassifier((10,), restore_best=False, **settings).fit(X, y)
     best = MLPClassifier((10,), **settings).fit(X, y)
     assert best.validation_scores_ == last.validation_scores_
@@ -192,7 +261,9 @@ def test_restore_best_is_optional():
 
 def test_a_splitter_makes_the_validation_rows():
     splitter = ShuffleSplit(1, test_size=77, random_state=3)
-    clf = MLPClassifier((10,), max_iter=3, early_stopping=True, validation_fraction=splitter, random_state=0).fit(X, y)
+    clf = MLPClassifier(
+        (10,), max_iter=3, early_stopping=True, validation_fraction=splitter, random_state=0
+    ).fit(X, y)
     train, validation = next(splitter.split(X))
     given = MLPClassifier((10,), max_iter=3, early_stopping=True, random_state=0)
     given.fit(X[train], y[train], X_val=X[validation], y_val=y[validation])
@@ -216,8 +287,12 @@ class _Indices:
 def test_a_splitter_may_count_from_the_end():
     settings = {"max_iter": 3, "early_stopping": True, "random_state": 0}
     rows = np.arange(len(y))
-    split, from_the_end = (rows[50:], rows[:50]), (rows[50:] - len(y), rows[:50] - len(y))
-    one, other = (MLPClassifier((10,), validation_fraction=_Indices(*which), **settings).fit(X, y) for which in (split, from_the_end))
+    split = (rows[50:], rows[:50])
+    from_the_end = (rows[50:] - len(y), rows[:50] - len(y))
+    one, other = (
+        MLPClassifier((10,), validation_fraction=_Indices(*which), **settings).fit(X, y)
+        for which in (split, from_the_end)
+    )
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_scores_ == other.validation_scores_
 
@@ -225,18 +300,24 @@ def test_a_splitter_may_count_from_the_end():
 def test_a_splitter_has_to_split_these_rows():
     splitter = _Indices(np.arange(10**6), np.arange(50))
     with pytest.raises(IndexError, match="out of bounds"):
-        MLPClassifier((10,), max_iter=3, early_stopping=True, validation_fraction=splitter).fit(X, y)
+        MLPClassifier((10,), max_iter=3, early_stopping=True, validation_fraction=splitter).fit(
+            X, y
+        )
 
 
 def test_class_weight_multiplies_sample_weight():
-    weighted = MLPClassifier((5,), max_iter=3, random_state=0).fit(X, y, sample_weight=np.where(y == 3, 5.0, 1.0))
+    weighted = MLPClassifier((5,), max_iter=3, random_state=0).fit(
+        X, y, sample_weight=np.where(y == 3, 5.0, 1.0)
+    )
     by_class = MLPClassifier((5,), max_iter=3, random_state=0, class_weight={3: 5.0}).fit(X, y)
     np.testing.assert_allclose(by_class.loss_curve_, weighted.loss_curve_, rtol=1e-12)
 
 
 def test_normalize_y_predicts_in_original_units():
     target = 1e6 + 1e4 * X[:, 20]
-    regressor = MLPRegressor("squared_error", (10,), normalize_y=True, learning_rate_init=0.01, random_state=0).fit(X, target)
+    regressor = MLPRegressor(
+        "squared_error", (10,), normalize_y=True, learning_rate_init=0.01, random_state=0
+    ).fit(X, target)
     assert regressor.score(X, target) > 0.9
 
 
@@ -257,13 +338,20 @@ def test_history_display_draws_losses_and_score():
     pyplot.switch_backend("Agg")
     clf = MLPClassifier((5,), max_iter=4, early_stopping=True).fit(X, y)
     display = TrainingHistoryDisplay.from_estimator(clf).plot()
-    assert [line.get_label() for line in display.ax_.get_lines()] == ["training loss", "validation loss"]
-    np.testing.assert_array_equal(display.score_ax_.get_lines()[0].get_ydata(), clf.validation_scores_)
+    assert [line.get_label() for line in display.ax_.get_lines()] == [
+        "training loss",
+        "validation loss",
+    ]
+    np.testing.assert_array_equal(
+        display.score_ax_.get_lines()[0].get_ydata(), clf.validation_scores_
+    )
     pyplot.close("all")
 
 
 def test_hidden_features_transform():
-    transformer = HiddenFeatures(MLPClassifier((8, 3), max_iter=3, random_state=0), layer=0).set_output(transform="pandas")
+    transformer = HiddenFeatures(
+        MLPClassifier((8, 3), max_iter=3, random_state=0), layer=0
+    ).set_output(transform="pandas")
     frame = transformer.fit(X, y).transform(X)
     assert list(frame.columns) == list(transformer.get_feature_names_out())
     np.testing.assert_array_equal(frame, transformer.estimator_.hidden_features(X, 0))
@@ -284,11 +372,17 @@ def cube_slope(z):
 
 def test_own_activation_in_a_grid_of_processes():
     grid = {"activation": ["tanh", Activation(cube, cube_slope)]}
-    search = GridSearchCV(MLPClassifier((5,), max_iter=3, random_state=0), grid, cv=2, n_jobs=2).fit(X, y)
+    search = GridSearchCV(
+        MLPClassifier((5,), max_iter=3, random_state=0), grid, cv=2, n_jobs=2
+    ).fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    clf = MLPClassifier((5,), activation=Activation(cube, cube_slope), max_iter=3, random_state=0).fit(X, y)
+    clf = MLPClassifier(
+        (5,), activation=Activation(cube, cube_slope), max_iter=3, random_state=0
+    ).fit(X, y)
     assert pickle.loads(pickle.dumps(clf)).activation == clf.activation
-    np.testing.assert_allclose(clf.hidden_features(X), cube(X @ clf.coefs_[0] + clf.intercepts_[0]), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        clf.hidden_features(X), cube(X @ clf.coefs_[0] + clf.intercepts_[0]), rtol=1e-9, atol=1e-12
+    )
 
 
 def leaky_by_list(z):
@@ -301,10 +395,16 @@ def leaky_slope_by_array(z):
 
 def test_activation_may_use_lists_and_arrays():
     own = MLPClassifier(
-        (5,), activation=Activation(leaky_by_list, leaky_slope_by_array), max_iter=3, random_state=0, initializer="he_normal"
+        (5,),
+        activation=Activation(leaky_by_list, leaky_slope_by_array),
+        max_iter=3,
+        random_state=0,
+        initializer="he_normal",
     )
     built_in = clone(own).set_params(activation="leaky_relu")
-    np.testing.assert_allclose(own.fit(X, y).loss_curve_, built_in.fit(X, y).loss_curve_, rtol=1e-12)
+    np.testing.assert_allclose(
+        own.fit(X, y).loss_curve_, built_in.fit(X, y).loss_curve_, rtol=1e-12
+    )
 
 
 def refusing(z):

@@ -26,7 +26,23 @@ NOT_POSITIVE_INTEGERS = [0, -1, 2.5, "many", None]
 NOT_BOOLEANS = ["yes", None, 2, 0.5]
 NOT_OPTIONS = ["nonsense", None, 1, "", b"adam"]
 OUT_OF_RANGE = {
-    "hidden_layer_sizes": [0, -1, True, 2.5, None, "wide", (2.5,), ("a",), (0,), (3, -1), (True,), (None,), ((3, 4),), [[3], [4]], {3: 4}],
+    "hidden_layer_sizes": [
+        0,
+        -1,
+        True,
+        2.5,
+        None,
+        "wide",
+        (2.5,),
+        ("a",),
+        (0,),
+        (3, -1),
+        (True,),
+        (None,),
+        ((3, 4),),
+        [[3], [4]],
+        {3: 4},
+    ],
     "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"]],
     "solver": NOT_OPTIONS,
     "alpha": [-1e-9, "none", None, np.nan, np.inf, [1.0], 1j],
@@ -111,7 +127,12 @@ def test_every_parameter_has_values_out_of_range(kind):
 
 @pytest.mark.parametrize(
     ("kind", "name", "value"),
-    [(kind, name, value) for kind in TARGETS for name in sorted(kind._parameter_constraints) for value in OUT_OF_RANGE.get(name, [])],
+    [
+        (kind, name, value)
+        for kind in TARGETS
+        for name in sorted(kind._parameter_constraints)
+        for value in OUT_OF_RANGE.get(name, [])
+    ],
     ids=_name,
 )
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
@@ -126,7 +147,11 @@ def test_parameter_out_of_range_is_named(kind, name, value, method):
 
 
 @both_kinds
-@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in AT_THE_EDGE.items() for value in values], ids=_name)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in AT_THE_EDGE.items() for value in values],
+    ids=_name,
+)
 def test_parameter_at_the_edge_of_its_range_is_accepted(kind, name, value):
     settings = {"hidden_layer_sizes": 4, "max_iter": 2, "random_state": 0, name: value}
     predictions = kind(**settings).fit(X, TARGETS[kind]).predict(X)
@@ -135,7 +160,10 @@ def test_parameter_at_the_edge_of_its_range_is_accepted(kind, name, value):
 
 
 def test_invalid_parameters_are_scikit_learns_error():
-    with pytest.raises(InvalidParameterError, match="The 'alpha' parameter of MLPClassifier must be a float in the range"):
+    with pytest.raises(
+        InvalidParameterError,
+        match="The 'alpha' parameter of MLPClassifier must be a float in the range",
+    ):
         MLPClassifier(alpha=-1).fit(X, TARGETS[MLPClassifier])
 
 
@@ -158,7 +186,8 @@ def test_batch_size_over_the_number_of_rows_is_clipped_with_a_warning(kind):
 @pytest.mark.parametrize("sizes", [10**9, (10**9,), (10, 10**8, 10**8)])
 def test_network_larger_than_memory_is_refused_and_the_old_one_kept(kind, sizes):
     network = kind(hidden_layer_sizes=5, max_iter=2).fit(X, TARGETS[kind])
-    predictions, before = network.predict(X), copy.deepcopy(network.coefs_)
+    predictions = network.predict(X)
+    before = copy.deepcopy(network.coefs_)
     network.set_params(hidden_layer_sizes=sizes)
     with pytest.raises(MemoryError, match=r"hidden_layer_sizes=.* GiB"):
         network.fit(X, TARGETS[kind])
@@ -188,7 +217,10 @@ def test_memory_that_runs_out_leaves_the_old_network():
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "kept\n"
+    assert (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        == "kept\n"
+    )
 
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
@@ -207,7 +239,10 @@ UNUSABLE_TABLES = {
     "sparse NaN": (sparse.csr_array(_with(np.nan)), "contains NaN"),
     "sparse infinity": (sparse.csc_matrix(_with(np.inf)), "contains infinity"),
     "strings": (np.full((40, 3), "word"), "not compatible with arrays of bytes/strings"),
-    "words in objects": (np.full((40, 3), "word", dtype=object), "could not convert string to float"),
+    "words in objects": (
+        np.full((40, 3), "word", dtype=object),
+        "could not convert string to float",
+    ),
     "None in objects": (np.where(X > 2, None, X), "NaN|NoneType"),
     "complex": (X + 1j, "[Cc]omplex data not supported"),
     "sparse complex": (sparse.csr_array(X + 1j), "[Cc]omplex data not supported"),
@@ -235,7 +270,9 @@ def test_unusable_table_is_refused(kind, table, message):
 
 
 @both_kinds
-@pytest.mark.parametrize("name", sorted(set(UNUSABLE_TABLES) - {"too few rows", "a frame with text"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(UNUSABLE_TABLES) - {"too few rows", "a frame with text"})
+)
 def test_unusable_table_is_refused_in_prediction(kind, name):
     table, message = UNUSABLE_TABLES[name]
     network = kind(max_iter=2).fit(X, TARGETS[kind])
@@ -304,7 +341,10 @@ def test_poisson_loss_refuses_negative_targets():
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [(MLPClassifier, name) for name in ("predict", "predict_proba", "predict_log_proba", "decision_function")]
+    [
+        (MLPClassifier, name)
+        for name in ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    ]
     + [(MLPRegressor, "predict")],
 )
 def test_predicting_before_fitting(kind, method):
@@ -320,7 +360,10 @@ def test_warm_start_with_other_layers_is_refused(kind, sizes):
     network = kind(hidden_layer_sizes=5, max_iter=2, warm_start=True).fit(X, TARGETS[kind])
     predictions = network.predict(X)
     network.set_params(hidden_layer_sizes=sizes)
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.* does not fit the one trained before, of widths \[3, 5, "):
+    with pytest.raises(
+        ValueError,
+        match=r"hidden_layer_sizes=.* does not fit the one trained before, of widths \[3, 5, ",
+    ):
         network.fit(X, TARGETS[kind])
     np.testing.assert_array_equal(network.predict(X), predictions)
     network.set_params(warm_start=False).fit(X, TARGETS[kind])
@@ -330,7 +373,9 @@ def test_warm_start_with_other_layers_is_refused(kind, sizes):
 def test_warm_start_with_other_targets_is_refused():
     classifier = MLPClassifier(max_iter=2, warm_start=True).fit(X, TARGETS[MLPClassifier])
     for y in (np.arange(40) % 2, np.arange(40) % 4, np.arange(40) % 3 + 1):
-        with pytest.raises(ValueError, match="warm_start can only be used where `y` has the same classes"):
+        with pytest.raises(
+            ValueError, match="warm_start can only be used where `y` has the same classes"
+        ):
             classifier.fit(X, y)
     regressor = MLPRegressor(max_iter=2, warm_start=True).fit(X, X[:, 0])
     with pytest.raises(ValueError, match="does not fit the one trained before"):
@@ -340,7 +385,9 @@ def test_warm_start_with_other_targets_is_refused():
 @both_kinds
 def test_partial_fit_does_not_stop_early(kind):
     with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
-        kind(early_stopping=True).partial_fit(X, TARGETS[kind], **({"classes": [0, 1, 2]} if kind is MLPClassifier else {}))
+        kind(early_stopping=True).partial_fit(
+            X, TARGETS[kind], **({"classes": [0, 1, 2]} if kind is MLPClassifier else {})
+        )
 
 
 @both_kinds

@@ -37,7 +37,12 @@ def test_every_kind_of_kernel_is_known():
     """A kind of kernel is a capital name that lists the types of arguments."""
     modules = (activations, losses, optimizers, regularizers, batch_norm, dropout, sparse)
     words = {"run", "scalar", "int", "ints", "totals"}
-    kinds = {value for module in modules for name, value in vars(module).items() if name.isupper() and isinstance(value, str)}
+    kinds = {
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if name.isupper() and isinstance(value, str)
+    }
     assert {kind for kind in kinds if set(kind.split()) <= words} == set(_KERNELS)
 
 

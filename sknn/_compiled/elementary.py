@@ -81,7 +81,9 @@ logistic = by_precision(_logistic_single, _logistic_double, lambda x: 1 / (1 + n
 
 def _tanh_single(x):
     size = abs(x)
-    far = np.float32(1) - np.float32(2) / (exp(np.float32(2) * min(size, np.float32(10))) + np.float32(1))
+    far = np.float32(1) - np.float32(2) / (
+        exp(np.float32(2) * min(size, np.float32(10))) + np.float32(1)
+    )
     s = x * x
     q = np.float32(-0.0060967142)
     q = q * s + np.float32(0.020997179)
@@ -160,11 +162,16 @@ def _log_single(x):
     n = np.int32(np.int32(bits - np.int32(0x3F3504F3)) >> np.int32(23))
     m = np.int32(bits - np.int32(n << np.int32(23))).view(np.float32)
     s = (m - np.float32(1)) / (m + np.float32(1))
-    square, whole = s * s, np.float32(n)
+    square = s * s
+    whole = np.float32(n)
     q = np.float32(0.28550821)
     q = q * square + np.float32(0.40000122)
     q = q * square + np.float32(0.66666667)
-    return whole * np.float32(0.693145752) + (s + s + (s * square * q + whole * np.float32(1.42860677e-6))) + (x - x)
+    return (
+        whole * np.float32(0.693145752)
+        + (s + s + (s * square * q + whole * np.float32(1.42860677e-6)))
+        + (x - x)
+    )
 
 
 def _log_double(x):
@@ -172,7 +179,8 @@ def _log_double(x):
     n = np.int64(np.int64(bits - np.int64(0x3FE6A09E667F3BCD)) >> np.int64(52))
     m = np.int64(bits - np.int64(n << np.int64(52))).view(np.float64)
     s = (m - 1.0) / (m + 1.0)
-    square, whole = s * s, np.float64(n)
+    square = s * s
+    whole = np.float64(n)
     q = 0.1461644968504340586
     q = q * square + 0.15331721600556041269
     q = q * square + 0.1818288912526172208
@@ -180,7 +188,11 @@ def _log_double(x):
     q = q * square + 0.28571428625975484921
     q = q * square + 0.3999999999989950449
     q = q * square + 0.66666666666666696862
-    return whole * 0.693145751953125 + (s + s + (s * square * q + whole * 1.42860682030941723212e-6)) + (x - x)
+    return (
+        whole * 0.693145751953125
+        + (s + s + (s * square * q + whole * 1.42860682030941723212e-6))
+        + (x - x)
+    )
 
 
 log = by_precision(_log_single, _log_double, np.log)
@@ -188,8 +200,11 @@ log = by_precision(_log_single, _log_double, np.log)
 
 def constant(value):
     """Return a function that gives ``value`` in its argument's type: a literal would turn float32 arithmetic into float64."""
-    single, double = np.float32(value), float(value)
-    return by_precision(lambda x: single, lambda x: double, lambda x: np.asarray(x).dtype.type(value))
+    single = np.float32(value)
+    double = float(value)
+    return by_precision(
+        lambda x: single, lambda x: double, lambda x: np.asarray(x).dtype.type(value)
+    )
 
 
 one = constant(1)
@@ -199,7 +214,9 @@ def _limit(name):
     """Return a function that gives a limit of its argument's type."""
     single, double = (float(getattr(np.finfo(dtype), name)) for dtype in (np.float32, np.float64))
     single = np.float32(single)
-    return by_precision(lambda x: single, lambda x: double, lambda x: getattr(np.finfo(np.asarray(x).dtype), name))
+    return by_precision(
+        lambda x: single, lambda x: double, lambda x: getattr(np.finfo(np.asarray(x).dtype), name)
+    )
 
 
 epsilon = _limit("eps")

@@ -8,7 +8,8 @@ import threading
 @contextlib.contextmanager
 def interrupts_held_back():
     """Let an interrupt wait until a kernel is compiled: LLVM's callbacks would swallow it."""
-    handler, held = signal.getsignal(signal.SIGINT), []
+    handler = signal.getsignal(signal.SIGINT)
+    held = []
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return

@@ -25,7 +25,9 @@ def _call_codegen(argument_types):
         function_type = context.call_conv.get_function_type(types.none, argument_types)
         function = builder.inttoptr(values[0], ir.PointerType(function_type))
         arguments = cgutils.unpack_tuple(builder, values[1])
-        status, _ = context.call_conv.call_function(builder, function, types.none, argument_types, arguments)
+        status, _ = context.call_conv.call_function(
+            builder, function, types.none, argument_types, arguments
+        )
         with cgutils.if_unlikely(builder, status.is_error):
             context.call_conv.return_status_propagate(builder, status)
         return context.get_dummy_value()
@@ -33,7 +35,10 @@ def _call_codegen(argument_types):
     return codegen
 
 
-_PACKED = (types.StarArgTuple, types.StarArgUniTuple)  # how ``*arguments`` come, once their types are known
+_PACKED = (
+    types.StarArgTuple,
+    types.StarArgUniTuple,
+)  # how ``*arguments`` come, once their types are known
 
 
 @intrinsic
@@ -91,7 +96,9 @@ def draw(typing_context, next_uint32, state):
 
     def codegen(context, builder, signature, values):
         pointer = ir.IntType(8).as_pointer()
-        function = builder.inttoptr(values[0], ir.FunctionType(ir.IntType(32), [pointer]).as_pointer())
+        function = builder.inttoptr(
+            values[0], ir.FunctionType(ir.IntType(32), [pointer]).as_pointer()
+        )
         return builder.call(function, [builder.inttoptr(values[1], pointer)])
 
     return types.uint32(types.int64, types.int64), codegen
@@ -112,17 +119,22 @@ def _swap_control(typing_context, control, keep):
         int32 = ir.IntType(32)
         if not _IS_X86:
             return ir.Constant(int32, 0)
-        void, pointer = ir.VoidType(), ir.IntType(8).as_pointer()
+        void = ir.VoidType()
+        pointer = ir.IntType(8).as_pointer()
         slot = cgutils.alloca_once(builder, int32)
         raw = builder.bitcast(slot, pointer)
 
         def emit(name):
-            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(void, [pointer]), name)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(void, [pointer]), name
+            )
             builder.call(function, [raw])
 
         emit("llvm.x86.sse.stmxcsr")
         before = builder.load(slot)
-        after = builder.select(cgutils.is_true(builder, values[1]), builder.or_(before, values[0]), values[0])
+        after = builder.select(
+            cgutils.is_true(builder, values[1]), builder.or_(before, values[0]), values[0]
+        )
         builder.store(after, slot)
         emit("llvm.x86.sse.ldmxcsr")
         return before
@@ -193,7 +205,12 @@ def _atomic_load(typing_context, array, index):
 def _pause(typing_context):
     def codegen(context, builder, signature, values):
         if _IS_X86:
-            builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause"), [])
+            builder.call(
+                cgutils.get_or_insert_function(
+                    builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause"
+                ),
+                [],
+            )
         return context.get_dummy_value()
 
     return types.void(), codegen
@@ -203,7 +220,9 @@ def _pause(typing_context):
 def _yield_thread(typing_context):
     def codegen(context, builder, signature, values):
         function = ir.FunctionType(ir.IntType(32), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, function, "sknn_yield_thread"), [])
+        builder.call(
+            cgutils.get_or_insert_function(builder.module, function, "sknn_yield_thread"), []
+        )
         return context.get_dummy_value()
 
     return types.void(), codegen

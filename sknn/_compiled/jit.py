@@ -68,12 +68,16 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
         Only kernels call it: the ways in from Python, which unpack NamedTuples, would cost a third of the compilation.
     """
     if function is None:
-        return functools.partial(jit, entry=entry, reassociate=reassociate, inline=inline, internal=internal)
+        return functools.partial(
+            jit, entry=entry, reassociate=reassociate, inline=inline, internal=internal
+        )
     if INTERPRETED:
         return function
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
     options = _OPTIONS | (_INTERNAL if internal else {})
-    dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **options)(function)
+    dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **options)(
+        function
+    )
     if entry:
         dispatcher.compile = interrupts_held_back()(dispatcher.compile)
         _kept_on_disk(dispatcher)
@@ -84,13 +88,18 @@ def scalar(function):
     """Make a user's function of one number callable from kernels; what Numba knows itself, like ``math.sin``, already is."""
     if INTERPRETED or not isinstance(function, FunctionType):
         return function
-    return numba.njit(fastmath=set(_FASTMATH), **_OPTIONS | {"_nrt": True})(function)  # it may use lists and arrays
+    return numba.njit(fastmath=set(_FASTMATH), **_OPTIONS | {"_nrt": True})(
+        function
+    )  # it may use lists and arrays
 
 
 def _kept_on_disk(dispatcher):
     function = dispatcher.py_func
     # The stamp knows the package's sources; closures and users' own functions depend on more.
-    if function.__closure__ is None and function.__module__.split(".")[0] == __package__.split(".")[0]:
+    if (
+        function.__closure__ is None
+        and function.__module__.split(".")[0] == __package__.split(".")[0]
+    ):
         dispatcher._cache = GuardedCache(function)
     return dispatcher
 
@@ -141,7 +150,11 @@ def address_for(kernel, dtype, *arguments):
     NamedTuples are passed to it by reference.
     """
     if (kernel, dtype) not in _addresses:
-        signature = None if INTERPRETED else tuple(reference_type(numba.typeof(argument)) for argument in arguments)
+        signature = (
+            None
+            if INTERPRETED
+            else tuple(reference_type(numba.typeof(argument)) for argument in arguments)
+        )
         _addresses[kernel, dtype] = _address(kernel, signature)
     return _addresses[kernel, dtype]
 
@@ -155,7 +168,9 @@ def _address(kernel, signature):
         with interrupts_held_back():
             _kept_on_disk(kernel).compile(signature)
     except NumbaError as error:
-        raise ValueError(f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}") from error
+        raise ValueError(
+            f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}"
+        ) from error
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
@@ -256,19 +271,30 @@ def stamp():
         digest.update(path.relative_to(PACKAGE).as_posix().encode())
         digest.update(path.read_bytes())
     versions = [module.__version__ for module in (numba, llvmlite, np, scipy)]
-    options = (sys.version, versions, sorted(_OPTIONS.items()), _FASTMATH, config.BOUNDSCHECK, str(config.OPT))
+    options = (
+        sys.version,
+        versions,
+        sorted(_OPTIONS.items()),
+        _FASTMATH,
+        config.BOUNDSCHECK,
+        str(config.OPT),
+    )
     digest.update(repr(options).encode())
     return digest.hexdigest()
 
 
-STAMP = stamp()  # at import, so that it is of the sources that this process runs, whatever happens to them later
+STAMP = (
+    stamp()
+)  # at import, so that it is of the sources that this process runs, whatever happens to them later
 
 
 @functools.cache
 def cache_directory():
     """Return the first folder that can be written: NUMBA_CACHE_DIR, the package's __pycache__, the user's cache."""
     user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    candidates = [config.CACHE_DIR] if config.CACHE_DIR else [PACKAGE / "__pycache__", Path(user, "sknn")]
+    candidates = (
+        [config.CACHE_DIR] if config.CACHE_DIR else [PACKAGE / "__pycache__", Path(user, "sknn")]
+    )
     for directory in map(Path, candidates):
         try:
             directory.mkdir(parents=True, exist_ok=True)

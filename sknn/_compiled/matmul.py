@@ -59,7 +59,8 @@ def _make_narrow(*, pairs_rows):
     return narrow
 
 
-_pairs_of_rows, _pairs_of_sums = _make_narrow(pairs_rows=True), _make_narrow(pairs_rows=False)
+_pairs_of_rows = _make_narrow(pairs_rows=True)
+_pairs_of_sums = _make_narrow(pairs_rows=False)
 
 
 @jit(internal=True)
@@ -71,14 +72,17 @@ def _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n):
     elif 2 * n <= lanes_of(c) and a_step == 1 and b_step == n:
         done = _pairs_of_sums(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
     if done < m:
-        a, start, c = at(a, done * a_row), at(start, done * start_row), at(c, done * c_row)
+        a = at(a, done * a_row)
+        start = at(start, done * start_row)
+        c = at(c, done * c_row)
         _rest_strip(m - done, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
 
 
 @jit(internal=True)
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     lanes = lanes_of(c)
-    left, rest = n // lanes, n % lanes
+    left = n // lanes
+    rest = n % lanes
     while left > 0:
         vectors = 2 if left == 4 else min(left, 3)
         if vectors == 3:
@@ -88,7 +92,9 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
         else:
             _strip_1(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
         left -= vectors
-        b, start, c = at(b, vectors * lanes), at(start, vectors * lanes), at(c, vectors * lanes)
+        b = at(b, vectors * lanes)
+        start = at(start, vectors * lanes)
+        c = at(c, vectors * lanes)
     if rest > 0:
         _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
 
@@ -99,12 +105,27 @@ def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c,
     _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
     for done in range(depth, k, _DEPTH):
         depth = min(k - done, _DEPTH)
-        _panels(m, n, depth, at(a, done * a_step), a_row, a_step, at(b, done * b_step), b_step, c, c_row, c, c_row)
+        _panels(
+            m,
+            n,
+            depth,
+            at(a, done * a_step),
+            a_row,
+            a_step,
+            at(b, done * b_step),
+            b_step,
+            c,
+            c_row,
+            c,
+            c_row,
+        )
 
 
 def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     def matrix(vector, shape, steps):
-        return np.lib.stride_tricks.as_strided(vector, shape, [step * vector.itemsize for step in steps])
+        return np.lib.stride_tricks.as_strided(
+            vector, shape, [step * vector.itemsize for step in steps]
+        )
 
     total = matrix(a, (m, k), (a_row, a_step)) @ matrix(b, (k, n), (b_step, 1))
     if start_row >= 0:

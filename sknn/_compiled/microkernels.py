@@ -12,7 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-INT, INDEX = ir.IntType(64), ir.IntType(32)
+INT = ir.IntType(64)
+INDEX = ir.IntType(32)
 _FLAG = ir.IntType(1)
 
 
@@ -34,7 +35,10 @@ class Emitter:
     """Emit pieces of IR about vectors of ``lanes`` numbers of a type."""
 
     def __init__(self, builder, scalar, lanes):
-        self.ir, self.module, self.scalar, self.lanes = builder, builder.module, scalar, lanes
+        self.ir = builder
+        self.module = builder.module
+        self.scalar = scalar
+        self.lanes = lanes
         self.size = 4 if isinstance(scalar, ir.FloatType) else 8
         self.vector = ir.VectorType(scalar, lanes)
         self.tag = f"v{lanes}f{8 * self.size}"
@@ -55,7 +59,9 @@ class Emitter:
 
     def shuffle(self, one, other, lanes):
         """Return the chosen lanes of two vectors behind each other."""
-        return self.ir.shuffle_vector(one, other, ir.Constant(ir.VectorType(INDEX, len(lanes)), lanes))
+        return self.ir.shuffle_vector(
+            one, other, ir.Constant(ir.VectorType(INDEX, len(lanes)), lanes)
+        )
 
     def first_lanes(self, count):
         """Return the mask of the first ``count`` lanes."""
@@ -66,7 +72,14 @@ class Emitter:
         """Load a vector, or its lanes in ``mask``, the others being zero."""
         pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
         if mask is not None:
-            return self._call(f"llvm.masked.load.{self.tag}.p0", self.vector, pointer, INDEX(self.size), mask, self.zero())
+            return self._call(
+                f"llvm.masked.load.{self.tag}.p0",
+                self.vector,
+                pointer,
+                INDEX(self.size),
+                mask,
+                self.zero(),
+            )
         value = self.ir.load(pointer)
         value.align = self.size
         return value
@@ -75,7 +88,14 @@ class Emitter:
         """Store a vector, or its lanes in ``mask``."""
         pointer = self.ir.bitcast(pointer, self.vector.as_pointer())
         if mask is not None:
-            self._call(f"llvm.masked.store.{self.tag}.p0", ir.VoidType(), value, pointer, INDEX(self.size), mask)
+            self._call(
+                f"llvm.masked.store.{self.tag}.p0",
+                ir.VoidType(),
+                value,
+                pointer,
+                INDEX(self.size),
+                mask,
+            )
         else:
             self.ir.store(value, pointer).align = self.size
 
@@ -97,7 +117,8 @@ class _Tile:
     depth = 1  # of the outer product that is added at a time
 
     def __init__(self, module, scalar):
-        self.module, self.scalar = module, scalar
+        self.module = module
+        self.scalar = scalar
         self.lanes = REGISTER_BYTES // (4 if isinstance(scalar, ir.FloatType) else 8)
 
     def function(self):
@@ -115,10 +136,24 @@ class _Tile:
         return function
 
     def _build(self, function):
-        names = "depth", "a", "a_row", "a_step", "b", "b_step", "start", "start_row", "c", "c_row", "rest"
+        names = (
+            "depth",
+            "a",
+            "a_row",
+            "a_step",
+            "b",
+            "b_step",
+            "start",
+            "start_row",
+            "c",
+            "c_row",
+            "rest",
+        )
         for name, argument in zip(names, function.args, strict=True):
             setattr(self, f"_{name}", argument)
-        entry, load, loop, body, tail, done = (function.append_basic_block(f"tile_{i}") for i in range(6))
+        entry, load, loop, body, tail, done = (
+            function.append_basic_block(f"tile_{i}") for i in range(6)
+        )
         self.ir = ir.IRBuilder(entry)
         self.whole = Emitter(self.ir, self.scalar, self.lanes)
         self._prepare()
@@ -132,7 +167,10 @@ class _Tile:
         step = self._phi(INT, [(INT(0), entry), (INT(0), load)])
         a_offset = self._phi(INT, [(INT(0), entry), (INT(0), load)])
         b = self._phi(self._b.type, [(self._b, entry), (self._b, load)])
-        sums = [self._phi(self.whole.vector, [(self.whole.zero(), entry), (value, load)]) for value in started]
+        sums = [
+            self._phi(self.whole.vector, [(self.whole.zero(), entry), (value, load)])
+            for value in started
+        ]
         after = self.ir.add(step, INT(self.depth))
         self.ir.cbranch(self.ir.icmp_signed("<=", after, self._depth), body, tail)
 
@@ -140,7 +178,9 @@ class _Tile:
         for total, value in zip(sums, self._add(sums, a_offset, b), strict=True):
             total.add_incoming(value, body)
         step.add_incoming(after, body)
-        a_offset.add_incoming(self.ir.add(a_offset, self.ir.mul(self._a_step, INT(self.depth))), body)
+        a_offset.add_incoming(
+            self.ir.add(a_offset, self.ir.mul(self._a_step, INT(self.depth))), body
+        )
         b.add_incoming(self.whole.at(b, self.ir.mul(self._b_step, INT(self.depth))), body)
         self.ir.branch(loop)
 
@@ -167,27 +207,46 @@ class _PlainTile(_Tile):
 
     def __init__(self, module, scalar, rows, vectors, masked):
         super().__init__(module, scalar)
-        self.rows, self.vectors, self.masked = rows, vectors, masked
+        self.rows = rows
+        self.vectors = vectors
+        self.masked = masked
         self.name = f"tile_{rows}x{vectors}{'m' if masked else ''}"
 
     def _prepare(self):
         mask = self.whole.first_lanes(self._rest) if self.masked else None
         self._masks = [None] * (self.vectors - 1) + [mask]
-        self._a_rows = [self.whole.at(self._a, self.ir.mul(self._a_row, INT(i))) for i in range(self.rows)]
+        self._a_rows = [
+            self.whole.at(self._a, self.ir.mul(self._a_row, INT(i))) for i in range(self.rows)
+        ]
 
     def _places(self, pointer, row_length):
         for i in range(self.rows):
             for v, mask in enumerate(self._masks):
-                yield self.whole.at(pointer, self.ir.add(self.ir.mul(row_length, INT(i)), INT(v * self.lanes))), mask
+                yield (
+                    self.whole.at(
+                        pointer, self.ir.add(self.ir.mul(row_length, INT(i)), INT(v * self.lanes))
+                    ),
+                    mask,
+                )
 
     def _load_start(self):
-        return [self.whole.load(place, mask) for place, mask in self._places(self._start, self._start_row)]
+        return [
+            self.whole.load(place, mask)
+            for place, mask in self._places(self._start, self._start_row)
+        ]
 
     def _add(self, sums, a_offset, b):
-        vectors = [self.whole.load(self.whole.at(b, INT(v * self.lanes)), mask) for v, mask in enumerate(self._masks)]
-        factors = (self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_rows)
+        vectors = [
+            self.whole.load(self.whole.at(b, INT(v * self.lanes)), mask)
+            for v, mask in enumerate(self._masks)
+        ]
+        factors = (
+            self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_rows
+        )
         pairs = ((factor, vector) for factor in factors for vector in vectors)
-        return [self.whole.multiply_add(*pair, total) for pair, total in zip(pairs, sums, strict=True)]
+        return [
+            self.whole.multiply_add(*pair, total) for pair, total in zip(pairs, sums, strict=True)
+        ]
 
     def _store(self, sums):
         for total, (place, mask) in zip(sums, self._places(self._c, self._c_row), strict=True):
@@ -203,14 +262,19 @@ class _NarrowTile(_Tile):
 
     def __init__(self, module, scalar, vectors, pairs_rows):
         super().__init__(module, scalar)
-        self.vectors, self.pairs_rows = vectors, pairs_rows
+        self.vectors = vectors
+        self.pairs_rows = pairs_rows
         self.depth = 1 if pairs_rows else 2
         self.name = f"tile_of_{vectors}_pairs_of_{'rows' if pairs_rows else 'sums'}"
 
     def _prepare(self):
-        self.half, self.pair = Emitter(self.ir, self.scalar, self.lanes // 2), Emitter(self.ir, self.scalar, 2)
+        self.half = Emitter(self.ir, self.scalar, self.lanes // 2)
+        self.pair = Emitter(self.ir, self.scalar, 2)
         self._mask = self.half.first_lanes(self._rest)
-        offsets = (INT(2 * i) if self.pairs_rows else self.ir.mul(self._a_row, INT(i)) for i in range(self.vectors))
+        offsets = (
+            INT(2 * i) if self.pairs_rows else self.ir.mul(self._a_row, INT(i))
+            for i in range(self.vectors)
+        )
         self._a_pairs = [self.whole.at(self._a, offset) for offset in offsets]
 
     def _places(self, pointer, row_length):
@@ -218,38 +282,63 @@ class _NarrowTile(_Tile):
             yield self.whole.at(pointer, self.ir.mul(row_length, INT(i)))
 
     def _alternating(self, even, odd):
-        return self.half.shuffle(even, odd, [i // 2 + i % 2 * self.half.lanes for i in range(self.lanes)])
+        return self.half.shuffle(
+            even, odd, [i // 2 + i % 2 * self.half.lanes for i in range(self.lanes)]
+        )
 
     def _load_start(self):
-        rows = [self.half.load(place, self._mask) for place in self._places(self._start, self._start_row)]
-        pairs = zip(rows[::2], rows[1::2], strict=True) if self.pairs_rows else ((row, self.half.zero()) for row in rows)
+        rows = [
+            self.half.load(place, self._mask)
+            for place in self._places(self._start, self._start_row)
+        ]
+        pairs = (
+            zip(rows[::2], rows[1::2], strict=True)
+            if self.pairs_rows
+            else ((row, self.half.zero()) for row in rows)
+        )
         return [self._alternating(*pair) for pair in pairs]
 
     def _add(self, sums, a_offset, b):
         even = self.half.load(b, self._mask)
-        odd = even if self.pairs_rows else self.half.load(self.whole.at(b, self._b_step), self._mask)
+        odd = (
+            even if self.pairs_rows else self.half.load(self.whole.at(b, self._b_step), self._mask)
+        )
         pairs = (self.pair.load(self.whole.at(a, a_offset)) for a in self._a_pairs)
         factors = (self.pair.shuffle(pair, pair, [0, 1] * self.half.lanes) for pair in pairs)
         return self._added(factors, self._alternating(even, odd), sums)
 
     def _added(self, factors, vector, sums):
-        return [self.whole.multiply_add(factor, vector, total) for factor, total in zip(factors, sums, strict=True)]
+        return [
+            self.whole.multiply_add(factor, vector, total)
+            for factor, total in zip(factors, sums, strict=True)
+        ]
 
     def _add_tail(self, sums, a_offset, b, count, done):
         """Where the inner dimension is odd, its last element belongs to the even sums."""
-        before, last = self.ir.block, self.ir.append_basic_block("last")
+        before = self.ir.block
+        last = self.ir.append_basic_block("last")
         self.ir.cbranch(self.ir.icmp_signed(">", count, INT(0)), last, done)
         self.ir.position_at_end(last)
         vector = self._alternating(self.half.load(b, self._mask), self.half.zero())
-        factors = (self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_pairs)
+        factors = (
+            self.whole.spread(self.ir.load(self.whole.at(a, a_offset))) for a in self._a_pairs
+        )
         longer = self._added(factors, vector, sums)
         self.ir.branch(done)
         self.ir.position_at_end(done)
-        return [self._phi(self.whole.vector, [(total, before), (value, last)]) for total, value in zip(sums, longer, strict=True)]
+        return [
+            self._phi(self.whole.vector, [(total, before), (value, last)])
+            for total, value in zip(sums, longer, strict=True)
+        ]
 
     def _store(self, sums):
-        pairs = [[self.whole.shuffle(total, total, list(range(i, self.lanes, 2))) for i in range(2)] for total in sums]
-        rows = itertools.chain(*pairs) if self.pairs_rows else (self.ir.fadd(*pair) for pair in pairs)
+        pairs = [
+            [self.whole.shuffle(total, total, list(range(i, self.lanes, 2))) for i in range(2)]
+            for total in sums
+        ]
+        rows = (
+            itertools.chain(*pairs) if self.pairs_rows else (self.ir.fadd(*pair) for pair in pairs)
+        )
         for row, place in zip(rows, self._places(self._c, self._c_row), strict=True):
             self.half.store(row, place, self._mask)
 
@@ -258,12 +347,21 @@ def _as_kernel(make):
     """Return an intrinsic for the tile that ``make(module, scalar)`` returns, with its arguments behind the number of its first row."""
 
     @intrinsic
-    def tile(typing_context, i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+    def tile(
+        typing_context, i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest
+    ):
         def codegen(context, builder, signature, values):
             i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest = values
-            a, start, c = (builder.gep(place, [builder.mul(i, row)]) for place, row in ((a, a_row), (start, start_row), (c, c_row)))
-            function = make(builder.module, context.get_value_type(signature.args[9].dtype)).function()
-            builder.call(function, [depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest])
+            a, start, c = (
+                builder.gep(place, [builder.mul(i, row)])
+                for place, row in ((a, a_row), (start, start_row), (c, c_row))
+            )
+            function = make(
+                builder.module, context.get_value_type(signature.args[9].dtype)
+            ).function()
+            builder.call(
+                function, [depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest]
+            )
             return context.get_dummy_value()
 
         n = types.int64

@@ -10,7 +10,8 @@ from numba.core.datamodel import models
 from numba.core.typing.templates import AttributeTemplate
 from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, register_model
 
-_POINTER, _INDEX = ir.IntType(8).as_pointer(), ir.IntType(32)
+_POINTER = ir.IntType(8).as_pointer()
+_INDEX = ir.IntType(32)
 
 
 class _Reference(types.Type):
@@ -56,7 +57,9 @@ def _load(builder, pointer, kind):
         return builder.load(pointer)
     value = ir.Constant(kind, ir.Undefined)
     for i in range(len(kind)):
-        value = builder.insert_value(value, _load(builder, _element(builder, pointer, i), kind.gep(_INDEX(i))), i)
+        value = builder.insert_value(
+            value, _load(builder, _element(builder, pointer, i), kind.gep(_INDEX(i))), i
+        )
     return value
 
 
@@ -70,8 +73,11 @@ def _store(builder, value, pointer):
 
 @lower_getattr_generic(_Reference)
 def _read_field(context, builder, reference, pointer, name):
-    tuple_type, kind = context.get_value_type(reference.target), reference.kind(name)
-    place = _element(builder, builder.bitcast(pointer, tuple_type.as_pointer()), reference.position(name))
+    tuple_type = context.get_value_type(reference.target)
+    kind = reference.kind(name)
+    place = _element(
+        builder, builder.bitcast(pointer, tuple_type.as_pointer()), reference.position(name)
+    )
     if isinstance(kind, _Reference):
         return builder.bitcast(place, _POINTER)
     return _load(builder, place, context.get_value_type(kind))

@@ -10,7 +10,8 @@ from .jit import INTERPRETED, jit
 _MOST = 2**32  # from here on NumPy draws 64 bits
 
 _pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_of.restype, _pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+_pointer_of.restype = ctypes.c_void_p
+_pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
 @jit(entry=True)
@@ -20,7 +21,8 @@ def _shuffle(next_uint32, state, order):
     A choice is the first draw, cut to as many bits as its bound has, that is within the bound. One that is not swaps the element with
     itself instead of branching, since no processor could foresee it.
     """
-    i, mask = np.int64(order.size - 1), np.int64(_MOST - 1)
+    i = np.int64(order.size - 1)
+    mask = np.int64(_MOST - 1)
     while i > 0:
         while mask >> 1 >= i:
             mask >>= 1
@@ -40,8 +42,12 @@ class Shuffler:
     """
 
     def __init__(self, random_state):
-        self._random_state, self._bit_generator = random_state, random_state._bit_generator  # kept, as the addresses are its own
-        bitgen_t = _pointer_of(self._bit_generator.capsule, b"BitGenerator")  # begins with state, next_uint64, next_uint32
+        # kept, as the addresses are its own
+        self._random_state = random_state
+        self._bit_generator = random_state._bit_generator
+        bitgen_t = _pointer_of(
+            self._bit_generator.capsule, b"BitGenerator"
+        )  # begins with state, next_uint64, next_uint32
         self._state, _, self._next_uint32 = (ctypes.c_ssize_t * 3).from_address(bitgen_t)
 
     def shuffle(self, order):

@@ -17,7 +17,9 @@ def _transpose_square(typing_context, source, source_row, target, target_row):
     def codegen(context, builder, signature, values):
         source, source_row, target, target_row = values
         emitter = Emitter(builder, context.get_value_type(signature.args[0].dtype), _SIDE)
-        rows = [emitter.load(emitter.at(source, builder.mul(source_row, INT(i)))) for i in range(_SIDE)]
+        rows = [
+            emitter.load(emitter.at(source, builder.mul(source_row, INT(i)))) for i in range(_SIDE)
+        ]
         # Swap the off-diagonal quarters of squares of side 2, 4 and 8.
         for half in (1, 2, 4):
             upper = [lane if lane & half == 0 else _SIDE + lane - half for lane in range(_SIDE)]
@@ -25,7 +27,9 @@ def _transpose_square(typing_context, source, source_row, target, target_row):
             for i in range(_SIDE):
                 if i & half == 0:
                     pair = rows[i], rows[i + half]
-                    rows[i], rows[i + half] = (emitter.shuffle(*pair, lanes) for lanes in (upper, lower))
+                    rows[i], rows[i + half] = (
+                        emitter.shuffle(*pair, lanes) for lanes in (upper, lower)
+                    )
         for i, row in enumerate(rows):
             emitter.store(row, emitter.at(target, builder.mul(target_row, INT(i))))
         return context.get_dummy_value()
@@ -35,18 +39,28 @@ def _transpose_square(typing_context, source, source_row, target, target_row):
 
 @jit
 def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
-    whole_rows, whole_columns = n_rows - n_rows % _SIDE, n_columns - n_columns % _SIDE
-    for first in range(0, whole_rows, 2 * _SIDE):  # two squares by two, so that whole cache lines are written
+    whole_rows = n_rows - n_rows % _SIDE
+    whole_columns = n_columns - n_columns % _SIDE
+    for first in range(
+        0, whole_rows, 2 * _SIDE
+    ):  # two squares by two, so that whole cache lines are written
         for start in range(0, whole_columns, 2 * _SIDE):
             for j in range(start, min(start + 2 * _SIDE, whole_columns), _SIDE):
                 for i in range(first, min(first + 2 * _SIDE, whole_rows), _SIDE):
-                    _transpose_square(at(matrix, i * row + j), row, at(transposed, j * transposed_row + i), transposed_row)
+                    _transpose_square(
+                        at(matrix, i * row + j),
+                        row,
+                        at(transposed, j * transposed_row + i),
+                        transposed_row,
+                    )
     for j in range(whole_columns, n_columns):
-        source, target = at(matrix, j), transposed[j * transposed_row : j * transposed_row + n_rows]
+        source = at(matrix, j)
+        target = transposed[j * transposed_row : j * transposed_row + n_rows]
         for i in range(target.size):
             target[i] = source[i * row]
     for i in range(whole_rows, n_rows):
-        source, target = at(matrix, i * row), transposed[i:]
+        source = at(matrix, i * row)
+        target = transposed[i:]
         for j in range(whole_columns):
             target[j * transposed_row] = source[j]
 

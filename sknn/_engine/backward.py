@@ -34,47 +34,76 @@ from .update import n_weight_blocks, weight_block
 @jit(internal=True)
 def _normalize_backward(work, batch, layer, start, stop, delta, width):
     """Turn the gradient of batch norm's results in columns ``start:stop`` of ``delta``, ``width`` to a row, into that of its inputs."""
-    network, scratch = work.network, work.scratch
-    scale_offset, shift_offset = network.norm_offsets[layer], network.shift_offsets[layer]
+    network = work.network
+    scratch = work.scratch
+    scale_offset = network.norm_offsets[layer]
+    shift_offset = network.shift_offsets[layer]
     deviation = part(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width)
-    scale, x = part(network.weights, scale_offset, width), scratch.values[network.x_offsets[layer] :]
-    g_scale, g_shift = part(scratch.gradient, scale_offset, width), part(scratch.gradient, shift_offset, width)
+    scale = part(network.weights, scale_offset, width)
+    x = scratch.values[network.x_offsets[layer] :]
+    g_scale = part(scratch.gradient, scale_offset, width)
+    g_shift = part(scratch.gradient, shift_offset, width)
     weight = part(work.rows.weight, batch.first, batch.n_rows)
-    call(network.normalize_backward, delta, batch.n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift)
+    call(
+        network.normalize_backward,
+        delta,
+        batch.n_rows,
+        width,
+        start,
+        stop,
+        weight,
+        deviation,
+        scale,
+        x,
+        g_scale,
+        g_shift,
+    )
 
 
 @jit(internal=True)
 def _drop_backward(work, batch, layer, first, last, start, stop, da):
     """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass dropped, in rows ``first:last``."""
-    network, rate = work.network, work.network.dropout[layer + 1]
+    network = work.network
+    rate = work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
     for i in range(first, last):
-        begin, position = i * network.widths[layer] + start, (batch.place + i) * network.widths[layer] + start
+        begin = i * network.widths[layer] + start
+        position = (batch.place + i) * network.widths[layer] + start
         call(network.drop_in_place, part(da, begin, stop - start), position, key, rate)
 
 
 @jit(internal=True)
 def _activation_gradient(work, layer, first, last, start, stop, da):
     """Turn dL/da of units ``start:stop`` of a hidden layer, in rows ``first:last``, into dL/dz in the layer's deltas."""
-    network, values = work.network, work.scratch.values
-    width, fan_out = network.widths[layer], network.fan_outs[layer]
+    network = work.network
+    values = work.scratch.values
+    width = network.widths[layer]
+    fan_out = network.fan_outs[layer]
     pieces = fan_out // width
-    z, a = values[network.z_offsets[layer] :], values[network.a_offsets[layer] :]
+    z = values[network.z_offsets[layer] :]
+    a = values[network.a_offsets[layer] :]
     delta = work.scratch.deltas[work.scratch.delta_offsets[layer] :]
-    function, shape = network.backwards[layer], network.shapes[layer]
-    n_runs, run = (1, (last - first) * width) if stop - start == width else (last - first, stop - start)
+    function = network.backwards[layer]
+    shape = network.shapes[layer]
+    n_runs, run = (
+        (1, (last - first) * width) if stop - start == width else (last - first, stop - start)
+    )
     for i in range(n_runs):
         begin = (first + i) * width + start
         end = begin + run
-        first_z, last_z = begin * pieces, end * pieces
+        first_z = begin * pieces
+        last_z = end * pieces
         call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
 
 
 @jit(internal=True)
 def _unit_gradient(work, batch, layer, first, last, start, stop, da):
     """Turn dL/dout of units ``start:stop`` of a hidden layer, in rows ``first:last`` of ``da``, into dL/dz in the layer's deltas."""
-    network, width, fan_out = work.network, work.network.widths[layer], work.network.fan_outs[layer]
-    delta, pieces = work.scratch.deltas[work.scratch.delta_offsets[layer] :], fan_out // width
+    network = work.network
+    width = work.network.widths[layer]
+    fan_out = work.network.fan_outs[layer]
+    delta = work.scratch.deltas[work.scratch.delta_offsets[layer] :]
+    pieces = fan_out // width
     if network.dropout[layer + 1] > 0:
         _drop_backward(work, batch, layer, first, last, start, stop, da)
     if network.norm == NORM_AFTER:
@@ -83,7 +112,9 @@ def _unit_gradient(work, batch, layer, first, last, start, stop, da):
     if network.norm == NORM_BEFORE:
         _normalize_backward(work, batch, layer, start * pieces, stop * pieces, delta, fan_out)
     if layer > 0 and not transposes_weights(batch, fan_out):
-        begin, count, n_rows = start * pieces, (stop - start) * pieces, last - first
+        begin = start * pieces
+        count = (stop - start) * pieces
+        n_rows = last - first
         target = transposed_deltas(work, layer)[begin * batch.n_rows + first :]
         transpose(delta[first * fan_out + begin :], n_rows, count, fan_out, target, batch.n_rows)
 
@@ -97,7 +128,9 @@ def _inputs_by_rows(work, batch, layer):
 
 @jit(internal=True)
 def _input_block_size(work, batch, layer):
-    fan_in, fan_out, n_rows = work.network.fan_ins[layer], work.network.fan_outs[layer], batch.n_rows
+    fan_in = work.network.fan_ins[layer]
+    fan_out = work.network.fan_outs[layer]
+    n_rows = batch.n_rows
     if _inputs_by_rows(work, batch, layer):
         return block_size(n_rows * fan_in * fan_out, n_rows, ROWS)
     return input_block_size(n_rows, fan_in, fan_out)
@@ -106,38 +139,84 @@ def _input_block_size(work, batch, layer):
 @jit(internal=True)
 def _input_gradient_of_rows(work, batch, layer, first, last, w_t):
     """Compute dL/dz of all units of the layer under ``layer`` for rows ``first:last``, by way of ``w_t``, the transposed weights."""
-    network, scratch, zero = work.network, work.scratch, np.int64(0)
-    fan_in, fan_out, da = network.fan_ins[layer], network.fan_outs[layer], scratch.work[scratch.work.size // 2 :]
+    network = work.network
+    scratch = work.scratch
+    zero = np.int64(0)
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
+    da = scratch.work[scratch.work.size // 2 :]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     dz = scratch.deltas[scratch.delta_offsets[layer] + first * fan_out :]
-    input_gradient_block(network.product, dz, last - first, fan_out, w, fan_in, zero, fan_in, w_t, da[first * fan_in :])
+    input_gradient_block(
+        network.product,
+        dz,
+        last - first,
+        fan_out,
+        w,
+        fan_in,
+        zero,
+        fan_in,
+        w_t,
+        da[first * fan_in :],
+    )
     _unit_gradient(work, batch, layer - 1, first, last, zero, fan_in, da)
 
 
 @jit(internal=True)
 def _input_gradient_of_units(work, batch, layer, start, stop, moved):
     """Compute dL/dz of units ``start:stop`` of the layer under ``layer``, by way of ``moved``, what has to be transposed."""
-    network, scratch, n_rows = work.network, work.scratch, batch.n_rows
-    fan_in, fan_out, da = network.fan_ins[layer], network.fan_outs[layer], scratch.work[scratch.work.size // 2 :]
+    network = work.network
+    scratch = work.scratch
+    n_rows = batch.n_rows
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
+    da = scratch.work[scratch.work.size // 2 :]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     if transposes_weights(batch, fan_out):
         dz = scratch.deltas[scratch.delta_offsets[layer] :]
-        input_gradient_block(network.product, dz, n_rows, fan_out, w, fan_in, start, stop, moved[start * fan_out :], da)
+        input_gradient_block(
+            network.product,
+            dz,
+            n_rows,
+            fan_out,
+            w,
+            fan_in,
+            start,
+            stop,
+            moved[start * fan_out :],
+            da,
+        )
     else:
         dz_t = transposed_deltas(work, layer)
-        transposed_gradient_block(network.product, dz_t, n_rows, fan_out, w, fan_in, start, stop, moved[start * n_rows :], da)
+        transposed_gradient_block(
+            network.product,
+            dz_t,
+            n_rows,
+            fan_out,
+            w,
+            fan_in,
+            start,
+            stop,
+            moved[start * n_rows :],
+            da,
+        )
     _unit_gradient(work, batch, layer - 1, np.int64(0), n_rows, start, stop, da)
 
 
 @jit(internal=True)
 def _input_block(work, batch, layer, block):
     """Compute dL/dz of a block of units, or of rows, of the layer under ``layer``."""
-    fan_in, size, scratch = work.network.fan_ins[layer], _input_block_size(work, batch, layer), work.scratch
-    by_rows, moved = _inputs_by_rows(work, batch, layer), scratch.work[scratch.work.size // 4 * 3 :]
+    fan_in = work.network.fan_ins[layer]
+    size = _input_block_size(work, batch, layer)
+    scratch = work.scratch
+    by_rows = _inputs_by_rows(work, batch, layer)
+    moved = scratch.work[scratch.work.size // 4 * 3 :]
     whole = batch.n_rows if by_rows else fan_in
     start, stop = bounds_of(block, whole, size)
     if by_rows:
-        _input_gradient_of_rows(work, batch, layer, start, stop, moved[block * fan_in * work.network.fan_outs[layer] :])
+        _input_gradient_of_rows(
+            work, batch, layer, start, stop, moved[block * fan_in * work.network.fan_outs[layer] :]
+        )
     else:
         _input_gradient_of_units(work, batch, layer, start, stop, moved)
 
@@ -148,16 +227,53 @@ def _input_block(work, batch, layer, block):
 @jit(internal=True)
 def _gradient_block(work, batch, layer, block):
     """Compute a block of the gradient of a layer's weights and, with the last rows, that of its intercepts."""
-    network, scratch, rows, n_rows = work.network, work.scratch, work.rows, batch.n_rows
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+    network = work.network
+    scratch = work.scratch
+    rows = work.rows
+    n_rows = batch.n_rows
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
     start, stop = weight_block(work, batch, layer, block)
-    dz, g = scratch.deltas[scratch.delta_offsets[layer] :], scratch.gradient[network.weight_offsets[layer] + start * fan_out :]
+    dz = scratch.deltas[scratch.delta_offsets[layer] :]
+    g = scratch.gradient[network.weight_offsets[layer] + start * fan_out :]
     if stop == fan_in:
-        bias_gradient(network.product, scratch.one, dz, n_rows, fan_out, batch.add, scratch.gradient[network.bias_offsets[layer] :])
+        bias_gradient(
+            network.product,
+            scratch.one,
+            dz,
+            n_rows,
+            fan_out,
+            batch.add,
+            scratch.gradient[network.bias_offsets[layer] :],
+        )
     if layer == 0 and rows.affine != 0:
-        call(rows.weight_gradient, rows.data, rows.indices, rows.indptr, batch.first, n_rows, dz, fan_out, start, stop, batch.add, g)
+        call(
+            rows.weight_gradient,
+            rows.data,
+            rows.indices,
+            rows.indptr,
+            batch.first,
+            n_rows,
+            dz,
+            fan_out,
+            start,
+            stop,
+            batch.add,
+            g,
+        )
     else:
-        weight_gradient_block(network.product, layer_input(work, batch, layer), n_rows, fan_in, dz, fan_out, start, stop, batch.add, g)
+        weight_gradient_block(
+            network.product,
+            layer_input(work, batch, layer),
+            n_rows,
+            fan_in,
+            dz,
+            fan_out,
+            start,
+            stop,
+            batch.add,
+            g,
+        )
 
 
 @jit(internal=True)
@@ -181,10 +297,19 @@ def _n_input_blocks(work, batch, layer):
 def _gradients(work, batch, layer, phase):
     """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the weights of the layer above."""
     above = layer + 1
-    n_own = _n_input_blocks(work, batch, layer) if layer > 0 else n_weight_blocks(work, batch, layer)
-    first_above = n_own + n_own % 2  # so that threads that take turns get the same rows of W in every phase
-    n_blocks = first_above + n_weight_blocks(work, batch, above) if above < work.network.fan_ins.size else n_own
-    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    n_own = (
+        _n_input_blocks(work, batch, layer) if layer > 0 else n_weight_blocks(work, batch, layer)
+    )
+    first_above = (
+        n_own + n_own % 2
+    )  # so that threads that take turns get the same rows of W in every phase
+    n_blocks = (
+        first_above + n_weight_blocks(work, batch, above)
+        if above < work.network.fan_ins.size
+        else n_own
+    )
+    n_computed = np.int64(0)
+    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         if block >= first_above:
             _weights(work, batch, above, block - first_above)

@@ -20,7 +20,9 @@ def _row(values, i, width, start, stop):
 
 
 @jit
-def _batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum):
+def _batch_statistics(
+    z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum
+):
     """Compute mean and 1 / deviation of columns ``start:stop`` and move the running averages, all given from ``start`` on."""
     total = weight.dtype.type(0)
     for i in range(n_rows):
@@ -32,11 +34,13 @@ def _batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, ru
         _running_statistics(mean, deviation, running_mean, running_variance)
         return
     for i in range(n_rows):
-        row, share = _row(z, i, width, start, stop), weight[i] / total
+        row = _row(z, i, width, start, stop)
+        share = weight[i] / total
         for j in range(row.size):
             mean[j] += share * row[j]
     for i in range(n_rows):
-        row, share = _row(z, i, width, start, stop), weight[i] / total
+        row = _row(z, i, width, start, stop)
+        share = weight[i] / total
         for j in range(row.size):
             deviation[j] += share * (row[j] - mean[j]) * (row[j] - mean[j])
     keep = momentum[0]
@@ -56,20 +60,54 @@ def _running_statistics(mean, deviation, running_mean, running_variance):
 
 
 @jit
-def normalize(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum, scale, shift, x, out):
+def normalize(
+    z,
+    n_rows,
+    width,
+    start,
+    stop,
+    weight,
+    mean,
+    deviation,
+    running_mean,
+    running_variance,
+    momentum,
+    scale,
+    shift,
+    x,
+    out,
+):
     """Compute ``x`` and ``out`` in columns ``start:stop`` of rows of ``width``; ``out`` may be ``z``.
 
     ``mean`` and ``deviation`` (its inverse) are written: those of the batch, which also move the running ones, or, if ``weight`` is
     empty, the running ones.
     """
-    mean, deviation, scale, shift = mean[start:stop], deviation[start:stop], scale[start:stop], shift[start:stop]
-    running_mean, running_variance = running_mean[start:stop], running_variance[start:stop]
+    mean = mean[start:stop]
+    deviation = deviation[start:stop]
+    scale = scale[start:stop]
+    shift = shift[start:stop]
+    running_mean = running_mean[start:stop]
+    running_variance = running_variance[start:stop]
     if weight.size > 0:
-        _batch_statistics(z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum)
+        _batch_statistics(
+            z,
+            n_rows,
+            width,
+            start,
+            stop,
+            weight,
+            mean,
+            deviation,
+            running_mean,
+            running_variance,
+            momentum,
+        )
     else:
         _running_statistics(mean, deviation, running_mean, running_variance)
     for i in range(n_rows):
-        z_row, x_row, out_row = _row(z, i, width, start, stop), _row(x, i, width, start, stop), _row(out, i, width, start, stop)
+        z_row = _row(z, i, width, start, stop)
+        x_row = _row(x, i, width, start, stop)
+        out_row = _row(out, i, width, start, stop)
         for j in range(x_row.size):
             x_row[j] = (z_row[j] - mean[j]) * deviation[j]
         for j in range(out_row.size):
@@ -77,9 +115,14 @@ def normalize(z, n_rows, width, start, stop, weight, mean, deviation, running_me
 
 
 @jit
-def normalize_backward(delta, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift):
+def normalize_backward(
+    delta, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift
+):
     """Turn dL/dout in columns ``start:stop`` of ``delta`` into dL/dz, and compute the gradients of scale and shift."""
-    deviation, scale, g_scale, g_shift = deviation[start:stop], scale[start:stop], g_scale[start:stop], g_shift[start:stop]
+    deviation = deviation[start:stop]
+    scale = scale[start:stop]
+    g_scale = g_scale[start:stop]
+    g_shift = g_shift[start:stop]
     total = weight.dtype.type(0)
     for i in range(n_rows):
         total += weight[i]
@@ -87,13 +130,17 @@ def normalize_backward(delta, n_rows, width, start, stop, weight, deviation, sca
         g_scale[j] = 0
         g_shift[j] = 0
     for i in range(n_rows):
-        d_row, x_row = _row(delta, i, width, start, stop), _row(x, i, width, start, stop)
+        d_row = _row(delta, i, width, start, stop)
+        x_row = _row(x, i, width, start, stop)
         for j in range(d_row.size):
             g_scale[j] += d_row[j] * x_row[j]
         for j in range(d_row.size):
             g_shift[j] += d_row[j]
     for i in range(n_rows):
-        d_row, x_row = _row(delta, i, width, start, stop), _row(x, i, width, start, stop)
+        d_row = _row(delta, i, width, start, stop)
+        x_row = _row(x, i, width, start, stop)
         share = weight[i] / total if total > 0 else total
         for j in range(d_row.size):
-            d_row[j] = scale[j] * deviation[j] * (d_row[j] - share * (g_shift[j] + x_row[j] * g_scale[j]))
+            d_row[j] = (
+                scale[j] * deviation[j] * (d_row[j] - share * (g_shift[j] + x_row[j] * g_scale[j]))
+            )

@@ -9,7 +9,9 @@ from .._compiled.intrinsics import at, call
 from .._compiled.jit import jit
 from .._compiled.transpose import transpose
 
-COLUMNS, ROWS = 96, 32  # of a block: whole tiles of every width
+# of a block: whole tiles of every width
+COLUMNS = 96
+ROWS = 32
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
 SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
 _VECTOR = 16  # elements in the largest vector register
@@ -24,13 +26,17 @@ def count_blocks(width, size):
 @jit(internal=True)
 def half_of(width, size):
     """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two threads has."""
-    return width if size >= width else min(width, (width + 2 * _VECTOR - 1) // (2 * _VECTOR) * _VECTOR)
+    return (
+        width if size >= width else min(width, (width + 2 * _VECTOR - 1) // (2 * _VECTOR) * _VECTOR)
+    )
 
 
 @jit(internal=True)
 def _block_size(width, largest):
     half = half_of(width, np.int64(1))
-    return min(width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR)
+    return min(
+        width, count_blocks(count_blocks(half, count_blocks(half, largest)), _VECTOR) * _VECTOR
+    )
 
 
 @jit(inline=True)
@@ -101,9 +107,25 @@ def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start,
     z : ndarray of shape (n_rows * fan_out,)
         Written in columns ``start:stop``.
     """
-    x, rows_of_w, target = at(a_in, low), at(w, low * fan_out + start), at(z, start)
+    x = at(a_in, low)
+    rows_of_w = at(w, low * fan_out + start)
+    target = at(z, start)
     b_row = 0 if low == 0 else -1  # the same for all rows, or zeros instead
-    call(product, n_rows, stop - start, high - low, x, fan_in, 1, rows_of_w, fan_out, at(b, start), b_row, target, fan_out)
+    call(
+        product,
+        n_rows,
+        stop - start,
+        high - low,
+        x,
+        fan_in,
+        1,
+        rows_of_w,
+        fan_out,
+        at(b, start),
+        b_row,
+        target,
+        fan_out,
+    )
 
 
 @jit(internal=True)
@@ -112,26 +134,85 @@ def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w
     count = stop - start
     transpose(w[start * fan_out :], count, fan_out, fan_out, w_t, count)
     target = at(da, start)
-    call(product, n_rows, count, fan_out, at(dz, 0), fan_out, 1, at(w_t, 0), count, target, -1, target, fan_in)
+    call(
+        product,
+        n_rows,
+        count,
+        fan_out,
+        at(dz, 0),
+        fan_out,
+        1,
+        at(w_t, 0),
+        count,
+        target,
+        -1,
+        target,
+        fan_in,
+    )
 
 
 @jit(internal=True)
 def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
     """Compute the same from dz' (fan_out x n_rows), by way of ``da_t``, the block's transpose."""
-    count, target = stop - start, at(da_t, 0)
-    call(product, count, n_rows, fan_out, at(w, start * fan_out), fan_out, 1, at(dz_t, 0), n_rows, target, -1, target, n_rows)
+    count = stop - start
+    target = at(da_t, 0)
+    call(
+        product,
+        count,
+        n_rows,
+        fan_out,
+        at(w, start * fan_out),
+        fan_out,
+        1,
+        at(dz_t, 0),
+        n_rows,
+        target,
+        -1,
+        target,
+        n_rows,
+    )
     transpose(da_t, count, n_rows, n_rows, da[start:], fan_in)
 
 
 @jit(internal=True)
 def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
     """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or ``add`` them to it."""
-    target, before = at(g, 0), fan_out if add else -1
-    call(product, stop - start, fan_out, n_rows, at(a_in, start), 1, fan_in, at(dz, 0), fan_out, target, before, target, fan_out)
+    target = at(g, 0)
+    before = fan_out if add else -1
+    call(
+        product,
+        stop - start,
+        fan_out,
+        n_rows,
+        at(a_in, start),
+        1,
+        fan_in,
+        at(dz, 0),
+        fan_out,
+        target,
+        before,
+        target,
+        fan_out,
+    )
 
 
 @jit(internal=True)
 def bias_gradient(product, one, dz, n_rows, fan_out, add, g):
     """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is ``one`` again and again, times dz."""
-    target, before = at(g, 0), fan_out if add else -1
-    call(product, 1, fan_out, n_rows, at(one, 0), 0, 0, at(dz, 0), fan_out, target, before, target, fan_out)
+    target = at(g, 0)
+    before = fan_out if add else -1
+    call(
+        product,
+        1,
+        fan_out,
+        n_rows,
+        at(one, 0),
+        0,
+        0,
+        at(dz, 0),
+        fan_out,
+        target,
+        before,
+        target,
+        fan_out,
+    )

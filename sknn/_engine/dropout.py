@@ -47,7 +47,8 @@ def drop(values, first, key, rate, out):
     first : int
         Number of the run's first unit, counted through the rows of the batch.
     """
-    threshold, scale = np.uint32(rate * 4294967295.0), values.dtype.type(1 / (1 - rate))
+    threshold = np.uint32(rate * 4294967295.0)
+    scale = values.dtype.type(1 / (1 - rate))
     for i in range(values.size):
         out[i] = values[i] * _factor(first + i, key, threshold, scale)
 
@@ -55,6 +56,7 @@ def drop(values, first, key, rate, out):
 @jit
 def drop_in_place(values, first, key, rate):
     """Do the same with ``out`` being ``values``: a loop of its own, since LLVM does not vectorise the other one then."""
-    threshold, scale = np.uint32(rate * 4294967295.0), values.dtype.type(1 / (1 - rate))
+    threshold = np.uint32(rate * 4294967295.0)
+    scale = values.dtype.type(1 / (1 - rate))
     for i in range(values.size):
         values[i] *= _factor(first + i, key, threshold, scale)

@@ -18,8 +18,10 @@ _USUAL_MODE = 0x1F80  # of x86's control register
 @jit(internal=True)
 def _settle(work, member, step, epoch, ends):
     """Move what an epoch's blocks have added up to its row of ``ends``: losses and penalties."""
-    scratch, phase = work.scratch, (step + 1) * n_phases(work.network.fan_ins.size) - 1
-    n_computed, n_blocks = np.int64(0), np.int64(1)
+    scratch = work.scratch
+    phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
+    n_computed = np.int64(0)
+    n_blocks = np.int64(1)
     if claim(work.team, member, phase, n_blocks, np.int64(-1)) == 0:
         for i in range(scratch.totals.size):
             ends[2 * epoch + (0 if i < scratch.total_offsets[0] else 1)] += scratch.totals[i]
@@ -39,13 +41,21 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
     n_done : int
         Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
     """
-    control, work = flush_denormals(), by_reference(work)
-    member, step, first, yes, no = join(work.team), np.int64(0), np.int64(0), np.int64(1), np.int64(0)
-    real, fused = work.scratch.values.dtype, yes if work.update.max_norm[0] == 0 else no
+    control = flush_denormals()
+    work = by_reference(work)
+    member = join(work.team)
+    step = np.int64(0)
+    first = np.int64(0)
+    yes = np.int64(1)
+    no = np.int64(0)
+    real = work.scratch.values.dtype
+    fused = yes if work.update.max_norm[0] == 0 else no
     while first < n_rows:
         epoch = first // epoch_rows
         size = min(batch_size, (epoch + 1) * epoch_rows - first)
-        batch = by_reference(Batch(member, no, first, size, step, real.type(1 / size), yes, fused, no))
+        batch = by_reference(
+            Batch(member, no, first, size, step, real.type(1 / size), yes, fused, no)
+        )
         call(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
@@ -63,8 +73,13 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
 @jit(entry=True)
 def accumulate(work, n_rows, block_size, scale):
     """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds; return how many rows were used."""
-    control, work = flush_denormals(), by_reference(work)
-    member, step, first, yes, no = join(work.team), np.int64(0), np.int64(0), np.int64(1), np.int64(0)
+    control = flush_denormals()
+    work = by_reference(work)
+    member = join(work.team)
+    step = np.int64(0)
+    first = np.int64(0)
+    yes = np.int64(1)
+    no = np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
         batch = by_reference(Batch(member, no, first, size, step, scale[0], yes, no, yes))
@@ -81,9 +96,15 @@ def accumulate(work, n_rows, block_size, scale):
 @jit(entry=True)
 def apply(work, n_rows):
     """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take its step."""
-    control, work = flush_denormals(), by_reference(work)
-    no, one = np.int64(0), work.scratch.values.dtype.type(1)
-    call(work.passes.clip_and_move, work, by_reference(Batch(join(work.team), no, no, n_rows, no, one, no, no, no)))
+    control = flush_denormals()
+    work = by_reference(work)
+    no = np.int64(0)
+    one = work.scratch.values.dtype.type(1)
+    call(
+        work.passes.clip_and_move,
+        work,
+        by_reference(Batch(join(work.team), no, no, n_rows, no, one, no, no, no)),
+    )
     restore_denormals(control)
 
 
@@ -98,14 +119,21 @@ def evaluate(work, n_rows, block_size, layer, outputs):
     n_done : int
         Rows used, which are all.
     """
-    control, work = flush_denormals(), by_reference(work)
-    member, step, first, no = join(work.team), np.int64(0), np.int64(0), np.int64(0)
+    control = flush_denormals()
+    work = by_reference(work)
+    member = join(work.team)
+    step = np.int64(0)
+    first = np.int64(0)
+    no = np.int64(0)
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Batch(member, no, first, size, step, work.scratch.values.dtype.type(1), no, no, no))
+        batch = by_reference(
+            Batch(member, no, first, size, step, work.scratch.values.dtype.type(1), no, no, no)
+        )
         call(work.passes.forward, work, batch)
         phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
-        n_computed, n_blocks = np.int64(0), np.int64(1)
+        n_computed = np.int64(0)
+        n_blocks = np.int64(1)
         if claim(work.team, member, phase, n_blocks, np.int64(-1)) == 0:
             _hand_out(work, batch, layer, outputs)
             n_computed = n_blocks
@@ -119,16 +147,25 @@ def evaluate(work, n_rows, block_size, layer, outputs):
 @jit(internal=True)
 def _hand_out(work, batch, layer, outputs):
     """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that up."""
-    network, values, n_rows = work.network, work.scratch.values, batch.n_rows
+    network = work.network
+    values = work.scratch.values
+    n_rows = batch.n_rows
     if layer >= 0:
         width = network.widths[layer]
-        source, target = part(values, network.out_offsets[layer], n_rows * width), part(outputs, batch.first * width, n_rows * width)
+        source = part(values, network.out_offsets[layer], n_rows * width)
+        target = part(outputs, batch.first * width, n_rows * width)
         for i in range(source.size):
             target[i] = source[i]
     else:
         n_outputs = network.fan_outs[-1]
         z = part(values, network.a_offsets[-1], n_rows * n_outputs)
-        call(network.link, z, n_outputs, network.loss_shape, part(outputs, batch.first * n_outputs, n_rows * n_outputs))
+        call(
+            network.link,
+            z,
+            n_outputs,
+            network.loss_shape,
+            part(outputs, batch.first * n_outputs, n_rows * n_outputs),
+        )
     if network.loss != 0:
         losses(work, batch, np.int64(0), n_rows, np.int64(0))
 

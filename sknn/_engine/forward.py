@@ -17,7 +17,17 @@ import numpy as np
 from .._compiled.intrinsics import call, part
 from .._compiled.jit import jit
 from .._compiled.transpose import transpose
-from .dense import COLUMNS, ROWS, affine_block, block_size, bounds_of, count_blocks, half_of, n_blocks_of, shares_rows
+from .dense import (
+    COLUMNS,
+    ROWS,
+    affine_block,
+    block_size,
+    bounds_of,
+    count_blocks,
+    half_of,
+    n_blocks_of,
+    shares_rows,
+)
 from .dropout import dropout_key
 from .inputs import in_halves, layer_input, read_inputs
 from .scheduler import claim, finish, n_phases
@@ -43,26 +53,51 @@ def transposes_weights(batch, fan_out):
 @jit(internal=True)
 def _affine(work, batch, layer, first_row, n_rows, low, high, start, stop, z):
     """Compute what a layer's inputs ``low:high`` add to columns ``start:stop`` of its pre-activations, for some rows of the batch."""
-    network, rows = work.network, work.rows
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
+    network = work.network
+    rows = work.rows
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
     w = part(network.weights, network.weight_offsets[layer], fan_in * fan_out)
     b = part(network.weights, network.bias_offsets[layer], fan_out)
     if layer == 0 and rows.affine != 0:
         first = batch.first + first_row
-        call(rows.affine, rows.data, rows.indices, rows.indptr, first, n_rows, low, high, w, b, fan_out, start, stop, z)
+        call(
+            rows.affine,
+            rows.data,
+            rows.indices,
+            rows.indptr,
+            first,
+            n_rows,
+            low,
+            high,
+            w,
+            b,
+            fan_out,
+            start,
+            stop,
+            z,
+        )
     else:
         a_in = layer_input(work, batch, layer)[first_row * fan_in :]
-        affine_block(network.product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z)
+        affine_block(
+            network.product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z
+        )
 
 
 @jit(internal=True)
 def _halves(work, batch, layer, phase):
     """Compute both halves of a layer's pre-activations: the first one where they belong, the second one in working memory."""
-    network, scratch, n_rows, zero = work.network, work.scratch, batch.n_rows, np.int64(0)
-    fan_in, fan_out = network.fan_ins[layer], network.fan_outs[layer]
-    middle, size = half_of(fan_in, weight_block_size(work, batch, layer)), block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS)
+    network = work.network
+    scratch = work.scratch
+    n_rows = batch.n_rows
+    zero = np.int64(0)
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
+    middle = half_of(fan_in, weight_block_size(work, batch, layer))
+    size = block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS)
     n_blocks = 2 * count_blocks(fan_out, size)
-    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    n_computed = np.int64(0)
+    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start = block // 2 * size
         stop = min(fan_out, start + size)
@@ -77,10 +112,12 @@ def _halves(work, batch, layer, phase):
 @jit(internal=True)
 def _add_halves(work, batch, layer, start, stop):
     """Add the halves of columns ``start:stop`` of a layer's pre-activations."""
-    fan_out, z_offset = work.network.fan_outs[layer], work.network.z_offsets[layer]
+    fan_out = work.network.fan_outs[layer]
+    z_offset = work.network.z_offsets[layer]
     for i in range(batch.n_rows):
         begin = i * fan_out + start
-        z, other = part(work.scratch.values, z_offset + begin, stop - start), part(work.scratch.work, begin, stop - start)
+        z = part(work.scratch.values, z_offset + begin, stop - start)
+        other = part(work.scratch.work, begin, stop - start)
         for j in range(z.size):
             z[j] += other[j]
 
@@ -88,15 +125,19 @@ def _add_halves(work, batch, layer, start, stop):
 @jit(internal=True)
 def _normalize(work, batch, layer, start, stop, z_offset, width):
     """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a row."""
-    network, scratch, rows = work.network, work.scratch, work.rows
+    network = work.network
+    scratch = work.scratch
+    rows = work.rows
     place = network.statistics_offsets[layer]
     weight = part(rows.weight, batch.first, batch.n_rows) if batch.is_training else rows.weight[:0]
-    mean, deviation = part(scratch.statistics, 2 * place, width), part(scratch.statistics, 2 * place + width, width)
+    mean = part(scratch.statistics, 2 * place, width)
+    deviation = part(scratch.statistics, 2 * place + width, width)
     running_mean = part(network.weights, network.mean_offsets[layer], width)
     running_variance = part(network.weights, network.variance_offsets[layer], width)
     scale = part(network.weights, network.norm_offsets[layer], width)
     shift = part(network.weights, network.shift_offsets[layer], width)
-    z, x = scratch.values[z_offset:], scratch.values[network.x_offsets[layer] :]
+    z = scratch.values[z_offset:]
+    x = scratch.values[network.x_offsets[layer] :]
     out = scratch.values[network.normed_offsets[layer] :] if network.norm == NORM_AFTER else z
     call(
         network.normalize, z, batch.n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance,
@@ -107,32 +148,64 @@ def _normalize(work, batch, layer, start, stop, z_offset, width):
 @jit(internal=True)
 def _drop(work, batch, layer, first, last, start, stop):
     """Drop some of the units ``start:stop`` of a hidden layer, in rows ``first:last``."""
-    network, values, rate = work.network, work.scratch.values, work.network.dropout[layer + 1]
+    network = work.network
+    values = work.scratch.values
+    rate = work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
     for i in range(first, last):
-        begin, position = i * network.widths[layer] + start, (batch.place + i) * network.widths[layer] + start
+        begin = i * network.widths[layer] + start
+        position = (batch.place + i) * network.widths[layer] + start
         source = part(values, network.normed_offsets[layer] + begin, stop - start)
-        call(network.drop, source, position, key, rate, part(values, network.out_offsets[layer] + begin, stop - start))
+        call(
+            network.drop,
+            source,
+            position,
+            key,
+            rate,
+            part(values, network.out_offsets[layer] + begin, stop - start),
+        )
 
 
 @jit(internal=True)
 def _hidden_block(work, batch, layer, first, last, start, stop):
     """Compute the outputs of units ``start:stop`` of a hidden layer for rows ``first:last`` of the batch."""
-    network, values, n_rows = work.network, work.scratch.values, last - first
-    width, fan_out = network.widths[layer], network.fan_outs[layer]
+    network = work.network
+    values = work.scratch.values
+    n_rows = last - first
+    width = network.widths[layer]
+    fan_out = network.fan_outs[layer]
     pieces = fan_out // width
-    z, a = values[network.z_offsets[layer] + first * fan_out :], values[network.a_offsets[layer] + first * width :]
+    z = values[network.z_offsets[layer] + first * fan_out :]
+    a = values[network.a_offsets[layer] + first * width :]
     if in_halves(work, batch, layer):
         _add_halves(work, batch, layer, start * pieces, stop * pieces)
     else:
-        _affine(work, batch, layer, first, n_rows, np.int64(0), network.fan_ins[layer], start * pieces, stop * pieces, z)
+        _affine(
+            work,
+            batch,
+            layer,
+            first,
+            n_rows,
+            np.int64(0),
+            network.fan_ins[layer],
+            start * pieces,
+            stop * pieces,
+            z,
+        )
     if network.norm == NORM_BEFORE:
-        _normalize(work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out)
+        _normalize(
+            work, batch, layer, start * pieces, stop * pieces, network.z_offsets[layer], fan_out
+        )
     n_runs, run = (1, n_rows * width) if stop - start == width else (n_rows, stop - start)
     for i in range(n_runs):
         begin = i * width + start
         end = begin + run
-        call(network.forwards[layer], z[begin * pieces : end * pieces], network.shapes[layer], a[begin:end])
+        call(
+            network.forwards[layer],
+            z[begin * pieces : end * pieces],
+            network.shapes[layer],
+            a[begin:end],
+        )
     if network.norm == NORM_AFTER:
         _normalize(work, batch, layer, start, stop, network.a_offsets[layer], width)
     if batch.is_training and network.dropout[layer + 1] > 0:
@@ -142,9 +215,14 @@ def _hidden_block(work, batch, layer, first, last, start, stop):
 @jit(internal=True)
 def _hidden(work, batch, layer, phase):
     """Compute the outputs of a hidden layer, in blocks of rows or of units."""
-    network, n_rows, zero = work.network, batch.n_rows, np.int64(0)
-    fan_in, fan_out, width = network.fan_ins[layer], network.fan_outs[layer], network.widths[layer]
-    adds, pieces = in_halves(work, batch, layer), fan_out // width
+    network = work.network
+    n_rows = batch.n_rows
+    zero = np.int64(0)
+    fan_in = network.fan_ins[layer]
+    fan_out = network.fan_outs[layer]
+    width = network.widths[layer]
+    adds = in_halves(work, batch, layer)
+    pieces = fan_out // width
     if adds:
         _halves(work, batch, layer, phase)
         phase += 1
@@ -155,7 +233,8 @@ def _hidden(work, batch, layer, phase):
         size = max(1, block_size(n_rows * fan_in * fan_out, fan_out, COLUMNS) // pieces)
     whole = n_rows if by_rows else width
     n_blocks = n_blocks_of(whole, size)
-    n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    n_computed = zero
+    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = bounds_of(block, whole, size)
         rows, units = ((start, stop), (zero, width)) if by_rows else ((zero, n_rows), (start, stop))
@@ -177,34 +256,56 @@ def losses(work, batch, start, stop, block):
     is_finite : bool
         Whether the total is.
     """
-    network, scratch, rows = work.network, work.scratch, work.rows
-    last, count, first = network.fan_ins.size - 1, stop - start, batch.first + start
-    n_outputs, y_width = network.fan_outs[last], rows.y.size // rows.weight.size
+    network = work.network
+    scratch = work.scratch
+    rows = work.rows
+    last = network.fan_ins.size - 1
+    count = stop - start
+    first = batch.first + start
+    n_outputs = network.fan_outs[last]
+    y_width = rows.y.size // rows.weight.size
     z = part(scratch.values, network.a_offsets[last] + start * n_outputs, count * n_outputs)
     delta = part(scratch.deltas, scratch.delta_offsets[last] + start * n_outputs, count * n_outputs)
-    y, weight = part(rows.y, first * y_width, count * y_width), part(rows.weight, first, count)
+    y = part(rows.y, first * y_width, count * y_width)
+    weight = part(rows.weight, first, count)
     for i in range(count):
         if weight[i] == 0:  # or 0 times inf would be NaN
             z[i * n_outputs : (i + 1) * n_outputs] = 0
     total = part(scratch.totals, 2 * block, 2)
     call(network.loss, z, y, weight, n_outputs, network.loss_shape, batch.scale, delta, total)
     if last > 0 and batch.is_training and not transposes_weights(batch, n_outputs):
-        transpose(delta, count, n_outputs, n_outputs, transposed_deltas(work, last)[start:], batch.n_rows)
+        transpose(
+            delta, count, n_outputs, n_outputs, transposed_deltas(work, last)[start:], batch.n_rows
+        )
     return math.isfinite(total[0])
 
 
 @jit(internal=True)
 def _outputs(work, batch, phase):
     """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
-    network, last = work.network, work.network.fan_ins.size - 1
+    network = work.network
+    last = work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]
     size = block_size(batch.n_rows * network.fan_ins[last] * n_outputs, batch.n_rows, ROWS)
     n_blocks = count_blocks(batch.n_rows, size)
-    n_computed, block = np.int64(0), claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    n_computed = np.int64(0)
+    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        start, stop = block * size, min(batch.n_rows, (block + 1) * size)
+        start = block * size
+        stop = min(batch.n_rows, (block + 1) * size)
         z = work.scratch.values[network.a_offsets[last] + start * n_outputs :]
-        _affine(work, batch, last, start, stop - start, np.int64(0), network.fan_ins[last], np.int64(0), n_outputs, z)
+        _affine(
+            work,
+            batch,
+            last,
+            start,
+            stop - start,
+            np.int64(0),
+            network.fan_ins[last],
+            np.int64(0),
+            n_outputs,
+            z,
+        )
         if batch.is_training and not losses(work, batch, start, stop, block):
             work.team.stop[0] = 1
         n_computed += 1

@@ -31,13 +31,17 @@ def in_halves(work, batch, layer):
 @jit(internal=True)
 def _read(work, batch, first, last, start, stop):
     """Copy columns ``start:stop`` of rows ``first:last`` out of the data, if these do not stand together there, and drop inputs."""
-    network, rows, n_features = work.network, work.rows, work.network.fan_ins[0]
+    network = work.network
+    rows = work.rows
+    n_features = work.network.fan_ins[0]
     rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, np.int64(0))
     for i in range(first, last):
         row = part(layer_input(work, batch, 0), i * n_features + start, stop - start)
         if rows.order.size > 0:
-            source = part(rows.dense, rows.order[batch.first + i] * n_features + start, stop - start)
+            source = part(
+                rows.dense, rows.order[batch.first + i] * n_features + start, stop - start
+            )
             for j in range(row.size):
                 row[j] = source[j]
         if rate > 0 and rows.affine == 0:
@@ -45,7 +49,13 @@ def _read(work, batch, first, last, start, stop):
         elif rate > 0:
             for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
                 value = part(rows.data, position, 1)
-                call(network.drop_in_place, value, (batch.place + i) * n_features + rows.indices[position], key, rate)
+                call(
+                    network.drop_in_place,
+                    value,
+                    (batch.place + i) * n_features + rows.indices[position],
+                    key,
+                    rate,
+                )
 
 
 @jit(internal=True)
@@ -53,15 +63,20 @@ def read_inputs(work, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
-    n_rows, n_features, zero = batch.n_rows, work.network.fan_ins[0], np.int64(0)
+    n_rows = batch.n_rows
+    n_features = work.network.fan_ins[0]
+    zero = np.int64(0)
     by_columns = in_halves(work, batch, zero) and work.rows.affine == 0
     whole = n_features if by_columns else n_rows
     size = half_of(whole, weight_block_size(work, batch, zero)) if by_columns else ROWS
     n_blocks = n_blocks_of(whole, size)
-    n_computed, block = zero, claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    n_computed = zero
+    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = bounds_of(block, whole, size)
-        rows, columns = ((zero, n_rows), (start, stop)) if by_columns else ((start, stop), (zero, n_features))
+        rows, columns = (
+            ((zero, n_rows), (start, stop)) if by_columns else ((start, stop), (zero, n_features))
+        )
         _read(work, batch, rows[0], rows[1], columns[0], columns[1])
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)

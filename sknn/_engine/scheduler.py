@@ -12,7 +12,8 @@ from .._compiled.intrinsics import atomic_add, atomic_load, pause, yield_thread
 from .._compiled.jit import jit
 
 LINE = 8  # int64 numbers in a cache line; each counter has one for itself
-PHASES_OF_A_LAYER, OTHER_PHASES = 3, 3
+PHASES_OF_A_LAYER = 3
+OTHER_PHASES = 3
 _SPINS = 2000  # looks at the counter before others may have the core
 
 
@@ -48,7 +49,8 @@ def _claim_shared(team, member, phase, n_blocks):
     """A member's own blocks are its number and every ``team.size``-th from there."""
     for i in range(team.size):
         owner = (member + i) % team.size
-        place, n_own = (phase * (team.size + 1) + owner) * LINE, (n_blocks - owner + team.size - 1) // team.size
+        place = (phase * (team.size + 1) + owner) * LINE
+        n_own = (n_blocks - owner + team.size - 1) // team.size
         if atomic_load(team.counters, place) < n_own:
             n_claimed = atomic_add(team.counters, place, 1)
             if n_claimed < n_own:
@@ -65,7 +67,8 @@ def finish(team, phase, n_computed, n_blocks):
 
 @jit(internal=True)
 def _wait_for_others(team, phase, n_computed, n_blocks):
-    place, spins = (phase * (team.size + 1) + team.size) * LINE, 0
+    place = (phase * (team.size + 1) + team.size) * LINE
+    spins = 0
     atomic_add(team.counters, place, n_computed)
     while atomic_load(team.counters, place) < n_blocks and atomic_load(team.stop, 0) == 0:
         spins += 1

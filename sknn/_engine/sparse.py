@@ -28,13 +28,15 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
     The intercepts go with the first input.
     """
     for i in range(n_rows):
-        out, intercept = z[i * fan_out + start : i * fan_out + stop], b[start:stop]
+        out = z[i * fan_out + start : i * fan_out + stop]
+        intercept = b[start:stop]
         for j in range(out.size):
             out[j] = intercept[j] if low == 0 else 0
         end = indptr[first + i + 1]
         position = _first_position(indices, indptr[first + i], end, low)
         while position < end and indices[position] < high:
-            x, row = data[position], indices[position] * fan_out
+            x = data[position]
+            row = indices[position] * fan_out
             weights = w[row + start : row + stop]
             for j in range(out.size):
                 out[j] += x * weights[j]
@@ -53,7 +55,8 @@ def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, st
         end = indptr[first + i + 1]
         position = _first_position(indices, indptr[first + i], end, start)
         while position < end and indices[position] < stop:
-            x, row = data[position], indices[position] - start
+            x = data[position]
+            row = indices[position] - start
             out = g[row * fan_out : (row + 1) * fan_out]
             for j in range(delta.size):
                 out[j] += x * delta[j]

@@ -4,7 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-NO_NORM, NORM_BEFORE, NORM_AFTER = 0, 1, 2  # batch norm before the activation, or after it
+# batch norm before the activation, or after it
+NO_NORM = 0
+NORM_BEFORE = 1
+NORM_AFTER = 2
 
 
 class Network(NamedTuple):
@@ -13,18 +16,26 @@ class Network(NamedTuple):
     weights: np.ndarray  # the flat vector of _layout
     fan_ins: np.ndarray
     fan_outs: np.ndarray  # width of the pre-activations
-    widths: np.ndarray  # width of the activations; less than fan_outs if several pre-activations make one
+    widths: (
+        np.ndarray
+    )  # width of the activations; less than fan_outs if several pre-activations make one
     weight_offsets: np.ndarray
     bias_offsets: np.ndarray
     norm_offsets: np.ndarray  # of batch norm's scale in the weights
     shift_offsets: np.ndarray  # of its shift, right behind, and of its running averages
     mean_offsets: np.ndarray
     variance_offsets: np.ndarray
-    z_offsets: np.ndarray  # of pre-activations in Scratch.values; layers share one place where f' needs only f
+    z_offsets: (
+        np.ndarray
+    )  # of pre-activations in Scratch.values; layers share one place where f' needs only f
     a_offsets: np.ndarray  # of activations; for the output layer, of its pre-activations
     x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
-    normed_offsets: np.ndarray  # of its results if it follows the activation, else of the activations
-    out_offsets: np.ndarray  # of what the next layer reads: one of the above, or those after dropout
+    normed_offsets: (
+        np.ndarray
+    )  # of its results if it follows the activation, else of the activations
+    out_offsets: (
+        np.ndarray
+    )  # of what the next layer reads: one of the above, or those after dropout
     statistics_offsets: np.ndarray  # of the batch's statistics, halved
     forwards: np.ndarray  # addresses of the hidden layers' activations
     backwards: np.ndarray
@@ -66,7 +77,9 @@ class Update(NamedTuple):
     strengths: np.ndarray  # of the L1 and the L2 penalty, over the mean of the sample weights
     hyperparameters: np.ndarray  # of the chunk's steps, one after another
     n_hyperparameters: int
-    decays: np.ndarray  # of the chunk's steps: factor that weights keep under decoupled weight decay
+    decays: (
+        np.ndarray
+    )  # of the chunk's steps: factor that weights keep under decoupled weight decay
     state_0: np.ndarray
     state_1: np.ndarray
     state_2: np.ndarray
@@ -86,8 +99,12 @@ class Scratch(NamedTuple):
     work: np.ndarray  # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to it; before, a half of z
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
-    partials: np.ndarray  # gradients of the batch's shards, of which the first is the one above: see by_rows.py
-    totals: np.ndarray  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
+    partials: (
+        np.ndarray
+    )  # gradients of the batch's shards, of which the first is the one above: see by_rows.py
+    totals: (
+        np.ndarray
+    )  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
     total_offsets: np.ndarray  # of each layer's first block
 
 

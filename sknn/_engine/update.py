@@ -32,9 +32,13 @@ def weight_block(work, batch, layer, block):
 @jit(internal=True)
 def _penalize(work, batch, layer, start, size, block):
     """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the penalty to the block's total."""
-    network, scratch, update = work.network, work.scratch, work.update
-    offset, share = network.weight_offsets[layer] + start, network.weights.dtype.type(1 / batch.n_rows)
-    w, g = part(network.weights, offset, size), part(scratch.gradient, offset, size)
+    network = work.network
+    scratch = work.scratch
+    update = work.update
+    offset = network.weight_offsets[layer] + start
+    share = network.weights.dtype.type(1 / batch.n_rows)
+    w = part(network.weights, offset, size)
+    g = part(scratch.gradient, offset, size)
     total = part(scratch.totals, scratch.total_offsets[layer] + 2 * block, 2)
     call(update.penalize, w, update.strengths[0] * share, update.strengths[1] * share, g, total)
     total[0] += batch.n_rows * total[1]
@@ -44,9 +48,14 @@ def _penalize(work, batch, layer, start, size, block):
 @jit(internal=True)
 def _move(work, batch, offset, size, share):
     """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights, decayed and shrunk too."""
-    update, w, g = work.update, part(work.network.weights, offset, size), part(work.scratch.gradient, offset, size)
-    h = part(update.hyperparameters, batch.step * update.n_hyperparameters, update.n_hyperparameters)
-    state_0, state_1 = part(update.state_0, offset, size), part(update.state_1, offset, size)
+    update = work.update
+    w = part(work.network.weights, offset, size)
+    g = part(work.scratch.gradient, offset, size)
+    h = part(
+        update.hyperparameters, batch.step * update.n_hyperparameters, update.n_hyperparameters
+    )
+    state_0 = part(update.state_0, offset, size)
+    state_1 = part(update.state_1, offset, size)
     state_2 = part(update.state_2, offset, size)
     keep = update.decays[batch.step]
     if share > 0 and keep != 1:
@@ -61,7 +70,8 @@ def _move(work, batch, offset, size, share):
 @jit(internal=True)
 def _move_rest(work, batch, layer):
     """Let the optimizer move a layer's intercepts and the scale and shift of its batch norm."""
-    network, none = work.network, work.network.weights.dtype.type(0)
+    network = work.network
+    none = work.network.weights.dtype.type(0)
     norm_width = network.shift_offsets[layer] - network.norm_offsets[layer]
     _move(work, batch, network.bias_offsets[layer], network.fan_outs[layer], none)
     if norm_width > 0:
@@ -71,10 +81,14 @@ def _move_rest(work, batch, layer):
 @jit(internal=True)
 def use_gradient(work, batch, layer, block):
     """Penalise a block of a layer's gradient and move the weights by it."""
-    network, fan_out = work.network, work.network.fan_outs[layer]
+    network = work.network
+    fan_out = work.network.fan_outs[layer]
     start, stop = weight_block(work, batch, layer, block)
-    offset, size = network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
-    place = block // 2 + (n_weight_blocks(work, batch, layer) + 1) // 2 * (block % 2)  # threads that take turns write to other cache lines
+    offset = network.weight_offsets[layer] + start * fan_out
+    size = (stop - start) * fan_out
+    place = block // 2 + (n_weight_blocks(work, batch, layer) + 1) // 2 * (
+        block % 2
+    )  # threads that take turns write to other cache lines
     _penalize(work, batch, layer, start * fan_out, size, place)
     _move(work, batch, offset, size, network.weights.dtype.type(1 / batch.n_rows))
     if stop == network.fan_ins[layer]:
@@ -97,18 +111,29 @@ def _clip(update, gradient):
 @jit(internal=True)
 def penalize_and_move(work, batch):
     """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its step."""
-    network, update, none = work.network, work.update, np.int64(0)
+    network = work.network
+    update = work.update
+    none = np.int64(0)
     phase = (batch.step + 1) * n_phases(network.fan_ins.size) - 2
-    n_computed, n_blocks = np.int64(0), np.int64(1)
+    n_computed = np.int64(0)
+    n_blocks = np.int64(1)
     if claim(work.team, batch.member, phase, n_blocks, np.int64(-1)) == 0:
         for layer in range(network.fan_ins.size):
-            _penalize(work, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none)
+            _penalize(
+                work, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none
+            )
         if update.max_norm[0] > 0:
             _clip(update, work.scratch.gradient)
         if update.step != 0:
             for layer in range(network.fan_ins.size):
                 size = network.fan_ins[layer] * network.fan_outs[layer]
-                _move(work, batch, network.weight_offsets[layer], size, network.weights.dtype.type(1 / batch.n_rows))
+                _move(
+                    work,
+                    batch,
+                    network.weight_offsets[layer],
+                    size,
+                    network.weights.dtype.type(1 / batch.n_rows),
+                )
                 _move_rest(work, batch, layer)
         n_computed = n_blocks
     finish(work.team, phase, n_computed, n_blocks)

@@ -26,7 +26,9 @@ def activations_of(settings, n_hidden):
 def hidden_parts(settings, n_hidden):
     """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
     return [
-        custom_part(choice.forward, choice.derivative) if isinstance(choice, Activation) else ACTIVATIONS[choice]
+        custom_part(choice.forward, choice.derivative)
+        if isinstance(choice, Activation)
+        else ACTIVATIONS[choice]
         for choice in activations_of(settings, n_hidden)
     ]
 
@@ -46,11 +48,15 @@ def initial_weights(settings, layout, dtype, random_state):
     """Return a flat vector of weights as training begins with them."""
     flat = aligned_zeros(layout.size, dtype)
     parts = views(flat, layout)
-    activations = activations_of(settings, len(layout.widths))  # the output layer is drawn like the last hidden one
+    activations = activations_of(
+        settings, len(layout.widths)
+    )  # the output layer is drawn like the last hidden one
     initialize = INITIALIZERS[settings.initializer].initialize
     for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
         activation = activations[min(layer, len(activations) - 1)] if activations else None
-        coef[...], intercept[...] = initialize(random_state, coef.shape, int(layout.widths[layer]), activation)
+        coef[...], intercept[...] = initialize(
+            random_state, coef.shape, int(layout.widths[layer]), activation
+        )
     for name in ("batch_norm_scale_", "batch_norm_var_"):
         for ones in parts.get(name, ()):
             ones[:] = 1
@@ -65,19 +71,25 @@ class _Places:
 
     def take(self, size):
         """Return the offset of a new place."""
-        offset, self.size = self.size, self.size + padded(size)
+        offset = self.size
+        self.size = self.size + padded(size)
         return offset
 
 
 def bind_network(flat, layout, settings, loss, n_rows):
     """Return ``(network, size of its values, offsets of its deltas, their size)`` for blocks of up to ``n_rows`` rows."""
-    dtype, parts = flat.dtype, hidden_parts(settings, len(layout.fan_ins) - 1)
+    dtype = flat.dtype
+    parts = hidden_parts(settings, len(layout.fan_ins) - 1)
     norm = NORM_PLACES[settings.batch_norm]
     rates = dropout_rates(settings, len(parts))
-    values, columns = _Places(), {name: [] for name in ("z", "a", "x", "normed", "out")}
+    values = _Places()
+    columns = {name: [] for name in ("z", "a", "x", "normed", "out")}
     values.take(n_rows * int(layout.fan_outs.max()))  # for pre-activations that nobody keeps
-    for part, fan_out, width, rate in zip([*parts, None], layout.fan_outs, layout.widths, [*rates[1:], 0.0], strict=True):
-        z_size, a_size = n_rows * int(fan_out), n_rows * int(width)
+    for part, fan_out, width, rate in zip(
+        [*parts, None], layout.fan_outs, layout.widths, [*rates[1:], 0.0], strict=True
+    ):
+        z_size = n_rows * int(fan_out)
+        a_size = n_rows * int(width)
         a = values.take(a_size)
         z = a if part is None else values.take(z_size) if part.needs_z else 0
         x = values.take(max(z_size, a_size)) if norm else 0
@@ -101,7 +113,9 @@ def bind_network(flat, layout, settings, loss, n_rows):
         address(loss.loss, losses.LOSS, dtype),
         0,
         address(product, PRODUCT, dtype),
-        _vector(np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype),
+        _vector(
+            np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype
+        ),
         address(batch_norm.normalize, batch_norm.NORMALIZE, dtype) if norm else 0,
         address(batch_norm.normalize_backward, batch_norm.NORMALIZE_BACKWARD, dtype) if norm else 0,
         address(dropout.drop, dropout.DROP, dtype) if any(rates) else 0,
@@ -112,7 +126,9 @@ def bind_network(flat, layout, settings, loss, n_rows):
 
 def without_dropout(network):
     """Return the network with all its units and inputs."""
-    return network._replace(out_offsets=network.normed_offsets, dropout=np.zeros_like(network.dropout))
+    return network._replace(
+        out_offsets=network.normed_offsets, dropout=np.zeros_like(network.dropout)
+    )
 
 
 def for_prediction(network, link, *, with_loss):
@@ -125,30 +141,49 @@ def for_prediction(network, link, *, with_loss):
 
 _PARTS = (*ACTIVATIONS.values(), *losses.LOSSES.values())
 _READ_IN_PREDICTION = {"activation", "batch_norm"} | {
-    getattr(part, place) for part in _PARTS for place in ("parameter", "pieces") if getattr(part, place, None)
+    getattr(part, place)
+    for part in _PARTS
+    for place in ("parameter", "pieces")
+    if getattr(part, place, None)
 }
 
 
 def prediction_settings(settings):
     """Return the parameters that predictions depend on, as they are now; equal ones predict alike."""
-    chosen = {name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)}
-    chosen = {name: tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value for name, value in chosen.items()}
+    chosen = {
+        name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)
+    }
+    chosen = {
+        name: tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value
+        for name, value in chosen.items()
+    }
     return SimpleNamespace(**chosen, dropout=0.0, input_dropout=0.0, loss_name=settings._loss_name)
 
 
 def no_update(dtype):
     """Return what to do with gradients where there are none."""
     nothing = np.empty(0, dtype)
-    return Update(0, 0, 0, 0, nothing, nothing, 0, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0)
+    return Update(
+        0, 0, 0, 0, nothing, nothing, 0, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0
+    )
 
 
 def bind_update(settings, dtype, mean_weight, optimizer=None):
     """Return what to do with gradients: only penalise them, or give them to an optimizer, whose steps are scheduled chunk by chunk."""
-    states, step, step_sizes, shrink, seed, max_norm = [np.empty(0, dtype)] * 3, 0, 0, 0, 0, 0.0
-    regularizer = regularizers.REGULARIZERS["elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"]
+    states = [np.empty(0, dtype)] * 3
+    step = 0
+    step_sizes = 0
+    shrink = 0
+    seed = 0
+    max_norm = 0.0
+    regularizer = regularizers.REGULARIZERS[
+        "elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"
+    ]
     if optimizer is not None:
         states[: len(optimizer.states)] = optimizer.states
-        step, seed, max_norm = address(optimizer.part.step, optimizers.STEP, dtype), optimizer.seed, settings.max_grad_norm or 0.0
+        step = address(optimizer.part.step, optimizers.STEP, dtype)
+        seed = optimizer.seed
+        max_norm = settings.max_grad_norm or 0.0
         if regularizer.shrink is not None:
             shrink = address(regularizer.shrink, regularizers.SHRINK, dtype)
             step_sizes = address(optimizer.part.step_sizes, optimizers.STEP_SIZES, dtype)
@@ -172,11 +207,17 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
 
 def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of ``n_epochs``, which are counted."""
-    dtype, first_step = update.decays.dtype, optimizer.n_steps
+    dtype = update.decays.dtype
+    first_step = optimizer.n_steps
     h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
     decays = (1 - rates * settings.weight_decay).astype(dtype)
     h = h.astype(dtype, order="C")
-    return update._replace(hyperparameters=h.reshape(-1), n_hyperparameters=h.shape[-1], decays=decays, first_step=first_step)
+    return update._replace(
+        hyperparameters=h.reshape(-1),
+        n_hyperparameters=h.shape[-1],
+        decays=decays,
+        first_step=first_step,
+    )
 
 
 def _vector(values, dtype):

@@ -30,16 +30,23 @@ class Session:
     """
 
     def __init__(self, flat, layout, settings, loss):
-        self.flat, self.layout, self.dtype, self.settings = flat, layout, flat.dtype, settings
+        self.flat = flat
+        self.layout = layout
+        self.dtype = flat.dtype
+        self.settings = settings
         self._loss = losses.LOSSES[loss]
         self._alone = team_of_one()
-        self._gradient, self._of_shards = np.empty(0, self.dtype), {}
-        self._capacity, self._crews, self._bound = 0, {}, {}
+        self._gradient = np.empty(0, self.dtype)
+        self._of_shards = {}
+        self._capacity = 0
+        self._crews = {}
+        self._bound = {}
 
     def prepare(self, n_rows, *, with_gradient):
         """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
         if n_rows > self._capacity:
-            self._capacity, self._bound = n_rows, {}
+            self._capacity = n_rows
+            self._bound = {}
             self._network, self._scratch = self._allocate(n_rows, 1)
         if with_gradient and self._gradient.size == 0:
             self._gradient = aligned_zeros(self.flat.size, self.dtype)
@@ -51,7 +58,10 @@ class Session:
         if (n_rows, n_shards) not in self._of_shards:
             network, scratch = self._allocate(n_rows, n_shards)
             partials = aligned_zeros(n_shards * self.flat.size, self.dtype)
-            self._of_shards[n_rows, n_shards] = network, scratch._replace(gradient=partials[: self.flat.size], partials=partials)
+            self._of_shards[n_rows, n_shards] = (
+                network,
+                scratch._replace(gradient=partials[: self.flat.size], partials=partials),
+            )
         return self._of_shards[n_rows, n_shards]
 
     @property
@@ -65,9 +75,12 @@ class Session:
         return 3 * (self.flat.size - n_absent)
 
     def _allocate(self, n_rows, n_shards):
-        network, n_values, delta_offsets, n_deltas = bind_network(self.flat, self.layout, self.settings, self._loss, n_rows)
+        network, n_values, delta_offsets, n_deltas = bind_network(
+            self.flat, self.layout, self.settings, self._loss, n_rows
+        )
         widest = padded(n_rows * int(self.layout.fan_outs.max()))
-        n_row_totals, block_counts = n_shards * 2 * most_blocks(n_rows), 2 * most_blocks(self.layout.fan_ins)
+        n_row_totals = n_shards * 2 * most_blocks(n_rows)
+        block_counts = 2 * most_blocks(self.layout.fan_ins)
         return network, Scratch(
             aligned_zeros(n_shards * n_values, self.dtype),
             aligned_zeros(n_shards * n_deltas, self.dtype),
@@ -88,7 +101,9 @@ class Session:
 
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will call."""
-        work = Work(Passes(0, 0, 0, 0, 0, 0), network, update, scratch, rows, self._alone, shard_rows)
+        work = Work(
+            Passes(0, 0, 0, 0, 0, 0), network, update, scratch, rows, self._alone, shard_rows
+        )
         common = self.dtype, work, Batch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
         there = address_for(forward.forward, *common)
         back = address_for(backward.backward, *common) if with_gradient else 0
@@ -108,7 +123,11 @@ class Session:
         """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)`` over the rows ``order``."""
         update = bind_update(self.settings, self.dtype, table.mean_weight)
         data, penalty = self.accumulate_and_apply(table, order, update)
-        return (data + penalty) / len(order), self.reported(data, penalty) / len(order), self._scratch.gradient
+        return (
+            (data + penalty) / len(order),
+            self.reported(data, penalty) / len(order),
+            self._scratch.gradient,
+        )
 
     def accumulate_and_apply(self, table, order, update):
         """Add up the gradient over the rows ``order`` chunk by chunk, then use it; return ``(sum of losses, n_rows x penalty)``.
@@ -117,7 +136,12 @@ class Session:
         """
         work = self._accumulate(table, order)
         if np.isfinite(self.totals()[0]):
-            entry_points.apply(self.work(work.network, update, work.scratch, work.rows, with_gradient=True, clip=True), len(order))
+            entry_points.apply(
+                self.work(
+                    work.network, update, work.scratch, work.rows, with_gradient=True, clip=True
+                ),
+                len(order),
+            )
         return self.totals()
 
     def settle_statistics(self, table, order):
@@ -133,16 +157,24 @@ class Session:
 
     def reported(self, data, penalty):
         """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
-        return (data / int(self.layout.fan_outs[-1]) if self._loss.averages_outputs else data) + penalty
+        return (
+            data / int(self.layout.fan_outs[-1]) if self._loss.averages_outputs else data
+        ) + penalty
 
     def _accumulate(self, table, order, norm_momentum=1.0):
         """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean; return the last work."""
         # Batch norm needs all rows at once.
         n_operations = self.n_operations(table)
-        block, chunk = (len(order),) * 2 if self.layout.norm_widths.any() else (_BLOCK_ROWS, table.chunk_rows(n_operations))
+        block, chunk = (
+            (len(order),) * 2
+            if self.layout.norm_widths.any()
+            else (_BLOCK_ROWS, table.chunk_rows(n_operations))
+        )
         network, scratch = self.prepare(block, with_gradient=True)
         network = without_dropout(network)
-        update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(norm_momentum=np.array([norm_momentum], self.dtype))
+        update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(
+            norm_momentum=np.array([norm_momentum], self.dtype)
+        )
         scratch.gradient[:] = 0
         scratch.totals[:] = 0
         scale = np.array([1 / len(order)], self.dtype)
@@ -150,7 +182,9 @@ class Session:
             which = order[start : start + chunk]
             work = self.work(network, update, scratch, table.rows(which, block), with_gradient=True)
             n_steps = -(-len(which) // block)
-            self._crew(entry_points.accumulate, block * n_operations).run(work, n_steps, len(which), block, scale)
+            self._crew(entry_points.accumulate, block * n_operations).run(
+                work, n_steps, len(which), block, scale
+            )
         return work
 
     # ---- prediction --------------------------------------------------------------------------------------------------
@@ -176,7 +210,8 @@ class Session:
         scratch.totals[:] = 0
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
         n_operations = self.n_operations(table)
-        chunk, crew = table.chunk_rows(n_operations), self._crew(entry_points.evaluate, block * n_operations // 3)
+        chunk = table.chunk_rows(n_operations)
+        crew = self._crew(entry_points.evaluate, block * n_operations // 3)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)
@@ -188,8 +223,14 @@ class Session:
     def _prediction_work(self, rows, *, link, with_loss):
         """Return what a prediction works on."""
         if (link, with_loss) not in self._bound:
-            network = for_prediction(self._network, self._loss.link if link else losses.identity_link, with_loss=with_loss)
-            work = self.work(network, no_update(self.dtype), self._scratch, rows, with_gradient=False)
+            network = for_prediction(
+                self._network,
+                self._loss.link if link else losses.identity_link,
+                with_loss=with_loss,
+            )
+            work = self.work(
+                network, no_update(self.dtype), self._scratch, rows, with_gradient=False
+            )
             self._bound[link, with_loss] = work._replace(rows=None)
         return self._bound[link, with_loss]._replace(rows=rows)
 
@@ -197,7 +238,10 @@ class Session:
         """Return the threads that call an entry point together, for blocks of so many multiplications; others only for larger blocks."""
         known = self._crews.get(entry, (0, None))
         if n_operations > known[0]:
-            self._crews[entry] = known = n_operations, Crew(entry, n_operations, len(self.layout.widths))
+            self._crews[entry] = known = (
+                n_operations,
+                Crew(entry, n_operations, len(self.layout.widths)),
+            )
         return known[1]
 
     def fitted_attributes(self):

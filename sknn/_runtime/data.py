@@ -9,12 +9,18 @@ from .._engine.structs import Rows
 from .layout import aligned_zeros
 
 _CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
-_BATCH_BYTES = 128 << 20  # of rows that go through the network together, with their values in its layers
-_CHUNK_OPERATIONS = 2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
+_BATCH_BYTES = (
+    128 << 20
+)  # of rows that go through the network together, with their values in its layers
+_CHUNK_OPERATIONS = (
+    2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
+)
 
 
 def _cast_silently():
-    return np.errstate(over="ignore", invalid="ignore")  # what becomes inf makes the loss so, which is reported
+    return np.errstate(
+        over="ignore", invalid="ignore"
+    )  # what becomes inf makes the loss so, which is reported
 
 
 class Table:
@@ -33,13 +39,20 @@ class Table:
     """
 
     def __init__(self, X, y, weight, dtype, mean_weight=1.0):
-        self.X, self.y, self.weight, self.dtype, self.mean_weight = X, y, weight, dtype, mean_weight
+        self.X = X
+        self.y = y
+        self.weight = weight
+        self.dtype = dtype
+        self.mean_weight = mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
         self.n_stored = _usual_row(X) if self.is_sparse else self.n_features
         self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
-        self._is_readable = self._is_alike and X.flags.behaved  # aligned and writable, as kernels are compiled for
-        self._nothing, self._no_indices = np.empty(0, dtype), np.empty(0, np.int64)
+        self._is_readable = (
+            self._is_alike and X.flags.behaved
+        )  # aligned and writable, as kernels are compiled for
+        self._nothing = np.empty(0, dtype)
+        self._no_indices = np.empty(0, np.int64)
         self._copy = self._read = self._nothing
 
     def chunk_rows(self, n_operations):
@@ -48,11 +61,15 @@ class Table:
 
     def batch_rows(self, n_operations, n_values):
         """Return how many rows may go through a network together in which each takes so many multiplications and has so many values."""
-        return _rows_within(_BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations)
+        return _rows_within(
+            _BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations
+        )
 
     @property
     def _row_bytes(self):
-        return self.n_stored * (self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0))
+        return self.n_stored * (
+            self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0)
+        )
 
     def rows(self, which, together):
         """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.
@@ -61,15 +78,21 @@ class Table:
         """
         y = weight = self._nothing
         if self.y is not None:
-            y, weight = self.y[which].ravel(), self.weight[which]
+            y = self.y[which].ravel()
+            weight = self.weight[which]
         if self.is_sparse:
             part = self.X[which]
-            if self.y is not None and not part.has_sorted_indices:  # training looks for elements by bisection
+            if (
+                self.y is not None and not part.has_sorted_indices
+            ):  # training looks for elements by bisection
                 part = part.sorted_indices()
             with _cast_silently():
                 data = part.data.astype(self.dtype)
             csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
-            kernels = (sparse_layer.affine, sparse_layer.AFFINE), (sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT)
+            kernels = (
+                (sparse_layer.affine, sparse_layer.AFFINE),
+                (sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT),
+            )
             addresses = (address(*kernel, self.dtype) for kernel in kernels)
             return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
         no_csr = self._nothing, self._no_indices, self._no_indices
@@ -87,7 +110,9 @@ class Table:
         self._copy = _with_room(self._copy, n_rows * self.n_features)
         block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
         if self._is_alike and not is_slice:
-            np.take(self.X, which, axis=0, out=block, mode="clip")  # without "clip" NumPy buffers the output
+            np.take(
+                self.X, which, axis=0, out=block, mode="clip"
+            )  # without "clip" NumPy buffers the output
         else:
             with _cast_silently():
                 np.copyto(block, self.X[which], casting="unsafe")

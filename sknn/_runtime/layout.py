@@ -10,8 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-ALIGNMENT, _LINE = 16, 64  # elements; bytes in a cache line
-COEFS, INTERCEPTS = "coefs_", "intercepts_"
+# elements; bytes in a cache line
+ALIGNMENT = 16
+_LINE = 64
+COEFS = "coefs_"
+INTERCEPTS = "intercepts_"
 NORM_PARTS = ("batch_norm_scale_", "batch_norm_shift_", "batch_norm_mean_", "batch_norm_var_")
 
 
@@ -40,9 +43,13 @@ def make_layout(units, pieces, norm):
     norm : {None, "before", "after"}
         Where batch norm stands: it is as wide as the pre-activations, or as the activations.
     """
-    size, rows = 0, []
-    for layer, (fan_in, width, count) in enumerate(zip(units[:-1], units[1:], [*pieces, 1], strict=True)):
-        fan_out, is_hidden = width * count, layer < len(pieces)
+    size = 0
+    rows = []
+    for layer, (fan_in, width, count) in enumerate(
+        zip(units[:-1], units[1:], [*pieces, 1], strict=True)
+    ):
+        fan_out = width * count
+        is_hidden = layer < len(pieces)
         norm_width = {"before": fan_out, "after": width}.get(norm, 0) if is_hidden else 0
         bias_offset = size + padded(fan_in * fan_out)
         norm_offset = bias_offset + padded(fan_out)
@@ -58,7 +65,9 @@ def padded(count):
 
 def aligned_zeros(size, dtype):
     """Return a vector of zeros that begins where a cache line does, so that no vector register is filled from two."""
-    memory = bytearray(size * np.dtype(dtype).itemsize + _LINE - 1)  # no array: views would have that as base instead of the vector
+    memory = bytearray(
+        size * np.dtype(dtype).itemsize + _LINE - 1
+    )  # no array: views would have that as base instead of the vector
     offset = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _LINE
     return np.ndarray(size, dtype, memory, offset)
 
@@ -71,7 +80,8 @@ def norm_part_offsets(layout, part):
 def views(flat, layout):
     """Return a dict of the names of attributes and lists of views of the flat vector."""
     offsets = layout.weight_offsets, layout.bias_offsets, layout.fan_ins, layout.fan_outs
-    coefs, intercepts = [], []
+    coefs = []
+    intercepts = []
     for weight, bias, fan_in, fan_out in zip(*offsets, strict=True):
         coefs.append(flat[weight : weight + fan_in * fan_out].reshape(fan_in, fan_out))
         intercepts.append(flat[bias : bias + fan_out])
@@ -79,14 +89,22 @@ def views(flat, layout):
     if layout.norm_widths.any():
         for part, name in enumerate(NORM_PARTS):
             starts = norm_part_offsets(layout, part)[:-1]
-            parts[name] = [flat[start : start + width] for start, width in zip(starts, layout.norm_widths[:-1], strict=True)]
+            parts[name] = [
+                flat[start : start + width]
+                for start, width in zip(starts, layout.norm_widths[:-1], strict=True)
+            ]
     return parts
 
 
 def flat_vector(owner, layout, dtype):
     """Return the flat vector behind the attributes of ``owner``: the one they are views of, if they are, else a new one."""
     base = getattr(owner.coefs_[0], "base", None) if len(owner.coefs_) else None
-    if isinstance(base, np.ndarray) and base.shape == (layout.size,) and base.dtype == dtype and base.flags.writeable:
+    if (
+        isinstance(base, np.ndarray)
+        and base.shape == (layout.size,)
+        and base.dtype == dtype
+        and base.flags.writeable
+    ):
         same = (
             _is_same_view(array, view)
             for name, expected in views(base, layout).items()
@@ -98,7 +116,9 @@ def flat_vector(owner, layout, dtype):
     for name, targets in views(flat, layout).items():
         values = [np.asarray(value) for value in getattr(owner, name)]
         if len(values) != len(targets):
-            raise ValueError(f"{name} has {len(values)} arrays, but this network needs {len(targets)}; assign one for each layer")
+            raise ValueError(
+                f"{name} has {len(values)} arrays, but this network needs {len(targets)}; assign one for each layer"
+            )
         for i, (target, value) in enumerate(zip(targets, values, strict=True)):
             if value.shape != target.shape or value.dtype.kind not in "biuf":
                 raise ValueError(

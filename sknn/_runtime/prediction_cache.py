@@ -14,7 +14,9 @@ from .binding import prediction_settings
 from .compiled_network import Session
 from .layout import COEFS, INTERCEPTS, NORM_PARTS, flat_vector
 
-_MOST_KEPT, _MOST_BYTES = 16, 4 << 20  # sessions in all, and scratch memory of each
+# sessions in all, and scratch memory of each
+_MOST_KEPT = 16
+_MOST_BYTES = 4 << 20
 
 
 class KeptSessions:
@@ -47,27 +49,42 @@ class KeptSessions:
 
 kept_sessions = KeptSessions()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=kept_sessions.__init__)  # its lock may have been held by a thread that a child has not
+    os.register_at_fork(
+        after_in_child=kept_sessions.__init__
+    )  # its lock may have been held by a thread that a child has not
 
 
 def session_for(estimator):
     """Return a :class:`Session` with the estimator's weights and parameters as they are now."""
-    settings, arrays, kept = prediction_settings(estimator), _learned(estimator), kept_sessions.take(estimator)
+    settings = prediction_settings(estimator)
+    arrays = _learned(estimator)
+    kept = kept_sessions.take(estimator)
     if kept is not None:
         session, views = kept
         if session.settings == settings and [*map(id, arrays)] == [*map(id, views)]:
             return session
-    dtype = np.dtype(np.float32 if arrays and np.asarray(arrays[0]).dtype == np.float32 else np.float64)
-    return Session(flat_vector(estimator, estimator._layout, dtype), estimator._layout, settings, estimator._loss_name)
+    dtype = np.dtype(
+        np.float32 if arrays and np.asarray(arrays[0]).dtype == np.float32 else np.float64
+    )
+    return Session(
+        flat_vector(estimator, estimator._layout, dtype),
+        estimator._layout,
+        settings,
+        estimator._loss_name,
+    )
 
 
 def keep_session(estimator, session):
     """Keep a small session for the estimator's next prediction, if what was learned are views of its weights."""
     arrays = _learned(estimator)
-    if session.scratch_bytes <= _MOST_BYTES and all(getattr(array, "base", None) is session.flat for array in arrays):
+    if session.scratch_bytes <= _MOST_BYTES and all(
+        getattr(array, "base", None) is session.flat for array in arrays
+    ):
         kept_sessions.keep(estimator, session, arrays)
 
 
 def _learned(estimator):
     """Return all arrays that were learned."""
-    return [array for name in (COEFS, INTERCEPTS, *NORM_PARTS) for array in getattr(estimator, name, ())]
+    return [
+        array for name in (COEFS, INTERCEPTS, *NORM_PARTS) for array in getattr(estimator, name, ())
+    ]

@@ -32,7 +32,9 @@ class Threads:
     """The process' helping threads, and the number of fits that share the cores."""
 
     def __init__(self):
-        self._lock, self._pool, self.n_fits = threading.Lock(), None, 0
+        self._lock = threading.Lock()
+        self._pool = None
+        self.n_fits = 0
         self._cores_of = {}  # helpers, by the system's numbers of threads
 
     @contextlib.contextmanager
@@ -52,7 +54,9 @@ class Threads:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), "sknn", self._register)
             self._leave_this_core()
-        with contextlib.suppress(RuntimeError):  # no more threads, or the interpreter is on its way out
+        with contextlib.suppress(
+            RuntimeError
+        ):  # no more threads, or the interpreter is on its way out
             for _ in range(n_helpers):
                 self._pool.submit(function, *arguments)
 
@@ -82,7 +86,9 @@ def usable_cores():
 
 threads = Threads()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=threads.__init__)  # a child has neither the threads nor the fits of its parent
+    os.register_at_fork(
+        after_in_child=threads.__init__
+    )  # a child has neither the threads nor the fits of its parent
 
 
 class Pace:
@@ -93,16 +99,24 @@ class Pace:
     """
 
     def __init__(self, most, *, is_doubtful=False):
-        self.most, self._usual, self._is_doubtful = most, most, is_doubtful
-        self._n_until_look, self._n_until_doubt = 2, 2
+        self.most = most
+        self._usual = most
+        self._is_doubtful = is_doubtful
+        self._n_until_look = 2
+        self._n_until_doubt = 2
         self.begin()
 
     def begin(self):
         """Go on with another fit, whose rows may take another time."""
         if self._n_until_look < -_PATIENCE:  # fits too short for a look
-            self._usual, self._n_until_look = self.most, _PATIENCE
-        self.size, self._is_trial, self._n_slow = self._usual, False, 0
-        self._recent, self._best, self._most_rows = {1: np.inf, self.most: np.inf}, np.inf, 0
+            self._usual = self.most
+            self._n_until_look = _PATIENCE
+        self.size = self._usual
+        self._is_trial = False
+        self._n_slow = 0
+        self._recent = {1: np.inf, self.most: np.inf}
+        self._best = np.inf
+        self._most_rows = 0
 
     def measured(self, size, seconds, n_rows):
         """Take note of how long a chunk took and choose the size for the next one; short chunks and other sizes tell nothing."""
@@ -110,15 +124,21 @@ class Pace:
             return
         self._most_rows = max(n_rows, self._most_rows)
         self._recent[size] = seconds / n_rows
-        self._n_until_look, self._n_until_doubt = self._n_until_look - 1, self._n_until_doubt - 1
+        self._n_until_look = self._n_until_look - 1
+        self._n_until_doubt = self._n_until_doubt - 1
         if size == self.most:
             self._best = min(self._best, self._recent[size])
             self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
         if self._is_trial:
             self._usual = self.size = min(self._recent, key=self._recent.get)
-            self._is_trial, self._n_until_look, self._n_until_doubt = False, _PATIENCE, _TRUST
-        elif self._n_until_look <= 0 and (size == 1 or self._n_slow >= 2 or (self._is_doubtful and self._n_until_doubt <= 0)):
-            self.size, self._is_trial = (self.most if size == 1 else 1), True
+            self._is_trial = False
+            self._n_until_look = _PATIENCE
+            self._n_until_doubt = _TRUST
+        elif self._n_until_look <= 0 and (
+            size == 1 or self._n_slow >= 2 or (self._is_doubtful and self._n_until_doubt <= 0)
+        ):
+            self.size = self.most if size == 1 else 1
+            self._is_trial = True
 
 
 @functools.lru_cache(maxsize=256)
@@ -134,7 +154,12 @@ def team_of_one():
 
 def new_team(size, n_phases):
     """Return a team of so many threads that nobody has joined yet, for so many phases in all."""
-    return Team(size, np.zeros(n_counters(n_phases, size) if size > 1 else 0, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    return Team(
+        size,
+        np.zeros(n_counters(n_phases, size) if size > 1 else 0, np.int64),
+        np.zeros(1, np.int64),
+        np.zeros(1, np.int64),
+    )
 
 
 def _called(entry, arguments):
@@ -150,8 +175,11 @@ class Door:
     """Where helpers come in to work on a chunk and go out; closed when the chunk is done."""
 
     def __init__(self, team):
-        self._team, self._change = team, threading.Condition()
-        self._n_inside, self._is_closed, self._error = 0, False, None
+        self._team = team
+        self._change = threading.Condition()
+        self._n_inside = 0
+        self._is_closed = False
+        self._error = None
 
     def help(self, entry, arguments):
         """Call the entry point, unless it is too late; an error stops the team."""
@@ -207,8 +235,13 @@ class Crew:
     """
 
     def __init__(self, entry, n_operations, n_layers, most=sys.maxsize):
-        self._entry, self._n_phases = entry, PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
-        self._most = min(usable_cores(), n_operations // _OPERATIONS, most) if n_operations >= 2 * _OPERATIONS else 1
+        self._entry = entry
+        self._n_phases = PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
+        self._most = (
+            min(usable_cores(), n_operations // _OPERATIONS, most)
+            if n_operations >= 2 * _OPERATIONS
+            else 1
+        )
         self._pace = pace_of(entry, n_operations, self._most)
         self._pace.begin()
         self._alone = team_of_one()
@@ -223,16 +256,21 @@ class Crew:
         """
         if self._most == 1:
             self._alone.stop[0] = 0
-            return _called(self._entry, (work._replace(team=self._alone), n_rows, block_size, *others))
+            return _called(
+                self._entry, (work._replace(team=self._alone), n_rows, block_size, *others)
+            )
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
         team = new_team(size, n_steps * self._n_phases)
         started = time.perf_counter()
-        n_done = self._run_together(team, (work._replace(team=team), n_rows, block_size, *others), n_rows)
+        n_done = self._run_together(
+            team, (work._replace(team=team), n_rows, block_size, *others), n_rows
+        )
         self._pace.measured(size, time.perf_counter() - started, n_rows)
         return n_done
 
     def _run_together(self, team, arguments, n_rows):
-        door, n_done = Door(team), 0
+        door = Door(team)
+        n_done = 0
         try:
             threads.start(team.size - 1, door.help, self._entry, arguments)
             n_done = _called(self._entry, arguments)

@@ -9,7 +9,9 @@ from .._engine.shards import rows_of_a_shard
 from .._runtime.binding import bind_update, dropout_rates, schedule_update
 from .._runtime.threads import Crew
 
-_OPERATIONS_AT_ONCE, _STEPS_AT_ONCE = 2e8, 1000  # multiplications and steps in several epochs at once: a few milliseconds
+# multiplications and steps in several epochs at once: a few milliseconds
+_OPERATIONS_AT_ONCE = 2e8
+_STEPS_AT_ONCE = 1000
 _OPERATIONS_OF_A_MOVE = 20  # multiplications that take as long as to move a weight
 
 
@@ -26,24 +28,44 @@ class Batches:
     """
 
     def __init__(self, session, table, batch_size, optimizer):
-        self._session, self._table, self._batch_size, self._optimizer = session, table, batch_size, optimizer
-        settings, layout = session.settings, session.layout
+        self._session = session
+        self._table = table
+        self._batch_size = batch_size
+        self._optimizer = optimizer
+        settings = session.settings
+        layout = session.layout
         n_operations = session.n_operations(table)
         self._row_operations = n_operations + _OPERATIONS_OF_A_MOVE * session.flat.size / batch_size
         chunk = table.chunk_rows(self._row_operations)
-        needs_whole_batches = layout.norm_widths.any() or any(dropout_rates(settings, len(layout.widths) - 1))
-        self._in_parts = batch_size > table.batch_rows(n_operations, session.n_values) and not needs_whole_batches
+        needs_whole_batches = layout.norm_widths.any() or any(
+            dropout_rates(settings, len(layout.widths) - 1)
+        )
+        self._in_parts = (
+            batch_size > table.batch_rows(n_operations, session.n_values)
+            and not needs_whole_batches
+        )
         self._chunk = max(batch_size, chunk - chunk % batch_size)
-        self._shard_rows = 0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
+        self._shard_rows = (
+            0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
+        )
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._crew = Crew(entry_points.train, int(batch_size * self._row_operations), len(layout.widths), self._n_shards or sys.maxsize)
+        self._crew = Crew(
+            entry_points.train,
+            int(batch_size * self._row_operations),
+            len(layout.widths),
+            self._n_shards or sys.maxsize,
+        )
         self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
         """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
         n_steps = -(-n_rows // self._batch_size)
-        bounds = self._chunk // n_rows, _OPERATIONS_AT_ONCE // (n_rows * self._row_operations), _STEPS_AT_ONCE // n_steps
+        bounds = (
+            self._chunk // n_rows,
+            _OPERATIONS_AT_ONCE // (n_rows * self._row_operations),
+            _STEPS_AT_ONCE // n_steps,
+        )
         return 1 if self._in_parts else int(max(1, min(bounds)))
 
     def train(self, orders):
@@ -61,16 +83,34 @@ class Batches:
         else:
             network, scratch = self._session.prepare(self._batch_size, with_gradient=True)
         scratch.totals[:] = 0
-        n_rows, rows_together = len(orders[0]), orders[0] if len(orders) == 1 else np.concatenate(orders)
+        n_rows = len(orders[0])
+        rows_together = orders[0] if len(orders) == 1 else np.concatenate(orders)
         ends = np.zeros((len(orders), 2))
         for start in range(0, len(rows_together), self._chunk):
             which = rows_together[start : start + self._chunk]
             epoch_rows = min(n_rows, len(which))
             n_steps = -(-epoch_rows // self._batch_size)
-            update = schedule_update(self._update, self._session.settings, self._optimizer, n_steps, len(orders))
+            update = schedule_update(
+                self._update, self._session.settings, self._optimizer, n_steps, len(orders)
+            )
             rows = self._table.rows(which, self._batch_size)
-            work = self._session.work(network, update, scratch, rows, with_gradient=True, clip=self._clips, shard_rows=self._shard_rows)
-            n_done = self._crew.run(work, n_steps * len(orders), len(which), self._batch_size, epoch_rows, ends.reshape(-1))
+            work = self._session.work(
+                network,
+                update,
+                scratch,
+                rows,
+                with_gradient=True,
+                clip=self._clips,
+                shard_rows=self._shard_rows,
+            )
+            n_done = self._crew.run(
+                work,
+                n_steps * len(orders),
+                len(which),
+                self._batch_size,
+                epoch_rows,
+                ends.reshape(-1),
+            )
             if n_done < len(which):
                 return [np.nan] * len(orders)
         return [self._session.reported(*end) / n_rows for end in ends.tolist()]

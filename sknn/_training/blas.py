@@ -19,7 +19,9 @@ class _SingleThread:
     def __enter__(self):
         with self._lock:
             if self._users == 0:
-                self._controller = self._controller or ThreadpoolController().select(user_api="blas")
+                self._controller = self._controller or ThreadpoolController().select(
+                    user_api="blas"
+                )
                 self._limits = self._controller.limit(limits=1)
             self._users += 1
 

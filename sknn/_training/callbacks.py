@@ -56,7 +56,9 @@ class EpochTasks:
     def begin(self):
         """Announce an epoch."""
         if self._context is not None:
-            self._epoch = self._context.subcontext(task_name="epoch").call_on_fit_task_begin(**self._details)
+            self._epoch = self._context.subcontext(task_name="epoch").call_on_fit_task_begin(
+                **self._details
+            )
 
     def end(self):
         """Close an epoch; True if a callback asks to stop."""

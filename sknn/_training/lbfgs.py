@@ -20,7 +20,8 @@ class LBFGSTraining(Training):
 
     def _train(self, n_epochs, tasks, warn):
         estimator = self.estimator
-        self._tasks, self._started = tasks, time.perf_counter()
+        self._tasks = tasks
+        self._started = time.perf_counter()
         self._rows = np.arange(self.n_rows) if self.train_rows is None else self.train_rows
         self._l1 = self._l1_strengths()
         start = self.session.flat.astype(np.float64)
@@ -31,7 +32,13 @@ class LBFGSTraining(Training):
             bounds = [(0, None)] * len(start)
         with single_blas_thread:
             result = scipy.optimize.minimize(
-                self._objective, start, method="L-BFGS-B", jac=True, bounds=bounds, callback=self._after_iteration, options=options
+                self._objective,
+                start,
+                method="L-BFGS-B",
+                jac=True,
+                bounds=bounds,
+                callback=self._after_iteration,
+                options=options,
             )
         estimator.loss_ = self._reported_loss(result.x)
         if not (np.isfinite(estimator.loss_) and np.isfinite(self.session.flat).all()):
@@ -51,7 +58,9 @@ class LBFGSTraining(Training):
 
     def _l1_strengths(self):
         """Return the L1 penalty's strength for every element of the flat vector, or None without one."""
-        strength = self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / self.n_rows
+        strength = (
+            self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / self.n_rows
+        )
         if strength == 0:
             return None
         strengths = np.zeros(self.session.flat.size)
@@ -66,7 +75,8 @@ class LBFGSTraining(Training):
         with np.errstate(over="ignore"):
             np.copyto(self.session.flat, self._weights(x), casting="same_kind")
         objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self._rows)
-        self._evaluated, gradient = x.copy(), gradient.astype(np.float64)
+        self._evaluated = x.copy()
+        gradient = gradient.astype(np.float64)
         if self._l1 is None:
             return objective, gradient
         # The penalty counts both parts, though at the minimum one of them is 0.

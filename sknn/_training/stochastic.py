@@ -21,7 +21,9 @@ class OptimizerState:
         self.solver = solver
         self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
-        self.epoch, self.step_in_epoch, self.steps_per_epoch = 0, 0, 1
+        self.epoch = 0
+        self.step_in_epoch = 0
+        self.steps_per_epoch = 1
         self.learning_rate = float(learning_rate)
         self.rates_of_epochs = [self.learning_rate]  # the latest ones: at their first steps
         self.seed = seed
@@ -37,8 +39,11 @@ class OptimizerState:
 
     def end_epoch(self, settings, n_samples):
         """Count an epoch, after which ``n_samples`` have been seen since training began."""
-        self.epoch, self.step_in_epoch = self.epoch + 1, 0
-        self.learning_rate = schedule_of(settings).after_epoch(settings, self.learning_rate, n_samples)
+        self.epoch = self.epoch + 1
+        self.step_in_epoch = 0
+        self.learning_rate = schedule_of(settings).after_epoch(
+            settings, self.learning_rate, n_samples
+        )
 
     def hyperparameters(self, settings, n_steps, n_epochs=1):
         """Return the kernel's numbers for the next steps and their learning rates; count the steps.
@@ -59,7 +64,9 @@ class OptimizerState:
 
     def fits(self, solver, flat):
         """Tell whether training of ``flat`` by ``solver`` can go on with this state."""
-        return self.solver == solver and all(state.shape == flat.shape and state.dtype == flat.dtype for state in self.states)
+        return self.solver == solver and all(
+            state.shape == flat.shape and state.dtype == flat.dtype for state in self.states
+        )
 
     def copy(self):
         """Return an independent copy."""
@@ -89,10 +96,13 @@ class StochasticTraining(Training):
         self._batches = Batches(session, table, self._batch_size, estimator._optimizer)
         self._shuffler = Shuffler(estimator._random_state)
         self._n_single = 0  # epochs that have to run one by one
-        self._ahead = estimator._orders_ahead = list(estimator._orders_ahead or [])  # drawn already, for the next epochs
+        self._ahead = estimator._orders_ahead = list(
+            estimator._orders_ahead or []
+        )  # drawn already, for the next epochs
 
     def _check_batch_size(self):
-        n_rows, batch_size = self.n_rows, self.estimator.batch_size
+        n_rows = self.n_rows
+        batch_size = self.estimator.batch_size
         if batch_size == "auto":
             return min(200, n_rows)
         if batch_size > n_rows:
@@ -127,7 +137,8 @@ class StochasticTraining(Training):
 
     def _run_epoch(self):
         """Train for one epoch and record it; False if it diverged."""
-        estimator, started = self.estimator, time.perf_counter()
+        estimator = self.estimator
+        started = time.perf_counter()
         optimizer = estimator._optimizer
         optimizer.begin_epoch(-(-self.n_rows // self._batch_size))
         [loss] = self._batches.train([self._next_order()])
@@ -146,8 +157,15 @@ class StochasticTraining(Training):
         """Return how many epochs may run before anybody looks at them: more than one where epochs are short and nobody does."""
         estimator = self.estimator
         is_watched = self.monitor is not None or tasks.has_listeners or estimator.verbose
-        is_shared = isinstance(estimator.random_state, np.random.RandomState)  # others would see orders being drawn ahead
-        if is_watched or is_shared or self._n_single > 0 or not schedule_of(estimator).is_foreseeable:
+        is_shared = isinstance(
+            estimator.random_state, np.random.RandomState
+        )  # others would see orders being drawn ahead
+        if (
+            is_watched
+            or is_shared
+            or self._n_single > 0
+            or not schedule_of(estimator).is_foreseeable
+        ):
             return 1
         return min(n_left, self._batches.epochs_at_once(self.n_rows))
 
@@ -156,7 +174,8 @@ class StochasticTraining(Training):
 
         If training should have stopped at one of them, all are taken back and trained again up to that one: same orders, same bits.
         """
-        estimator, started = self.estimator, time.perf_counter()
+        estimator = self.estimator
+        started = time.perf_counter()
         optimizer = estimator._optimizer
         optimizer.begin_epoch(-(-self.n_rows // self._batch_size))
         losses = self._batches.train([self._next_order() for _ in range(n_epochs)])
@@ -194,12 +213,15 @@ class StochasticTraining(Training):
     def _return_to_last_epoch(self):
         super()._return_to_last_epoch()
         self.estimator._optimizer.assign(self._finished["optimizer"])
-        self._ahead[:0] = self._finished["drawn"]  # what was drawn for unfinished epochs is for the next ones
+        self._ahead[:0] = self._finished[
+            "drawn"
+        ]  # what was drawn for unfinished epochs is for the next ones
         self._finished["drawn"] = []
 
     def _out_of_patience(self):
         """Tell whether to stop, after the schedule had its chance to lower the rate instead."""
-        estimator, reason = self.estimator, self._stall_message()
+        estimator = self.estimator
+        reason = self._stall_message()
         if reason is None:
             return False
         rate = schedule_of(estimator).on_stall(estimator, estimator._optimizer.learning_rate)

@@ -29,10 +29,14 @@ class Training:
     """
 
     def __init__(self, estimator, session, table, train_rows, monitor):
-        self.estimator, self.session, self.table = estimator, session, table
-        self.train_rows, self.monitor = train_rows, monitor
+        self.estimator = estimator
+        self.session = session
+        self.table = table
+        self.train_rows = train_rows
+        self.monitor = monitor
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
-        self._finished, self._first_epoch = None, len(estimator.loss_curve_)
+        self._finished = None
+        self._first_epoch = len(estimator.loss_curve_)
 
     def run(self, n_epochs, tasks, *, warn=True):
         """Train; an interrupt or divergence leaves the state after the last finished epoch.
@@ -82,13 +86,15 @@ class Training:
         """Remember the best epoch and count those without an improvement by ``tol``."""
         estimator = self.estimator
         if not estimator.early_stopping:
-            stalled, better = loss > estimator.best_loss_ - estimator.tol, loss < estimator.best_loss_
+            stalled = loss > estimator.best_loss_ - estimator.tol
+            better = loss < estimator.best_loss_
             if better:
                 estimator.best_loss_ = loss
         else:
             best = estimator.best_validation_score_
             score = float(np.mean(estimator.validation_scores_[-estimator.early_stopping_window :]))
-            stalled, better = score < best + estimator.tol, score > best
+            stalled = score < best + estimator.tol
+            better = score > best
             if better:
                 estimator.best_validation_score_ = score
                 estimator._best_weights = self.session.flat.copy()
@@ -127,10 +133,15 @@ class Training:
         }
 
     def _return_to_last_epoch(self):
-        estimator, finished = self.estimator, self._finished
+        estimator = self.estimator
+        finished = self._finished
         np.copyto(self.session.flat, finished["weights"])
         vars(estimator).update(finished["attributes"])
-        for column in (estimator.loss_curve_, estimator.validation_scores_ or [], *estimator.history_.values()):
+        for column in (
+            estimator.loss_curve_,
+            estimator.validation_scores_ or [],
+            *estimator.history_.values(),
+        ):
             del column[finished["n_epochs"] :]
 
     def _diverged(self, rate, seconds):
@@ -150,13 +161,19 @@ class Training:
         last_loss = estimator.loss_
         self._record(np.nan, np.nan, np.nan, rate, seconds)
         estimator.loss_ = last_loss
-        warnings.warn(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7)
+        warnings.warn(
+            f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7
+        )
 
     def _finish(self):
         """Hand the weights to the estimator: the best ones if early stopping watched for them, else the last ones."""
         estimator = self.estimator
         estimator._last_weights = None
-        if estimator.early_stopping and estimator.restore_best and estimator._best_weights is not None:
+        if (
+            estimator.early_stopping
+            and estimator.restore_best
+            and estimator._best_weights is not None
+        ):
             estimator._last_weights = self.session.flat
             estimator._set_weights(estimator._best_weights.copy())
         else:

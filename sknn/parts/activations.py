@@ -91,30 +91,40 @@ def _elu_backward(z, a, shape, da, dz):
         dz[i] = da[i] * (a[i] + shape) if a[i] < 0 else da[i]  # alpha exp(z), without another exp
 
 
-_SELU_SCALE, _SELU_ALPHA = constant(1.0507009873554805), constant(1.6732632423543772)
+_SELU_SCALE = constant(1.0507009873554805)
+_SELU_ALPHA = constant(1.6732632423543772)
 
 
 @jit
 def _selu(z, shape, a):
-    scale, alpha = _SELU_SCALE(shape), _SELU_ALPHA(shape)
+    scale = _SELU_SCALE(shape)
+    alpha = _SELU_ALPHA(shape)
     for i in range(z.size):
         a[i] = scale * (alpha * (exp(z[i]) - one(shape)) if z[i] < 0 else z[i])
 
 
 @jit
 def _selu_backward(z, a, shape, da, dz):
-    scale, alpha = _SELU_SCALE(shape), _SELU_ALPHA(shape)
+    scale = _SELU_SCALE(shape)
+    alpha = _SELU_ALPHA(shape)
     for i in range(dz.size):
         dz[i] = da[i] * (a[i] + scale * alpha if a[i] < 0 else scale)
 
 
-_THREE, _SIX = constant(3), constant(6)
-_HALF, _CUBE, _ROOT, _FAR = constant(0.5), constant(0.044715), constant(0.7978845608028654), constant(30)  # root: sqrt(2 / pi)
+_THREE = constant(3)
+_SIX = constant(6)
+# root: sqrt(2 / pi)
+_HALF = constant(0.5)
+_CUBE = constant(0.044715)
+_ROOT = constant(0.7978845608028654)
+_FAR = constant(30)
 
 
 @jit
 def _gelu(z, shape, a):
-    half, cube, root = _HALF(shape), _CUBE(shape), _ROOT(shape)
+    half = _HALF(shape)
+    cube = _CUBE(shape)
+    root = _ROOT(shape)
     for i in range(z.size):
         t = tanh(root * (z[i] + cube * z[i] * z[i] * z[i]))
         a[i] = half * z[i] * (one(shape) + t)
@@ -122,9 +132,15 @@ def _gelu(z, shape, a):
 
 @jit
 def _gelu_backward(z, a, shape, da, dz):
-    half, cube, root, three, far = _HALF(shape), _CUBE(shape), _ROOT(shape), _THREE(shape), _FAR(shape)
+    half = _HALF(shape)
+    cube = _CUBE(shape)
+    root = _ROOT(shape)
+    three = _THREE(shape)
+    far = _FAR(shape)
     for i in range(dz.size):
-        x = far if z[i] > far else (-far if z[i] < -far else z[i])  # beyond, f' is 1 or 0, and squares would overflow
+        x = (
+            far if z[i] > far else (-far if z[i] < -far else z[i])
+        )  # beyond, f' is 1 or 0, and squares would overflow
         t = tanh(root * (x + cube * x * x * x))
         inner = root * (one(shape) + three * cube * x * x)
         dz[i] = da[i] * half * (one(shape) + t + x * (one(shape) - t * t) * inner)
@@ -170,7 +186,9 @@ def _softplus_backward(z, a, shape, da, dz):
 
 @jit
 def _hard_sigmoid(z, shape, a):
-    zero, three, six = one(shape) - one(shape), _THREE(shape), _SIX(shape)
+    zero = one(shape) - one(shape)
+    three = _THREE(shape)
+    six = _SIX(shape)
     for i in range(z.size):
         p = (z[i] + three) / six
         a[i] = zero if p < zero else (one(shape) if p > one(shape) else p)
@@ -178,7 +196,8 @@ def _hard_sigmoid(z, shape, a):
 
 @jit
 def _hard_sigmoid_backward(z, a, shape, da, dz):
-    zero, six = one(shape) - one(shape), _SIX(shape)
+    zero = one(shape) - one(shape)
+    six = _SIX(shape)
     for i in range(dz.size):
         dz[i] = da[i] / six if (a[i] > zero) & (a[i] < one(shape)) else zero
 
@@ -214,7 +233,9 @@ class ActivationPart(NamedTuple):
     formula: str
     parameter: str | None = None  # the constructor argument that ``shape`` is
     needs_z: bool = False  # f' cannot be told from f alone, so pre-activations are kept
-    pieces: str | None = None  # the constructor argument that says how many pre-activations make one activation
+    pieces: str | None = (
+        None  # the constructor argument that says how many pre-activations make one activation
+    )
 
 
 _LOGISTIC = ActivationPart(_logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))")
@@ -226,17 +247,39 @@ ACTIVATIONS = {
     "tanh": ActivationPart(_tanh, _tanh_backward, "f(z) = tanh(z)"),
     "relu": ActivationPart(_relu, _relu_backward, "f(z) = max(0, z)"),
     "leaky_relu": ActivationPart(
-        _leaky_relu, _leaky_relu_backward, "f(z) = max(negative_slope z, z)", parameter="negative_slope", needs_z=True
+        _leaky_relu,
+        _leaky_relu_backward,
+        "f(z) = max(negative_slope z, z)",
+        parameter="negative_slope",
+        needs_z=True,
     ),
-    "elu": ActivationPart(_elu, _elu_backward, "f(z) = z if z > 0 else elu_alpha (exp(z) - 1), arXiv:1511.07289", parameter="elu_alpha"),
-    "selu": ActivationPart(_selu, _selu_backward, "f(z) = 1.0507 (z if z > 0 else 1.6733 (exp(z) - 1)), arXiv:1706.02515"),
+    "elu": ActivationPart(
+        _elu,
+        _elu_backward,
+        "f(z) = z if z > 0 else elu_alpha (exp(z) - 1), arXiv:1511.07289",
+        parameter="elu_alpha",
+    ),
+    "selu": ActivationPart(
+        _selu,
+        _selu_backward,
+        "f(z) = 1.0507 (z if z > 0 else 1.6733 (exp(z) - 1)), arXiv:1706.02515",
+    ),
     "gelu": ActivationPart(
-        _gelu, _gelu_backward, "f(z) = z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), arXiv:1606.08415", needs_z=True
+        _gelu,
+        _gelu_backward,
+        "f(z) = z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), arXiv:1606.08415",
+        needs_z=True,
     ),
-    "silu": ActivationPart(_silu, _silu_backward, "f(z) = z / (1 + exp(-z)), arXiv:1702.03118", needs_z=True),
-    "mish": ActivationPart(_mish, _mish_backward, "f(z) = z tanh(log(1 + exp(z))), arXiv:1908.08681", needs_z=True),
+    "silu": ActivationPart(
+        _silu, _silu_backward, "f(z) = z / (1 + exp(-z)), arXiv:1702.03118", needs_z=True
+    ),
+    "mish": ActivationPart(
+        _mish, _mish_backward, "f(z) = z tanh(log(1 + exp(z))), arXiv:1908.08681", needs_z=True
+    ),
     "softplus": ActivationPart(_softplus, _softplus_backward, "f(z) = log(1 + exp(z))"),
-    "hard_sigmoid": ActivationPart(_hard_sigmoid, _hard_sigmoid_backward, "f(z) = min(1, max(0, (z + 3) / 6))"),
+    "hard_sigmoid": ActivationPart(
+        _hard_sigmoid, _hard_sigmoid_backward, "f(z) = min(1, max(0, (z + 3) / 6))"
+    ),
     "maxout": ActivationPart(
         _maxout,
         _maxout_backward,

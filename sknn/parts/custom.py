@@ -34,15 +34,24 @@ class Activation:
 
     def __init__(self, forward, derivative):
         if not (callable(forward) and callable(derivative)):
-            raise TypeError(f"Activation takes two functions of one number, got {forward!r} and {derivative!r}.")
-        self.forward, self.derivative = forward, derivative
+            raise TypeError(
+                f"Activation takes two functions of one number, got {forward!r} and {derivative!r}."
+            )
+        self.forward = forward
+        self.derivative = derivative
 
     def __repr__(self):
-        names = (getattr(function, "__name__", repr(function)) for function in (self.forward, self.derivative))
+        names = (
+            getattr(function, "__name__", repr(function))
+            for function in (self.forward, self.derivative)
+        )
         return f"Activation({', '.join(names)})"
 
     def __eq__(self, other):
-        return isinstance(other, Activation) and (self.forward, self.derivative) == (other.forward, other.derivative)
+        return isinstance(other, Activation) and (self.forward, self.derivative) == (
+            other.forward,
+            other.derivative,
+        )
 
     def __hash__(self):
         return hash((self.forward, self.derivative))
@@ -51,7 +60,8 @@ class Activation:
 @functools.cache
 def custom_part(forward, derivative):
     """Return what would be the activation's row in ``ACTIVATIONS``."""
-    f, slope = scalar(forward), scalar(derivative)
+    f = scalar(forward)
+    slope = scalar(derivative)
 
     @jit
     def custom_forward(z, shape, a):

@@ -68,17 +68,38 @@ def _lecun(fan_in, fan_out):
 
 
 INITIALIZERS = {
-    "auto": Initializer(_auto, "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', intercepts too"),
-    "glorot_uniform": Initializer(_scaled(_glorot, normal=False), "uniform, variance 2 / (fan_in + fan_out)"),
-    "glorot_normal": Initializer(_scaled(_glorot, normal=True), "normal, variance 2 / (fan_in + fan_out); Glorot and Bengio, 2010"),
+    "auto": Initializer(
+        _auto,
+        "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', intercepts too",
+    ),
+    "glorot_uniform": Initializer(
+        _scaled(_glorot, normal=False), "uniform, variance 2 / (fan_in + fan_out)"
+    ),
+    "glorot_normal": Initializer(
+        _scaled(_glorot, normal=True),
+        "normal, variance 2 / (fan_in + fan_out); Glorot and Bengio, 2010",
+    ),
     "he_uniform": Initializer(_scaled(_he, normal=False), "uniform, variance 2 / fan_in"),
-    "he_normal": Initializer(_scaled(_he, normal=True), "normal, variance 2 / fan_in; arXiv:1502.01852"),
-    "he_uniform_fan_out": Initializer(_scaled(_he_fan_out, normal=False), "uniform, variance 2 / fan_out"),
-    "he_normal_fan_out": Initializer(_scaled(_he_fan_out, normal=True), "normal, variance 2 / fan_out"),
+    "he_normal": Initializer(
+        _scaled(_he, normal=True), "normal, variance 2 / fan_in; arXiv:1502.01852"
+    ),
+    "he_uniform_fan_out": Initializer(
+        _scaled(_he_fan_out, normal=False), "uniform, variance 2 / fan_out"
+    ),
+    "he_normal_fan_out": Initializer(
+        _scaled(_he_fan_out, normal=True), "normal, variance 2 / fan_out"
+    ),
     "lecun_uniform": Initializer(_scaled(_lecun, normal=False), "uniform, variance 1 / fan_in"),
-    "lecun_normal": Initializer(_scaled(_lecun, normal=True), "normal, variance 1 / fan_in; LeCun et al., 1998"),
+    "lecun_normal": Initializer(
+        _scaled(_lecun, normal=True), "normal, variance 1 / fan_in; LeCun et al., 1998"
+    ),
     "orthogonal": Initializer(_orthogonal, "columns (or rows) at right angles; arXiv:1312.6120"),
-    "random_normal": Initializer(_scaled(lambda fan_in, fan_out: 1.0, normal=True), "normal, variance 1: signals explode"),
-    "random_uniform": Initializer(_scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False), "uniform within 0.05: signals vanish"),
+    "random_normal": Initializer(
+        _scaled(lambda fan_in, fan_out: 1.0, normal=True), "normal, variance 1: signals explode"
+    ),
+    "random_uniform": Initializer(
+        _scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False),
+        "uniform within 0.05: signals vanish",
+    ),
     "zeros": Initializer(_zeros, "zeros: the units of a layer stay alike for ever"),
 }

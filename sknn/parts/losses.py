@@ -90,15 +90,21 @@ def _softmax_link(z, n_outputs, shape, prediction):
 @jit
 def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     _exp_of_gaps(z, n_outputs, delta)
-    value, smoothing = 0.0, shape[0]
-    rest, keep = smoothing / shape.dtype.type(n_outputs), one(smoothing) - smoothing
+    value = 0.0
+    smoothing = shape[0]
+    rest = smoothing / shape.dtype.type(n_outputs)
+    keep = one(smoothing) - smoothing
     for i in range(weight.size):
         row = delta[i * n_outputs : (i + 1) * n_outputs]
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
-        code, share, factor = int(y[i]), one(total) / total, weight[i] * scale
-        z[i] = _clipped(row[code] * share)  # z is not needed any more; logarithms are faster together
+        code = int(y[i])
+        share = one(total) / total
+        factor = weight[i] * scale
+        z[i] = _clipped(
+            row[code] * share
+        )  # z is not needed any more; logarithms are faster together
         if smoothing > 0:
             for j in range(n_outputs):
                 value -= weight[i] * (rest * log(_clipped(row[j] * share)))
@@ -116,10 +122,13 @@ def _log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
 def _binary_log_loss(z, y, weight, n_outputs, shape, scale, delta, totals):
     for i in range(z.size):
         delta[i] = logistic(z[i])
-    value, smoothing = 0.0, shape[0]
-    half, keep = smoothing / shape.dtype.type(2), one(smoothing) - smoothing
+    value = 0.0
+    smoothing = shape[0]
+    half = smoothing / shape.dtype.type(2)
+    keep = one(smoothing) - smoothing
     for i in range(z.size):
-        p, target = _clipped(delta[i]), keep * y[i] + half
+        p = _clipped(delta[i])
+        target = keep * y[i] + half
         w = weight[i // n_outputs]
         value -= w * (target * log(p) + (one(p) - target) * log(one(p) - p))
         delta[i] = w * scale * (delta[i] - target)
@@ -174,7 +183,8 @@ def _absolute_error(z, y, weight, n_outputs, shape, scale, delta, totals):
 
 @jit
 def _huber(z, y, weight, n_outputs, shape, scale, delta, totals):
-    value, bound = 0.0, shape[0]
+    value = 0.0
+    bound = shape[0]
     for i in range(z.size):
         w = weight[i // n_outputs]
         difference = z[i] - y[i]
@@ -207,10 +217,13 @@ def _quantile_link(z, n_outputs, shape, prediction):
 
 @jit
 def _quantile(z, y, weight, n_outputs, shape, scale, delta, totals):
-    value, n_levels = 0.0, shape.dtype.type(n_outputs)
+    value = 0.0
+    n_levels = shape.dtype.type(n_outputs)
     for i in range(weight.size):
-        row, slopes = z[i * n_outputs : (i + 1) * n_outputs], delta[i * n_outputs : (i + 1) * n_outputs]
-        quantile, factor = row[0] * 0, weight[i] * scale / n_levels
+        row = z[i * n_outputs : (i + 1) * n_outputs]
+        slopes = delta[i * n_outputs : (i + 1) * n_outputs]
+        quantile = row[0] * 0
+        factor = weight[i] * scale / n_levels
         for j in range(n_outputs):
             quantile += row[j] if j == 0 else softplus(row[j])
             difference = y[i] - quantile
@@ -232,14 +245,18 @@ class Loss(NamedTuple):
     out_activation: str
     formula: str
     parameter: str | None = None  # the constructor argument that ``shape`` holds
-    averages_outputs: bool = False  # the reported value is the mean over outputs; the gradient is that of the sum
+    averages_outputs: bool = (
+        False  # the reported value is the mean over outputs; the gradient is that of the sum
+    )
     class_codes: bool = False  # targets are one class code a row
     lowest_target: float = -math.inf
     excludes_lowest: bool = False
 
 
 LOSSES = {
-    "log_loss": Loss(_log_loss, _softmax_link, "softmax", "-log p_y", "label_smoothing", class_codes=True),
+    "log_loss": Loss(
+        _log_loss, _softmax_link, "softmax", "-log p_y", "label_smoothing", class_codes=True
+    ),
     "binary_log_loss": Loss(
         _binary_log_loss,
         _logistic_link,
@@ -247,14 +264,29 @@ LOSSES = {
         "-y log p - (1 - y) log(1 - p), summed over outputs",
         "label_smoothing",
     ),
-    "squared_error": Loss(_squared_error, identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True),
+    "squared_error": Loss(
+        _squared_error, identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True
+    ),
     "absolute_error": Loss(_absolute_error, identity_link, "identity", "abs(z - y)"),
     "huber": Loss(
-        _huber, identity_link, "identity", "(z - y)^2 / 2 up to abs(z - y) = huber_delta, linear beyond", parameter="huber_delta"
+        _huber,
+        identity_link,
+        "identity",
+        "(z - y)^2 / 2 up to abs(z - y) = huber_delta, linear beyond",
+        parameter="huber_delta",
     ),
     "log_cosh": Loss(_log_cosh, identity_link, "identity", "log(cosh(z - y))"),
-    "poisson": Loss(_poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", lowest_target=0.0),
-    "gamma": Loss(_gamma, _exp_link, "exp", "log(exp(z) / y) + y / exp(z) - 1", lowest_target=0.0, excludes_lowest=True),
+    "poisson": Loss(
+        _poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", lowest_target=0.0
+    ),
+    "gamma": Loss(
+        _gamma,
+        _exp_link,
+        "exp",
+        "log(exp(z) / y) + y / exp(z) - 1",
+        lowest_target=0.0,
+        excludes_lowest=True,
+    ),
     "quantile": Loss(
         _quantile,
         _quantile_link,

@@ -30,7 +30,9 @@ def _table(rates, *constants):
 
 @jit
 def _sgd(w, g, velocity, state_1, state_2, h):
-    rate, momentum, nesterov = h[0], h[1], h[2]
+    rate = h[0]
+    momentum = h[1]
+    nesterov = h[2]
     for i in range(w.size):
         velocity[i] = momentum * velocity[i] - rate * g[i]
     if nesterov != 0:
@@ -59,7 +61,8 @@ def _sgd_hyperparameters(settings, first, rates, epochs):
 
 @jit
 def _adagrad(w, g, squares, state_1, state_2, h):
-    rate, epsilon = h[0], h[1]
+    rate = h[0]
+    epsilon = h[1]
     for i in range(w.size):
         squares[i] += g[i] * g[i]
         w[i] -= rate * g[i] / (math.sqrt(squares[i]) + epsilon)
@@ -67,7 +70,8 @@ def _adagrad(w, g, squares, state_1, state_2, h):
 
 @jit
 def _over_root(sizes, squares, state_1, state_2, h):
-    rate, epsilon = h[0], h[1]
+    rate = h[0]
+    epsilon = h[1]
     for i in range(sizes.size):
         sizes[i] = rate / (math.sqrt(squares[i]) + epsilon)
 
@@ -78,7 +82,10 @@ def _adagrad_hyperparameters(settings, first, rates, epochs):
 
 @jit
 def _rmsprop(w, g, squares, state_1, state_2, h):
-    rate, epsilon, rho, rest = h[0], h[1], h[2], h[3]
+    rate = h[0]
+    epsilon = h[1]
+    rho = h[2]
+    rest = h[3]
     for i in range(w.size):
         squares[i] = rho * squares[i] + rest * (g[i] * g[i])
         w[i] -= rate * g[i] / (math.sqrt(squares[i]) + epsilon)
@@ -90,7 +97,10 @@ def _rho_hyperparameters(settings, first, rates, epochs):
 
 @jit
 def _adadelta(w, g, squares, moves, size, h):
-    rate, epsilon, rho, rest = h[0], h[1], h[2], h[3]
+    rate = h[0]
+    epsilon = h[1]
+    rho = h[2]
+    rest = h[3]
     for i in range(w.size):
         squares[i] = rho * squares[i] + rest * (g[i] * g[i])
         size[i] = math.sqrt((moves[i] + epsilon) / (squares[i] + epsilon))
@@ -107,8 +117,13 @@ def _adadelta_sizes(sizes, squares, moves, size, h):
 
 @jit
 def _adam(w, g, mean, square, state_2, h):
-    rate, beta_1, beta_2, epsilon = h[0], h[1], h[2], h[3]
-    rest_1, rest_2 = h[4], h[5]  # 1 - beta, rounded once
+    rate = h[0]
+    beta_1 = h[1]
+    beta_2 = h[2]
+    epsilon = h[3]
+    # 1 - beta, rounded once
+    rest_1 = h[4]
+    rest_2 = h[5]
     for i in range(w.size):
         mean[i] = beta_1 * mean[i] + rest_1 * g[i]
         square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
@@ -117,7 +132,8 @@ def _adam(w, g, mean, square, state_2, h):
 
 @jit
 def _adam_sizes(sizes, mean, square, state_2, h):
-    rate, epsilon = h[6], h[3]
+    rate = h[6]
+    epsilon = h[3]
     for i in range(sizes.size):
         sizes[i] = rate / (math.sqrt(square[i]) + epsilon)
 
@@ -128,7 +144,13 @@ def _corrections(settings, first, rates):
 
 
 def _adam_constants(settings):
-    return settings.beta_1, settings.beta_2, settings.epsilon, 1 - settings.beta_1, 1 - settings.beta_2
+    return (
+        settings.beta_1,
+        settings.beta_2,
+        settings.epsilon,
+        1 - settings.beta_1,
+        1 - settings.beta_2,
+    )
 
 
 def _adam_hyperparameters(settings, first, rates, epochs):
@@ -140,8 +162,12 @@ def _adam_hyperparameters(settings, first, rates, epochs):
 
 @jit
 def _amsgrad(w, g, mean, square, largest, h):
-    rate, beta_1, beta_2, epsilon = h[0], h[1], h[2], h[3]
-    rest_1, rest_2 = h[4], h[5]
+    rate = h[0]
+    beta_1 = h[1]
+    beta_2 = h[2]
+    epsilon = h[3]
+    rest_1 = h[4]
+    rest_2 = h[5]
     for i in range(w.size):
         mean[i] = beta_1 * mean[i] + rest_1 * g[i]
         square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
@@ -151,15 +177,21 @@ def _amsgrad(w, g, mean, square, largest, h):
 
 @jit
 def _amsgrad_sizes(sizes, mean, square, largest, h):
-    rate, epsilon = h[6], h[3]
+    rate = h[6]
+    epsilon = h[3]
     for i in range(sizes.size):
         sizes[i] = rate / (math.sqrt(largest[i]) + epsilon)
 
 
 @jit
 def _adamw(w, g, mean, square, state_2, h):
-    rate, beta_1, beta_2, epsilon = h[0], h[1], h[2], h[3]
-    rest_1, rest_2, root = h[4], h[5], h[6]
+    rate = h[0]
+    beta_1 = h[1]
+    beta_2 = h[2]
+    epsilon = h[3]
+    rest_1 = h[4]
+    rest_2 = h[5]
+    root = h[6]
     for i in range(w.size):
         mean[i] = beta_1 * mean[i] + rest_1 * g[i]
         square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
@@ -168,7 +200,9 @@ def _adamw(w, g, mean, square, state_2, h):
 
 @jit
 def _adamw_sizes(sizes, mean, square, state_2, h):
-    rate, epsilon, root = h[7], h[3], h[6]
+    rate = h[7]
+    epsilon = h[3]
+    root = h[6]
     for i in range(sizes.size):
         sizes[i] = rate / (root * math.sqrt(square[i]) + epsilon)
 
@@ -183,8 +217,15 @@ def _adamw_hyperparameters(settings, first, rates, epochs):
 
 @jit
 def _nadam(w, g, mean, square, state_2, h):
-    rate, beta_1, beta_2, epsilon = h[0], h[1], h[2], h[3]
-    rest_1, rest_2, root, ahead, now = h[4], h[5], h[6], h[8], h[9]
+    rate = h[0]
+    beta_1 = h[1]
+    beta_2 = h[2]
+    epsilon = h[3]
+    rest_1 = h[4]
+    rest_2 = h[5]
+    root = h[6]
+    ahead = h[8]
+    now = h[9]
     for i in range(w.size):
         mean[i] = beta_1 * mean[i] + rest_1 * g[i]
         square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
@@ -258,7 +299,11 @@ OPTIMIZERS = {
         "w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon), as in PyTorch; meant for ``weight_decay``, arXiv:1711.05101",
     ),
     "amsgrad": Optimizer(
-        _amsgrad, _amsgrad_sizes, _adam_hyperparameters, 3, "adam with the largest v so far, Reddi et al., arXiv:1904.09237"
+        _amsgrad,
+        _amsgrad_sizes,
+        _adam_hyperparameters,
+        3,
+        "adam with the largest v so far, Reddi et al., arXiv:1904.09237",
     ),
     "nadam": Optimizer(
         _nadam,

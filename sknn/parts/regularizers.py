@@ -27,7 +27,8 @@ def _l2(w, l1, l2, g, totals):
 
 @jit(reassociate=True)
 def _elastic_net(w, l1, l2, g, totals):
-    squares, sizes = 0.0, 0.0
+    squares = 0.0
+    sizes = 0.0
     for i in range(w.size):
         squares += w[i] * w[i]
         sizes += abs(w[i])

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 _SMALLEST_RATE = 1e-6  # of schedules that react to a stall
-_ONE_CYCLE_RISE, _ONE_CYCLE_START, _ONE_CYCLE_END = 0.3, 25.0, 1e4
+_ONE_CYCLE_RISE = 0.3
+_ONE_CYCLE_START = 25.0
+_ONE_CYCLE_END = 1e4
 
 
 def _one(settings, epochs):
@@ -68,7 +70,11 @@ def _one_cycle(settings, epochs):
         return end + (start - end) * (1 + np.cos(np.pi * share)) / 2
 
     rise = between(1 / _ONE_CYCLE_START, 1.0, progress / _ONE_CYCLE_RISE)
-    fall = between(1.0, 1 / _ONE_CYCLE_END / _ONE_CYCLE_START, (progress - _ONE_CYCLE_RISE) / (1 - _ONE_CYCLE_RISE))
+    fall = between(
+        1.0,
+        1 / _ONE_CYCLE_END / _ONE_CYCLE_START,
+        (progress - _ONE_CYCLE_RISE) / (1 - _ONE_CYCLE_RISE),
+    )
     return np.where(progress < _ONE_CYCLE_RISE, rise, fall)
 
 
@@ -98,15 +104,31 @@ class Schedule(NamedTuple):
 
 SCHEDULES = {
     "constant": Schedule("rate0"),
-    "invscaling": Schedule("rate0 / (t + 1)^power_t after t samples, by epochs; only with 'sgd'", after_epoch=_invscaling, sgd_only=True),
-    "adaptive": Schedule("a fifth whenever training would stop for lack of improvement; only with 'sgd'", on_stall=_fifth, sgd_only=True),
+    "invscaling": Schedule(
+        "rate0 / (t + 1)^power_t after t samples, by epochs; only with 'sgd'",
+        after_epoch=_invscaling,
+        sgd_only=True,
+    ),
+    "adaptive": Schedule(
+        "a fifth whenever training would stop for lack of improvement; only with 'sgd'",
+        on_stall=_fifth,
+        sgd_only=True,
+    ),
     "exponential": Schedule("rate0 exp(-decay_rate s)", factor=_exponential),
     "inverse_time": Schedule("rate0 / (1 + decay_rate s)", factor=_inverse_time),
     "step": Schedule("rate0 / 2^floor(decay_rate s)", factor=_step),
-    "cosine": Schedule("rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts", factor=_cosine),
-    "one_cycle": Schedule(
-        "from rate0 / 25 up to rate0 at 0.3 max_iter, then down to rate0 / 250 000, along cosines; arXiv:1708.07120", factor=_one_cycle
+    "cosine": Schedule(
+        "rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts", factor=_cosine
     ),
-    "coslog": Schedule("rate0 (1 - cos(2 pi log2(1 + 15 s / max_iter))) / 2; arXiv:2407.04491", factor=_coslog),
-    "plateau": Schedule("times decay_rate whenever training would stop for lack of improvement, down to 1e-6", on_stall=_reduced),
+    "one_cycle": Schedule(
+        "from rate0 / 25 up to rate0 at 0.3 max_iter, then down to rate0 / 250 000, along cosines; arXiv:1708.07120",
+        factor=_one_cycle,
+    ),
+    "coslog": Schedule(
+        "rate0 (1 - cos(2 pi log2(1 + 15 s / max_iter))) / 2; arXiv:2407.04491", factor=_coslog
+    ),
+    "plateau": Schedule(
+        "times decay_rate whenever training would stop for lack of improvement, down to 1e-6",
+        on_stall=_reduced,
+    ),
 }

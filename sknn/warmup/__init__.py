@@ -18,7 +18,9 @@ _KERNELS = {  # what a registry's rows have compiled, and for which arguments
     optimizers.STEP: [part.step for part in optimizers.OPTIMIZERS.values()],
     optimizers.STEP_SIZES: [part.step_sizes for part in optimizers.OPTIMIZERS.values()],
     regularizers.PENALIZE: [part.penalize for part in regularizers.REGULARIZERS.values()],
-    regularizers.SHRINK: [part.shrink for part in regularizers.REGULARIZERS.values() if part.shrink is not None],
+    regularizers.SHRINK: [
+        part.shrink for part in regularizers.REGULARIZERS.values() if part.shrink is not None
+    ],
     batch_norm.NORMALIZE: [batch_norm.normalize],
     batch_norm.NORMALIZE_BACKWARD: [batch_norm.normalize_backward],
     dropout.DROP: [dropout.drop],
@@ -57,9 +59,12 @@ def warmup(dtypes=("float32", "float64")):
         for kinds, kernels in _KERNELS.items():
             for kernel in kernels:
                 address(kernel, kinds, np.dtype(name))
-        X, y = np.eye(4, dtype=name), np.arange(4) % 2
+        X = np.eye(4, dtype=name)
+        y = np.arange(4) % 2
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             for settings in ({"input_dropout": 0.1, "max_grad_norm": 1.0}, {"solver": "lbfgs"}):
                 MLPClassifier((2,), max_iter=1, random_state=0, **settings).fit(X, y).predict(X)
-            MLPClassifier((600,), max_iter=1, random_state=0).fit(np.tile(X, (50, 1)), np.tile(y, 50))  # in shards
+            MLPClassifier((600,), max_iter=1, random_state=0).fit(
+                np.tile(X, (50, 1)), np.tile(y, 50)
+            )  # in shards

@@ -162,7 +162,9 @@ def disk_full(*_, **__):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize(("module", "name"), [(Path, "write_bytes"), (os, "replace"), (Path, "mkdir")])
+@pytest.mark.parametrize(
+    ("module", "name"), [(Path, "write_bytes"), (os, "replace"), (Path, "mkdir")]
+)
 def test_full_disk(folder, monkeypatch, module, name):
     monkeypatch.setattr(module, name, disk_full)
     loaded, messages = call()
@@ -209,7 +211,9 @@ def new_stamp():
 
 
 @pytest.mark.parametrize(
-    "module", [jit_module.numba, jit_module.llvmlite, jit_module.np, jit_module.scipy], ids=lambda module: module.__name__
+    "module",
+    [jit_module.numba, jit_module.llvmlite, jit_module.np, jit_module.scipy],
+    ids=lambda module: module.__name__,
 )
 def test_stamp_depends_on_versions(monkeypatch, module):
     before = new_stamp()
@@ -295,7 +299,8 @@ def test_numba_cache_dir_is_the_only_place_if_it_is_set(places, monkeypatch):
 
 def logistic_of_two():
     """Return logistic(2) from the kernel that fits use, and whether it came from disk."""
-    kernel, out = ACTIVATIONS["logistic"].forward, np.zeros(1)
+    kernel = ACTIVATIONS["logistic"].forward
+    out = np.zeros(1)
     address(kernel, FORWARD, out.dtype)
     kernel(np.array([2.0]), 0.0, out)
     return out[0], sum(kernel.stats.cache_hits.values()) == 1
@@ -312,7 +317,9 @@ EXPECTED = 1 / (1 + np.exp(-2.0))
 
 
 def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
-    shutil.copytree(jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+    )
     settings = {"root": tmp_path, "NUMBA_CACHE_DIR": tmp_path / "cache"}
     values = [run(logistic_of_two, **settings) for _ in range(2)]
     assert [value[1] for value, _ in values] == [False, True]
@@ -320,7 +327,9 @@ def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
 
     edited = tmp_path / "sknn" / "_compiled" / "elementary.py"
     before = edited.read_text()
-    edited.write_text(before.replace("return 1.0 / (1.0 + exp(-x))", "return 7.0 / (1.0 + exp(-x))"))
+    edited.write_text(
+        before.replace("return 1.0 / (1.0 + exp(-x))", "return 7.0 / (1.0 + exp(-x))")
+    )
     assert edited.read_text() != before
     (value, loaded), n_warnings = run(logistic_of_two, **settings)
     np.testing.assert_allclose(value, 7 * EXPECTED, rtol=1e-15)
@@ -328,10 +337,14 @@ def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
 
 
 def test_read_only_package_without_home(tmp_path):
-    shutil.copytree(jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+    )
     block(tmp_path / "sknn" / "__pycache__")
     block(tmp_path / "home")
-    (value, loaded), n_warnings = run(logistic_of_two, root=tmp_path, HOME=tmp_path / "home", XDG_CACHE_HOME="")
+    (value, loaded), n_warnings = run(
+        logistic_of_two, root=tmp_path, HOME=tmp_path / "home", XDG_CACHE_HOME=""
+    )
     np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
     assert (loaded, n_warnings) == (False, 1)
 
@@ -352,7 +365,9 @@ def fit():
     X = np.random.RandomState(0).randn(40, 3)
     warnings.simplefilter("ignore", UserWarning)
     with event.install_recorder("numba:compile") as compilations:
-        model = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=3, random_state=0).fit(X, X[:, 0])
+        model = MLPRegressor(hidden_layer_sizes=(4,), solver="sgd", max_iter=3, random_state=0).fit(
+            X, X[:, 0]
+        )
     weights = b"".join(array.tobytes() for array in [*model.coefs_, *model.intercepts_])
     return hashlib.sha256(weights).hexdigest(), len(compilations.buffer)
 
@@ -361,7 +376,9 @@ def fit():
 def cold(tmp_path_factory):
     """Return ``(outcomes, cache)`` of four processes that begin at once with one empty cache."""
     cache = tmp_path_factory.mktemp("cold")
-    return [finish(process) for process in [start(fit, NUMBA_CACHE_DIR=cache) for _ in range(4)]], cache
+    return [
+        finish(process) for process in [start(fit, NUMBA_CACHE_DIR=cache) for _ in range(4)]
+    ], cache
 
 
 def test_processes_that_begin_at_once_agree(cold):
@@ -387,7 +404,9 @@ def test_fits_survive_damaged_and_missing_caches(cold, tmp_path):
     for path, damage in zip(sorted(damaged.iterdir()), cycle(DAMAGES.values()), strict=False):
         path.write_bytes(damage(path.read_bytes()))
     block(tmp_path / "file")
-    processes = [start(fit, NUMBA_CACHE_DIR=folder) for folder in (damaged, tmp_path / "file" / "below")]
+    processes = [
+        start(fit, NUMBA_CACHE_DIR=folder) for folder in (damaged, tmp_path / "file" / "below")
+    ]
     for (weights, n_compilations), n_warnings in map(finish, processes):
         assert weights == first.value[0]
         assert n_compilations > 0

@@ -17,14 +17,33 @@ RANDOM = np.random.RandomState(0)
 X = np.round(RANDOM.randn(30, 4), 3) * (RANDOM.rand(30, 4) > 0.3)
 CLASSES = np.arange(30) % 3
 CASES = {
-    **{f"solver={solver}": (MLPClassifier, X, CLASSES == 0, {"solver": solver}) for solver in SOLVERS},
-    **{f"activation={name}": (MLPClassifier, X, CLASSES, {"activation": name}) for name in ACTIVATIONS},
-    **{f"loss={loss}": (MLPRegressor, X, RANDOM.rand(30), {"loss": loss}) for loss in REGRESSION_LOSSES},
+    **{
+        f"solver={solver}": (MLPClassifier, X, CLASSES == 0, {"solver": solver})
+        for solver in SOLVERS
+    },
+    **{
+        f"activation={name}": (MLPClassifier, X, CLASSES, {"activation": name})
+        for name in ACTIVATIONS
+    },
+    **{
+        f"loss={loss}": (MLPRegressor, X, RANDOM.rand(30), {"loss": loss})
+        for loss in REGRESSION_LOSSES
+    },
     "sparse": (MLPClassifier, sparse.csr_array(X), CLASSES, {}),
     "sparse, lbfgs": (MLPRegressor, sparse.csr_array(X), RANDOM.rand(30, 2), {"solver": "lbfgs"}),
     "several labels": (MLPClassifier, X, RANDOM.randint(0, 2, (30, 3)), {}),
-    "early stopping": (MLPClassifier, X, CLASSES, {"early_stopping": True, "validation_fraction": 0.3}),
-    "weights in halves": (MLPClassifier, np.tile(X, (1, 32)), CLASSES, {"hidden_layer_sizes": (160,)}),
+    "early stopping": (
+        MLPClassifier,
+        X,
+        CLASSES,
+        {"early_stopping": True, "validation_fraction": 0.3},
+    ),
+    "weights in halves": (
+        MLPClassifier,
+        np.tile(X, (1, 32)),
+        CLASSES,
+        {"hidden_layer_sizes": (160,)},
+    ),
     "no hidden layer": (MLPRegressor, X, RANDOM.rand(30), {"hidden_layer_sizes": ()}),
 }
 
@@ -34,10 +53,22 @@ def fit_all():
     warnings.simplefilter("ignore")
     records = {}
     for name, (kind, data, y, parameters) in CASES.items():
-        settings = {"hidden_layer_sizes": (5, 4), "max_iter": 4, "batch_size": 8, "alpha": 0.1, "random_state": 0}
+        settings = {
+            "hidden_layer_sizes": (5, 4),
+            "max_iter": 4,
+            "batch_size": 8,
+            "alpha": 0.1,
+            "random_state": 0,
+        }
         model = kind(**{**settings, **parameters}).fit(data, y)
-        outputs = model.predict_proba(data[:3]) if kind is MLPClassifier else model.predict(data[:3])
-        records[name] = model.loss_curve_, model.validation_scores_ or [], np.ravel(outputs).tolist()
+        outputs = (
+            model.predict_proba(data[:3]) if kind is MLPClassifier else model.predict(data[:3])
+        )
+        records[name] = (
+            model.loss_curve_,
+            model.validation_scores_ or [],
+            np.ravel(outputs).tolist(),
+        )
     return jit_module.INTERPRETED, records
 
 

@@ -17,7 +17,9 @@ from scipy import sparse
 
 from sknn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
 
 SECONDS = 0.5  # within which an interrupt must be raised
 ENDLESS = {"max_iter": 100_000, "tol": 0, "n_iter_no_change": np.inf, "random_state": 0}
@@ -36,7 +38,8 @@ def the_usual_answer_to_interrupts():
 
 def interrupted(call, when):
     """Run ``call``, interrupt it once ``when()`` holds, and return how long that took to be raised, in seconds."""
-    finished, sent = threading.Event(), []
+    finished = threading.Event()
+    sent = []
 
     def interrupt():
         while not when():
@@ -111,7 +114,8 @@ def assert_same_network(one, other):
     ids=str,
 )
 def test_an_interrupt_of_training_is_raised_at_once(kind, settings):
-    table, y = np.tile(X, (3, 1)), np.tile(TARGETS[kind], 3)
+    table = np.tile(X, (3, 1))
+    y = np.tile(TARGETS[kind], 3)
     network = compiled(kind, table, y, **settings)
     assert interrupted(lambda: network.fit(table, y), after(0.3)) < SECONDS
     if n_finished(network) == 0:
@@ -121,7 +125,9 @@ def test_an_interrupt_of_training_is_raised_at_once(kind, settings):
 
 
 def test_an_interrupt_of_training_on_a_sparse_table_is_raised_at_once():
-    table = sparse.random_array((100_000, 2000), density=0.01, format="csr", rng=np.random.default_rng(0))
+    table = sparse.random_array(
+        (100_000, 2000), density=0.01, format="csr", rng=np.random.default_rng(0)
+    )
     y = np.arange(100_000) % 7
     network = compiled(MLPClassifier, table, y, hidden_layer_sizes=500)
     assert interrupted(lambda: network.fit(table, y), after(0.3)) < SECONDS
@@ -148,7 +154,9 @@ def test_an_interrupt_ends_a_process():
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", textwrap.dedent(program)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout.readline().startswith("Iteration 1, loss = ")
             process.send_signal(signal.SIGINT)
@@ -185,7 +193,9 @@ def test_the_estimator_is_left_as_a_fit_of_the_finished_epochs(kind, settings):
     assert network.validation_scores_ == reference.validation_scores_
     assert (network.best_iter_, network.t_) == (reference.best_iter_, reference.t_)
     assert network.loss_ == reference.loss_
-    assert {name for name in vars(network) if name.endswith("_")} == {name for name in vars(reference) if name.endswith("_")}
+    assert {name for name in vars(network) if name.endswith("_")} == {
+        name for name in vars(reference) if name.endswith("_")
+    }
 
 
 @both_kinds
@@ -194,7 +204,9 @@ def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none(kind, set
     settings = {"hidden_layer_sizes": (300, 200), **ENDLESS, **settings, "warm_start": True}
     network = compiled(kind, X, TARGETS[kind], **settings)
     for _ in range(2):
-        interrupted(lambda: network.fit(X, TARGETS[kind]), within_epoch(network, n_finished(network) + 3))
+        interrupted(
+            lambda: network.fit(X, TARGETS[kind]), within_epoch(network, n_finished(network) + 3)
+        )
     network.set_params(max_iter=2).fit(X, TARGETS[kind])
     n_epochs = len(network.loss_curve_)
     reference = kind(**{**settings, "max_iter": n_epochs}).fit(X, TARGETS[kind])
@@ -209,9 +221,13 @@ def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none(kind, set
 @both_kinds
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_fitted_model_survives_an_interrupt_in_the_first_epoch(kind, solver):
-    network = kind(hidden_layer_sizes=(800, 800), solver=solver, max_iter=2, random_state=0).fit(X[:100], TARGETS[kind][:100])
-    before, attributes = copy.deepcopy(network), dict(vars(network))
-    table, y = np.tile(X, (3, 1)), np.tile(TARGETS[kind], 3)
+    network = kind(hidden_layer_sizes=(800, 800), solver=solver, max_iter=2, random_state=0).fit(
+        X[:100], TARGETS[kind][:100]
+    )
+    before = copy.deepcopy(network)
+    attributes = dict(vars(network))
+    table = np.tile(X, (3, 1))
+    y = np.tile(TARGETS[kind], 3)
     assert interrupted(lambda: network.fit(table, y), after(0.1)) < SECONDS
     assert vars(network).keys() == attributes.keys()
     assert all(vars(network)[name] is value for name, value in attributes.items())
@@ -221,9 +237,12 @@ def test_a_fitted_model_survives_an_interrupt_in_the_first_epoch(kind, solver):
 
 @both_kinds
 def test_a_fitted_model_survives_an_interrupt_of_partial_fit(kind):
-    network = kind(hidden_layer_sizes=(800, 800), max_iter=2, random_state=0).fit(X[:100], TARGETS[kind][:100])
+    network = kind(hidden_layer_sizes=(800, 800), max_iter=2, random_state=0).fit(
+        X[:100], TARGETS[kind][:100]
+    )
     before = copy.deepcopy(network)
-    table, y = np.tile(X, (3, 1)), np.tile(TARGETS[kind], 3)
+    table = np.tile(X, (3, 1))
+    y = np.tile(TARGETS[kind], 3)
     assert interrupted(lambda: network.partial_fit(table, y), after(0.1)) < SECONDS
     assert_same_network(network, before)
     np.testing.assert_array_equal(network.predict(X[:200]), before.predict(X[:200]))

@@ -48,7 +48,9 @@ def every_kernel():
     """Return all compiled functions of the package."""
     names = ["sknn", *(module.name for module in pkgutil.walk_packages(sknn.__path__, "sknn."))]
     members = [member for name in names for member in vars(importlib.import_module(name)).values()]
-    return list({id(member): member for member in members if isinstance(member, Dispatcher)}.values())
+    return list(
+        {id(member): member for member in members if isinstance(member, Dispatcher)}.values()
+    )
 
 
 def fit_everything(dtype):
@@ -58,13 +60,23 @@ def fit_everything(dtype):
     forms = {"dense": dense, "csr": sparse.csr_array(dense)}
     others = itertools.cycle(itertools.product(forms, TARGETS, (False, True)))
     parts = itertools.product(SOLVERS, ACTIVATIONS)
-    for (solver, activation), (form, target, early), ingredient in zip(parts, others, itertools.cycle(INGREDIENTS)):
+    for (solver, activation), (form, target, early), ingredient in zip(
+        parts, others, itertools.cycle(INGREDIENTS)
+    ):
         kind, y, parameters = TARGETS[target]
-        settings = {"solver": solver, "activation": activation, "early_stopping": early, **parameters, **ingredient}
+        settings = {
+            "solver": solver,
+            "activation": activation,
+            "early_stopping": early,
+            **parameters,
+            **ingredient,
+        }
         model = kind(hidden_layer_sizes=(4,), max_iter=2, validation_fraction=0.3, **settings)
         model.fit(forms[form], y).predict(forms[form])
     fit_unusual_inputs(dense)
-    MLPClassifier((600,), max_iter=2, max_grad_norm=1.0).fit(np.tile(dense, (10, 1)), np.tile(CLASSES, 10))  # in shards
+    MLPClassifier((600,), max_iter=2, max_grad_norm=1.0).fit(
+        np.tile(dense, (10, 1)), np.tile(CLASSES, 10)
+    )  # in shards
 
 
 def fit_unusual_inputs(dense):
@@ -72,22 +84,37 @@ def fit_unusual_inputs(dense):
     read_only.flags.writeable = False
     swapped = dense.astype(dense.dtype.newbyteorder())
     wide_indices = sparse.csr_array(dense)
-    wide_indices.indices, wide_indices.indptr = wide_indices.indices.astype(np.int64), wide_indices.indptr.astype(np.int64)
+    wide_indices.indices = wide_indices.indices.astype(np.int64)
+    wide_indices.indptr = wide_indices.indptr.astype(np.int64)
     name = dense.dtype.name
-    for data in (np.asfortranarray(dense), dense[::2], dense[:, ::2], read_only, swapped, wide_indices, (10 * dense).astype(np.int32)):
+    for data in (
+        np.asfortranarray(dense),
+        dense[::2],
+        dense[:, ::2],
+        read_only,
+        swapped,
+        wide_indices,
+        (10 * dense).astype(np.int32),
+    ):
         rows = data.shape[0]
         weight = np.arange(rows)
-        model = MLPClassifier(hidden_layer_sizes=(), batch_size=7, max_iter=2, dtype=name).fit(data, CLASSES[:rows], weight)
+        model = MLPClassifier(hidden_layer_sizes=(), batch_size=7, max_iter=2, dtype=name).fit(
+            data, CLASSES[:rows], weight
+        )
         model.coefs_ = [np.asfortranarray(coef) for coef in model.coefs_]
         model.partial_fit(data, CLASSES[:rows])
         model.predict_proba(data[:1])
-        MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=2, dtype=name).fit(data, np.asfortranarray(X[:rows, :2]))
+        MLPRegressor(hidden_layer_sizes=(3, 2), max_iter=2, dtype=name).fit(
+            data, np.asfortranarray(X[:rows, :2])
+        )
 
 
 def signatures_by_kernel():
     """Return the number of signatures of every compiled function, but of those that exist inside their callers only."""
     kernels = [kernel for kernel in every_kernel() if kernel.targetoptions["inline"] != "always"]
-    return [(f"{kernel.__module__}.{kernel.__qualname__}", len(kernel.signatures)) for kernel in kernels]
+    return [
+        (f"{kernel.__module__}.{kernel.__qualname__}", len(kernel.signatures)) for kernel in kernels
+    ]
 
 
 def count_signatures():
@@ -138,7 +165,9 @@ def test_options_of_every_kernel(kernel):
 
 
 def test_only_entry_points_and_kernels_called_by_address_are_kept_on_disk():
-    kept = {kernel.__qualname__ for kernel in every_kernel() if isinstance(kernel._cache, GuardedCache)}
+    kept = {
+        kernel.__qualname__ for kernel in every_kernel() if isinstance(kernel._cache, GuardedCache)
+    }
     assert {"train", "accumulate", "apply", "evaluate"} <= kept
     assert not kept & {"affine_block", "_panels"}
 
@@ -192,21 +221,28 @@ def scale_or_fail(z, shape, a):
 @pytest.mark.usefixtures("own_cache")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_call_by_address(dtype):
-    z, a = np.array([1, np.nan, -np.inf], dtype), np.zeros(3, dtype)
+    z = np.array([1, np.nan, -np.inf], dtype)
+    a = np.zeros(3, dtype)
     call_part(address(scale_or_fail, FORWARD, np.dtype(dtype)), z, dtype(2), a)
     np.testing.assert_array_equal(a, 2 * z)
 
 
 @pytest.mark.usefixtures("own_cache")
 def test_an_error_passes_through_a_call_by_address():
-    function, z = address(scale_or_fail, FORWARD, np.dtype(float)), np.ones(1)
+    function = address(scale_or_fail, FORWARD, np.dtype(float))
+    z = np.ones(1)
     with pytest.raises(ValueError, match="shape is 0"):
         call_part(function, z, 0.0, z.copy())
 
 
 def test_addresses_are_one_for_each_kernel_and_dtype():
     kernels = {part.forward for part in ACTIVATIONS.values()}
-    addresses = [address(kernel, FORWARD, np.dtype(dtype)) for kernel in kernels for dtype in ("f4", "f8") for _ in range(2)]
+    addresses = [
+        address(kernel, FORWARD, np.dtype(dtype))
+        for kernel in kernels
+        for dtype in ("f4", "f8")
+        for _ in range(2)
+    ]
     assert set(Counter(addresses).values()) == {2}
     assert 0 not in addresses  # the engine's "none"
 

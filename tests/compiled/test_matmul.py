@@ -20,26 +20,58 @@ def _numbers(shape, dtype, *, whole):
 
 @jit
 def _product_of_vectors(product, m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    call(product, m, n, k, at(a, 0), a_row, a_step, at(b, 0), b_step, at(start, 0), start_row, at(c, 0), c_row)
+    call(
+        product,
+        m,
+        n,
+        k,
+        at(a, 0),
+        a_row,
+        a_step,
+        at(b, 0),
+        b_step,
+        at(start, 0),
+        start_row,
+        at(c, 0),
+        c_row,
+    )
 
 
 def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
     """Compute a block of ``C = start + A B``, where all are windows of C-contiguous matrices, A perhaps transposed."""
-    block, A, B = C[rows, columns], A[rows], B[:, columns]
+    block = C[rows, columns]
+    A = A[rows]
+    B = B[:, columns]
     if start.size > 0:
         start = start[rows, columns] if start.ndim == 2 else start[columns]
-    (m, n), k = block.shape, A.shape[1]
+    (m, n) = block.shape
+    k = A.shape[1]
     steps = [[step // array.itemsize for step in array.strides] for array in (A, B, start, block)]
     start_row = -1 if start.size == 0 else steps[2][0] if start.ndim == 2 else 0
     runs = [_from_first_element(array) for array in (A, B, start, block)]
     where = address(product, PRODUCT, C.dtype)
-    _product_of_vectors(where, m, n, k, runs[0], *steps[0], runs[1], steps[1][0], runs[2], start_row, runs[3], steps[3][0])
+    _product_of_vectors(
+        where,
+        m,
+        n,
+        k,
+        runs[0],
+        *steps[0],
+        runs[1],
+        steps[1][0],
+        runs[2],
+        start_row,
+        runs[3],
+        steps[3][0],
+    )
 
 
 def _from_first_element(window):
     """Return the vector that begins at the window's first element and ends where its memory ends."""
     whole = window if window.base is None else window.base
-    first = (window.__array_interface__["data"][0] - whole.__array_interface__["data"][0]) // whole.itemsize
+    first = (
+        window.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    ) // whole.itemsize
     return whole.reshape(-1)[first:] if window.size > 0 else np.empty(0, window.dtype)
 
 
@@ -54,10 +86,12 @@ def _start(kind, m, n, dtype):
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("kind", ["nothing", "row", "matrix"])
 def test_product_of_whole_numbers_is_exact_and_stays_in_its_block(kind, transposed, dtype):
-    A_memory, B_memory = _numbers((103, 103), dtype, whole=True), _numbers((100, 105), dtype, whole=True)
+    A_memory = _numbers((103, 103), dtype, whole=True)
+    B_memory = _numbers((100, 105), dtype, whole=True)
     for m, n, k in itertools.product(SIDES, SIDES, SIDES):
         A = A_memory[:k, 1 : m + 1].T if transposed else A_memory[1 : m + 1, :k]
-        B, start = B_memory[:k, 2 : n + 2], _start(kind, m, n, dtype)
+        B = B_memory[:k, 2 : n + 2]
+        start = _start(kind, m, n, dtype)
         memory = np.full((m + 2, n + 5), CANARY, dtype)
         expected = memory.copy()
         expected[1 : m + 1, 2 : n + 2] = (A @ B + start) if start.size > 0 else A @ B
@@ -69,8 +103,10 @@ def test_product_of_whole_numbers_is_exact_and_stays_in_its_block(kind, transpos
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("k", [1023, 1024, 1025, 2500])
 def test_long_product(k, transposed, dtype):
-    A, B = _numbers((k, 21) if transposed else (21, k), dtype, whole=True), _numbers((k, 50), dtype, whole=True)
-    A, b = A.T if transposed else A, _numbers(50, dtype, whole=True)
+    A = _numbers((k, 21) if transposed else (21, k), dtype, whole=True)
+    B = _numbers((k, 50), dtype, whole=True)
+    A = A.T if transposed else A
+    b = _numbers(50, dtype, whole=True)
     C = np.empty((21, 50), dtype)
     _block_product(A, B, b, C)
     np.testing.assert_array_equal(C, A @ B + b)
@@ -97,7 +133,8 @@ def test_product_of_fractions(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_non_finite_elements_reach_their_row_only(value, dtype):
-    A, B = _numbers((9, 17), dtype, whole=False), _numbers((17, 33), dtype, whole=False)
+    A = _numbers((9, 17), dtype, whole=False)
+    B = _numbers((17, 33), dtype, whole=False)
     A[3, 16] = value
     C = np.empty((9, 33), dtype)
     _block_product(A, B, B[:0, 0], C)
@@ -110,15 +147,19 @@ def test_non_finite_elements_reach_their_row_only(value, dtype):
 @pytest.mark.parametrize("k", [100, 1100])
 @pytest.mark.parametrize("kind", ["nothing", "row", "matrix"])
 def test_bits_do_not_depend_on_blocks(kind, k, transposed, dtype):
-    A, B = _numbers((k, 33) if transposed else (33, k), dtype, whole=False), _numbers((k, 100), dtype, whole=False)
-    A, start = A.T if transposed else A, _start(kind, 33, 100, dtype) / 3
+    A = _numbers((k, 33) if transposed else (33, k), dtype, whole=False)
+    B = _numbers((k, 100), dtype, whole=False)
+    A = A.T if transposed else A
+    start = _start(kind, 33, 100, dtype) / 3
     whole = np.empty((33, 100), dtype)
     _block_product(A, B, start, whole)
     for height, width in itertools.product((1, 2, 3, 5, 12, 33), (1, 5, 16, 23, 48, 96, 100)):
         pieces = np.full((33, 100), CANARY, dtype)
         for i, j in itertools.product(range(0, 33, height), range(0, 100, width)):
             _block_product(A, B, start, pieces, slice(i, i + height), slice(j, j + width))
-        np.testing.assert_array_equal(bits(pieces), bits(whole), err_msg=f"blocks of {height} x {width}")
+        np.testing.assert_array_equal(
+            bits(pieces), bits(whole), err_msg=f"blocks of {height} x {width}"
+        )
 
 
 @compiled_only
@@ -127,11 +168,15 @@ def test_bits_do_not_depend_on_blocks(kind, k, transposed, dtype):
 @pytest.mark.parametrize("k", [1, 2, 99, 1101])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 8, 9])
 def test_bits_of_narrow_products_do_not_depend_on_the_rows_with_them(n, k, transposed, dtype):
-    A, B = _numbers((k, 41) if transposed else (41, k), dtype, whole=False), _numbers((k, n), dtype, whole=False)
-    A, start = A.T if transposed else A, _numbers(n, dtype, whole=False)
+    A = _numbers((k, 41) if transposed else (41, k), dtype, whole=False)
+    B = _numbers((k, n), dtype, whole=False)
+    A = A.T if transposed else A
+    start = _numbers(n, dtype, whole=False)
     whole = np.empty((41, n), dtype)
     _block_product(A, B, start, whole)
-    np.testing.assert_allclose(whole, A.astype(np.float64) @ B + start, rtol=0, atol=10 * (k + 1) * np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        whole, A.astype(np.float64) @ B + start, rtol=0, atol=10 * (k + 1) * np.finfo(dtype).eps
+    )
     for height in (1, 2, 5, 8, 17, 40):
         pieces = np.full((41, n), CANARY, dtype)
         for i in range(0, 41, height):
@@ -145,7 +190,15 @@ def test_transpose_of_blocks(dtype):
     for n_rows, n_columns in itertools.product(SIDES, SIDES):
         block = source[1 : n_rows + 1, 2 : n_columns + 2]
         memory = np.full((n_columns + 2, n_rows + 5), CANARY, dtype)
-        target, expected = memory[1 : n_columns + 1, 3 : n_rows + 3], memory.copy()
+        target = memory[1 : n_columns + 1, 3 : n_rows + 3]
+        expected = memory.copy()
         expected[1 : n_columns + 1, 3 : n_rows + 3] = block.T
-        transpose(_from_first_element(block), n_rows, n_columns, source.shape[1], _from_first_element(target), memory.shape[1])
+        transpose(
+            _from_first_element(block),
+            n_rows,
+            n_columns,
+            source.shape[1],
+            _from_first_element(target),
+            memory.shape[1],
+        )
         np.testing.assert_array_equal(memory, expected, err_msg=f"{n_rows} x {n_columns}")

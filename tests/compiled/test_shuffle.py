@@ -9,7 +9,9 @@ STATES = {
     "fresh": lambda: np.random.RandomState(0),
     "in the middle": lambda: _after_draws(np.random.RandomState(1)),
     "of another bit generator": lambda: np.random.RandomState(np.random.PCG64(2)),
-    "of another one with half of a draw left": lambda: _after_draws(np.random.RandomState(np.random.PCG64(3))),
+    "of another one with half of a draw left": lambda: _after_draws(
+        np.random.RandomState(np.random.PCG64(3))
+    ),
 }
 
 
@@ -22,8 +24,10 @@ def _after_draws(random_state):
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 63, 64, 65, 1000, 4097, 100_000])
 def test_shuffles_and_draws_as_numpy(size, make):
     random_state = make()
-    other, shuffler = copy.deepcopy(random_state), Shuffler(random_state)
-    order, expected = np.arange(size), np.arange(size)
+    other = copy.deepcopy(random_state)
+    shuffler = Shuffler(random_state)
+    order = np.arange(size)
+    expected = np.arange(size)
     for _ in range(3):
         shuffler.shuffle(order)
         other.shuffle(expected)

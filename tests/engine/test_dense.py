@@ -51,9 +51,13 @@ def assert_covered_once(bounds, n_blocks, width, middle):
     bounds = bounds[:n_blocks]
     assert n_blocks <= dense.most_blocks(width)
     assert all(bounds[:, 0] < bounds[:, 1])
-    np.testing.assert_array_equal(np.concatenate([np.arange(*block) for block in sorted(bounds.tolist())]), np.arange(width))
+    np.testing.assert_array_equal(
+        np.concatenate([np.arange(*block) for block in sorted(bounds.tolist())]), np.arange(width)
+    )
     n_last = (bounds[:, 0] >= middle).sum()
-    assert all(bounds[1 : 2 * n_last : 2, 0] >= middle)  # every second block, as long as there are some
+    assert all(
+        bounds[1 : 2 * n_last : 2, 0] >= middle
+    )  # every second block, as long as there are some
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -76,7 +80,16 @@ def test_blocks_of_any_size_cover_the_whole_once(width, share):
 
 @pytest.mark.parametrize(
     ("width", "size", "half"),
-    [(64, 32, 32), (100, 64, 64), (200, 64, 112), (256, 64, 128), (400, 80, 208), (512, 96, 256), (784, 80, 400), (1024, 96, 512)],
+    [
+        (64, 32, 32),
+        (100, 64, 64),
+        (200, 64, 112),
+        (256, 64, 128),
+        (400, 80, 208),
+        (512, 96, 256),
+        (784, 80, 400),
+        (1024, 96, 512),
+    ],
 )
 def test_two_threads_have_nearly_the_same_to_do(width, size, half):
     assert cut(10_000_000, width, dense.COLUMNS, np.zeros((width, 2), np.int64))[1:] == (size, half)
@@ -84,15 +97,29 @@ def test_two_threads_have_nearly_the_same_to_do(width, size, half):
 
 @pytest.mark.parametrize("settings", HALVES.values(), ids=HALVES)
 def test_layers_whose_weights_outweigh_a_batch_learn_the_same_in_halves(settings):
-    settings = {"hidden_layer_sizes": (128, 100), "max_iter": 2, "shuffle": False, "random_state": 0} | settings
+    settings = {
+        "hidden_layer_sizes": (128, 100),
+        "max_iter": 2,
+        "shuffle": False,
+        "random_state": 0,
+    } | settings
     in_halves = MLPClassifier(batch_size=30, **settings).fit(X, CLASSES)
     # With rows that weigh nothing at its end, a batch is the same to the loss, but too large for halves.
     n_more = 50
-    more = [np.concatenate([rows, np.ones_like(rows[:1]).repeat(n_more, axis=0)]) for rows in np.split(X, 3)]
+    more = [
+        np.concatenate([rows, np.ones_like(rows[:1]).repeat(n_more, axis=0)])
+        for rows in np.split(X, 3)
+    ]
     y = np.concatenate([[*classes, *[0] * n_more] for classes in np.split(CLASSES, 3)])
     weight = np.tile([1.0] * 30 + [0.0] * n_more, 3)
-    as_whole = MLPClassifier(batch_size=30 + n_more, **settings).fit(np.concatenate(more), y, sample_weight=weight)
-    for mine, theirs in zip((*in_halves.coefs_, *in_halves.intercepts_), (*as_whole.coefs_, *as_whole.intercepts_), strict=True):
+    as_whole = MLPClassifier(batch_size=30 + n_more, **settings).fit(
+        np.concatenate(more), y, sample_weight=weight
+    )
+    for mine, theirs in zip(
+        (*in_halves.coefs_, *in_halves.intercepts_),
+        (*as_whole.coefs_, *as_whole.intercepts_),
+        strict=True,
+    ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-9)
 
 

@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 import reference
-from reference import DTYPES, Batch, Network, bits, coefs_and_intercepts, compiled_only, plain_layout
+from reference import (
+    DTYPES,
+    Batch,
+    Network,
+    bits,
+    coefs_and_intercepts,
+    compiled_only,
+    plain_layout,
+)
 from scipy import sparse
 from sknn._training.trainer.stochastic import OptimizerState
 from test_activations import REFERENCE as ACTIVATIONS
@@ -21,14 +29,30 @@ RATE = 0.01
 class Problem:
     """A network in training: a session, its optimizer and its data."""
 
-    def __init__(self, solver, dtype, *, units=(6, 7, 5, 3), n_rows=23, activation="tanh", loss="log_loss", **changes):
+    def __init__(
+        self,
+        solver,
+        dtype,
+        *,
+        units=(6, 7, 5, 3),
+        n_rows=23,
+        activation="tanh",
+        loss="log_loss",
+        **changes,
+    ):
         rng = np.random.default_rng(0)
-        self.settings = settings_for(loss, units[-1], activation=activation, alpha=0.2, solver=solver, **changes)
-        self.loss, self.dtype, self.layout = loss, np.dtype(dtype), plain_layout(units)
+        self.settings = settings_for(
+            loss, units[-1], activation=activation, alpha=0.2, solver=solver, **changes
+        )
+        self.loss = loss
+        self.dtype = np.dtype(dtype)
+        self.layout = plain_layout(units)
         self.flat = np.zeros(self.layout.size, dtype)
         for part in self.parts():
             part[...] = rng.uniform(-1, 1, part.shape) * np.sqrt(3 / units[0])
-        self.X = (rng.integers(-8, 9, (n_rows, units[0])) * rng.integers(0, 2, (n_rows, units[0]))) / 8
+        self.X = (
+            rng.integers(-8, 9, (n_rows, units[0])) * rng.integers(0, 2, (n_rows, units[0]))
+        ) / 8
         self.y = np.asarray(LOSSES[loss].targets(rng, n_rows, units[-1]), np.float64)
         self.weight = rng.choice([0.0, 1.0, 2.0, 4.0], n_rows)
         self.optimizer = OptimizerState(solver, self.flat.size, self.dtype, RATE, seed=0)
@@ -40,7 +64,13 @@ class Problem:
     def table(self, X=None):
         mean_weight = self.weight.mean()
         X = self.X if X is None else X
-        return Table(X, self.y.astype(self.dtype), (self.weight / mean_weight).astype(self.dtype), self.dtype, mean_weight)
+        return Table(
+            X,
+            self.y.astype(self.dtype),
+            (self.weight / mean_weight).astype(self.dtype),
+            self.dtype,
+            mean_weight,
+        )
 
     def train(self, orders, batch_size, X=None):
         """Train for an epoch in each of the orders; return the losses."""
@@ -52,13 +82,33 @@ class Problem:
         """Return ``(weights, losses)`` that training should lead to, from the weights as they are."""
         activation = ACTIVATIONS[self.settings.activation]
         coefs, intercepts = coefs_and_intercepts(self.flat.astype(np.float64), self.layout)
-        network = Network(coefs, intercepts, lambda z: activation(z, SHAPE), LOSSES[self.loss].loss, self.settings.alpha)
-        batches = [order[start : start + batch_size] for order in orders for start in range(0, len(order), batch_size)]
-        tables = [Batch(self.X[rows], self.y[rows], self.weight[rows], self.weight.mean()) for rows in batches]
-        trained, losses = reference.train(network, tables, OPTIMIZERS[self.settings.solver], self.settings, RATE)
+        network = Network(
+            coefs,
+            intercepts,
+            lambda z: activation(z, SHAPE),
+            LOSSES[self.loss].loss,
+            self.settings.alpha,
+        )
+        batches = [
+            order[start : start + batch_size]
+            for order in orders
+            for start in range(0, len(order), batch_size)
+        ]
+        tables = [
+            Batch(self.X[rows], self.y[rows], self.weight[rows], self.weight.mean())
+            for rows in batches
+        ]
+        trained, losses = reference.train(
+            network, tables, OPTIMIZERS[self.settings.solver], self.settings, RATE
+        )
         n_averaged = self.layout.fan_outs[-1] if self.loss == "squared_error" else 1
-        totals = [len(rows) * (data / n_averaged + penalty) for rows, (data, penalty) in zip(batches, losses, strict=True)]
-        return [*trained.coefs, *trained.intercepts], np.sum(np.reshape(totals, (len(orders), -1)), axis=1) / len(orders[0])
+        totals = [
+            len(rows) * (data / n_averaged + penalty)
+            for rows, (data, penalty) in zip(batches, losses, strict=True)
+        ]
+        return [*trained.coefs, *trained.intercepts], np.sum(
+            np.reshape(totals, (len(orders), -1)), axis=1
+        ) / len(orders[0])
 
 
 def _orders(n_epochs, n_rows):
@@ -90,7 +140,11 @@ def test_training_is_the_oracles(dtype, solver, batch_size, changes):
 @pytest.mark.parametrize("activation", ELEMENTWISE)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_training_with_every_part(solver, activation, loss):
-    _check_training(Problem(solver, "float64", activation=activation, loss=loss, epsilon=1e-3), _orders(2, 23), 5)
+    _check_training(
+        Problem(solver, "float64", activation=activation, loss=loss, epsilon=1e-3),
+        _orders(2, 23),
+        5,
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -98,7 +152,9 @@ def test_training_with_every_part(solver, activation, loss):
 @pytest.mark.parametrize("units", [(6, 3), (1, 1, 1), (6, 16, 32, 16), (70, 130, 101, 3)])
 def test_training_of_other_shapes(dtype, solver, units):
     # With Adam's usual epsilon, rounding decides about the sign of steps along gradients near zero.
-    _check_training(Problem(solver, dtype, units=units, n_rows=70, epsilon=1e-3), _orders(1, 70), 32)
+    _check_training(
+        Problem(solver, dtype, units=units, n_rows=70, epsilon=1e-3), _orders(1, 70), 32
+    )
 
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
@@ -110,7 +166,8 @@ def test_training_on_other_tables(solver, convert):
 
 @pytest.mark.parametrize("solver", OPTIMIZERS)
 def test_batches_do_not_depend_on_chunks(solver, monkeypatch):
-    whole, chunked = Problem(solver, "float64"), Problem(solver, "float64")
+    whole = Problem(solver, "float64")
+    chunked = Problem(solver, "float64")
     losses = whole.train(_orders(3, 23), 4)
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 6 * 8 * 10)  # ten rows, so two batches
     np.testing.assert_allclose(chunked.train(_orders(3, 23), 4), losses, rtol=1e-14)
@@ -121,11 +178,13 @@ def test_batches_do_not_depend_on_chunks(solver, monkeypatch):
 @pytest.mark.parametrize("batch_size", [12, 23])
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_batches_larger_than_a_chunk(solver, batch_size, is_sparse, monkeypatch):
-    whole, in_parts = Problem(solver, "float64"), Problem(solver, "float64")
+    whole = Problem(solver, "float64")
+    in_parts = Problem(solver, "float64")
     X = sparse.csr_matrix(whole.X) if is_sparse else whole.X
     losses = whole.train(_orders(3, 23), batch_size, X)
     table = in_parts.table(X)
-    row_bytes, n_values = table.n_stored * (16 if is_sparse else 8), in_parts.session.n_values
+    row_bytes = table.n_stored * (16 if is_sparse else 8)
+    n_values = in_parts.session.n_values
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 5 * row_bytes)
     monkeypatch.setattr(sknn._runtime.data, "_BATCH_BYTES", 5 * (row_bytes + 8 * n_values))
     n_operations = in_parts.session.n_operations(table)
@@ -195,7 +254,8 @@ SPARSE_TABLES = {
 
 
 def _with_int64_indices(X):
-    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    X.indices = X.indices.astype(np.int64)
+    X.indptr = X.indptr.astype(np.int64)
     return X
 
 
@@ -208,7 +268,9 @@ def _whole_numbers(problem, n_rows=23):
 def test_dense_tables_of_the_same_values_give_the_same_predictions(kind, dtype):
     problem = Problem("sgd", dtype)
     X = _whole_numbers(problem)
-    expected, found = (problem.session.outputs(problem.table(table)) for table in (X, TABLES[kind](X)))
+    expected, found = (
+        problem.session.outputs(problem.table(table)) for table in (X, TABLES[kind](X))
+    )
     np.testing.assert_array_equal(bits(found), bits(expected))
 
 
@@ -227,7 +289,9 @@ def test_read_only_memmap_gives_the_same_predictions(dtype, tmp_path):
 def test_sparse_tables_of_the_same_values_give_the_same_predictions(kind, dtype):
     problem = Problem("sgd", dtype)
     X = _whole_numbers(problem)
-    expected, found = (problem.session.outputs(problem.table(table)) for table in (X, SPARSE_TABLES[kind](X)))
+    expected, found = (
+        problem.session.outputs(problem.table(table)) for table in (X, SPARSE_TABLES[kind](X))
+    )
     np.testing.assert_allclose(found, expected, rtol=50 * np.finfo(dtype).eps)
 
 
@@ -240,7 +304,9 @@ def test_predictions_of_rows_alone_or_together_have_the_same_bits(dtype, activat
     problem = Problem("sgd", dtype, activation=activation, loss=loss, n_rows=41)
     X = convert(problem.X)
     together = problem.session.outputs(problem.table(X))
-    alone = np.concatenate([problem.session.outputs(Table(X[i : i + 1], None, None, problem.dtype)) for i in range(41)])
+    alone = np.concatenate(
+        [problem.session.outputs(Table(X[i : i + 1], None, None, problem.dtype)) for i in range(41)]
+    )
     np.testing.assert_array_equal(bits(alone), bits(together))
 
 
@@ -249,6 +315,8 @@ def test_predictions_of_rows_alone_or_together_have_the_same_bits(dtype, activat
 def test_bits_of_predictions_do_not_depend_on_chunks_or_blocks(dtype, monkeypatch):
     problem = Problem("sgd", dtype, units=(50, 130, 101, 3), n_rows=600)
     expected = problem.session.outputs(problem.table())
-    np.testing.assert_array_equal(bits(problem.session.outputs(problem.table(), np.arange(600)[::-1])), bits(expected[::-1]))
+    np.testing.assert_array_equal(
+        bits(problem.session.outputs(problem.table(), np.arange(600)[::-1])), bits(expected[::-1])
+    )
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 50 * problem.dtype.itemsize * 7)
     np.testing.assert_array_equal(bits(problem.session.outputs(problem.table())), bits(expected))

@@ -8,7 +8,9 @@ from sknn import MLPClassifier, MLPRegressor
 from sknn._engine import shards
 from sknn._runtime.layout import make_layout
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:.*lower it, or scale:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:.*lower it, or scale:UserWarning"
+)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(150, 6))
@@ -48,7 +50,9 @@ def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
 
 def assert_learned_alike(model, other):
     assert len(model.coefs_) == len(other.coefs_)
-    for mine, theirs in zip((*model.coefs_, *model.intercepts_), (*other.coefs_, *other.intercepts_), strict=True):
+    for mine, theirs in zip(
+        (*model.coefs_, *model.intercepts_), (*other.coefs_, *other.intercepts_), strict=True
+    ):
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
     np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-10)
 
@@ -57,7 +61,9 @@ def assert_learned_alike(model, other):
 @pytest.mark.parametrize("least_rows", [8, 24])
 def test_classifiers_learn_the_same_in_shards(settings, least_rows, monkeypatch):
     settings = {"batch_size": 64, "max_iter": 3, "random_state": 0} | settings
-    model, shards = fit_in_shards(monkeypatch, MLPClassifier(**settings), X, CLASSES, least_rows=least_rows)
+    model, shards = fit_in_shards(
+        monkeypatch, MLPClassifier(**settings), X, CLASSES, least_rows=least_rows
+    )
     assert shards == [{8: 8, 24: 32}[least_rows]]
     assert_learned_alike(model, MLPClassifier(**settings).fit(X, CLASSES))
 
@@ -66,7 +72,9 @@ def test_classifiers_learn_the_same_in_shards(settings, least_rows, monkeypatch)
 def test_regressors_learn_the_same_in_shards(target, monkeypatch):
     settings = {"batch_size": 50, "max_iter": 3, "random_state": 0}
     weight = rng.integers(0, 3, len(X)).astype(float)
-    model, shards = fit_in_shards(monkeypatch, MLPRegressor(**settings), X, target, sample_weight=weight)
+    model, shards = fit_in_shards(
+        monkeypatch, MLPRegressor(**settings), X, target, sample_weight=weight
+    )
     assert shards == [16]
     assert_learned_alike(model, MLPRegressor(**settings).fit(X, target, sample_weight=weight))
 
@@ -74,7 +82,12 @@ def test_regressors_learn_the_same_in_shards(target, monkeypatch):
 def test_divergence_in_a_shard_is_noticed(monkeypatch):
     data = np.where(np.arange(len(X))[:, None] == 140, 1e300, X)
     with pytest.raises(ValueError, match="non-finite"):
-        fit_in_shards(monkeypatch, MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64"), data, Y)
+        fit_in_shards(
+            monkeypatch,
+            MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64"),
+            data,
+            Y,
+        )
 
 
 @pytest.mark.parametrize(

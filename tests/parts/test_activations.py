@@ -17,7 +17,9 @@ REFERENCE = {
     "relu": lambda z, shape: np.where((z.real > 0) | np.isnan(z), z, 0),
     "leaky_relu": lambda z, shape: np.where(z.real < 0, shape * z, z),
     "elu": lambda z, shape: np.where(z.real < 0, shape * (np.exp(z) - 1), z),
-    "selu": lambda z, shape: 1.0507009873554805 * np.where(z.real < 0, 1.6732632423543772 * (np.exp(z) - 1), z),
+    "selu": lambda z, shape: (
+        1.0507009873554805 * np.where(z.real < 0, 1.6732632423543772 * (np.exp(z) - 1), z)
+    ),
     "gelu": lambda z, shape: z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
     "silu": lambda z, shape: z / (1 + np.exp(-z)),
     "mish": lambda z, shape: z * np.tanh(_softplus(z)),
@@ -27,12 +29,20 @@ REFERENCE = {
 }
 REFERENCE["sigmoid"] = REFERENCE["logistic"]
 # Where f has no derivative.
-KINKS = {"relu": (0.0,), "leaky_relu": (0.0,), "elu": (0.0,), "selu": (0.0,), "hard_sigmoid": (-3.0, 3.0)}
+KINKS = {
+    "relu": (0.0,),
+    "leaky_relu": (0.0,),
+    "elu": (0.0,),
+    "selu": (0.0,),
+    "hard_sigmoid": (-3.0, 3.0),
+}
 # Differences of nearly equal numbers lose relative precision: absolute errors, in units of eps.
 LOSSES_OF_DIGITS = {"elu": 1, "selu": 2, "gelu": 8, "silu": 8, "mish": 8, "hard_sigmoid": 1}
 
 SHAPE = 0.3
-rows_and_dtypes = pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in ACTIVATIONS for dtype in DTYPES])
+rows_and_dtypes = pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name in ACTIVATIONS for dtype in DTYPES]
+)
 
 
 def _forward(name, z):
@@ -43,7 +53,8 @@ def _forward(name, z):
 
 
 def _backward(name, z, da):
-    a, dz = _forward(name, z), np.full_like(z, 77)
+    a = _forward(name, z)
+    dz = np.full_like(z, 77)
     given = z if ACTIVATIONS[name].needs_z else np.full_like(z, np.nan)
     compiled(ACTIVATIONS[name].backward, BACKWARD, z.dtype)(given, a, z.dtype.type(SHAPE), da, dz)
     return dz
@@ -62,12 +73,17 @@ def test_every_row_has_a_reference():
 @rows_and_dtypes
 @pytest.mark.parametrize("size", SIZES)
 def test_forward_is_the_formula(name, dtype, size):
-    z = run([z for z in EXTREMES if not (name == "mish" and z == -np.inf)], size, dtype)  # -inf times the smallest number
+    z = run(
+        [z for z in EXTREMES if not (name == "mish" and z == -np.inf)], size, dtype
+    )  # -inf times the smallest number
     with np.errstate(all="ignore"):
         expected = REFERENCE[name](z.astype(np.float64), SHAPE)
     limits = np.finfo(dtype)
     np.testing.assert_allclose(
-        _forward(name, z), expected, rtol=4 * limits.eps, atol=max(2e4 * limits.tiny, LOSSES_OF_DIGITS.get(name, 0) * limits.eps)
+        _forward(name, z),
+        expected,
+        rtol=4 * limits.eps,
+        atol=max(2e4 * limits.tiny, LOSSES_OF_DIGITS.get(name, 0) * limits.eps),
     )
 
 
@@ -78,14 +94,22 @@ def test_backward_is_the_derivative_of_the_formula(name, dtype, size):
     da = run([1.0, -0.7, 3.0, 0.0, 1e-3], size, dtype)
     expected = da.astype(np.float64) * slope(REFERENCE[name], z.astype(np.float64), SHAPE)
     eps = np.finfo(dtype).eps
-    np.testing.assert_allclose(_backward(name, z, da), expected, rtol=8 * eps, atol=(8 + 8 * LOSSES_OF_DIGITS.get(name, 0)) * eps)
+    np.testing.assert_allclose(
+        _backward(name, z, da),
+        expected,
+        rtol=8 * eps,
+        atol=(8 + 8 * LOSSES_OF_DIGITS.get(name, 0)) * eps,
+    )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_backward_is_the_central_difference_of_forward(name):
-    z, h = np.array(_smooth(name, np.linspace(-6, 6, 101))), 1e-6
+    z = np.array(_smooth(name, np.linspace(-6, 6, 101)))
+    h = 1e-6
     differences = (_forward(name, z + h) - _forward(name, z - h)) / (2 * h)
-    np.testing.assert_allclose(_backward(name, z, np.ones_like(z)), differences, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        _backward(name, z, np.ones_like(z)), differences, rtol=1e-7, atol=1e-9
+    )
 
 
 @rows_and_dtypes
@@ -105,7 +129,10 @@ def test_backward_passes_nan_of_the_layer_above(name, dtype):
 def test_bits_do_not_depend_on_the_run_that_an_element_is_in(name, dtype):
     z = np.random.default_rng(0).normal(0, 3, 101).astype(dtype)
     da = z[::-1].copy()
-    one_by_one = [(_forward(name, z[i : i + 1]), _backward(name, z[i : i + 1], da[i : i + 1])) for i in range(z.size)]
+    one_by_one = [
+        (_forward(name, z[i : i + 1]), _backward(name, z[i : i + 1], da[i : i + 1]))
+        for i in range(z.size)
+    ]
     forward, backward = np.squeeze(np.transpose(one_by_one, (1, 0, 2)), axis=2)
     np.testing.assert_array_equal(bits(_forward(name, z)), bits(forward))
     np.testing.assert_array_equal(bits(_backward(name, z, da)), bits(backward))
@@ -115,7 +142,9 @@ def test_bits_do_not_depend_on_the_run_that_an_element_is_in(name, dtype):
 def test_maxout_takes_the_largest_piece(dtype):
     z = np.random.default_rng(0).normal(0, 3, (33, 4)).astype(dtype)
     z[5] = 1.0  # a tie: the first piece wins
-    part, a, dz = ACTIVATIONS["maxout"], np.empty(33, dtype), np.empty(132, dtype)
+    part = ACTIVATIONS["maxout"]
+    a = np.empty(33, dtype)
+    dz = np.empty(132, dtype)
     da = np.arange(1, 34).astype(dtype)
     compiled(part.forward, FORWARD, z.dtype)(z.ravel(), z.dtype.type(0), a)
     compiled(part.backward, BACKWARD, z.dtype)(z.ravel(), a, z.dtype.type(0), da, dz)

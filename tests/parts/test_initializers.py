@@ -11,11 +11,17 @@ def _auto(random_state, fan_in, fan_out, activation):
 
 
 def _uniform(variance):
-    return lambda random_state, a, b, _: ((random_state.random_sample((a, b)) - 0.5) * np.sqrt(12 * variance(a, b)), np.zeros(b))
+    return lambda random_state, a, b, _: (
+        (random_state.random_sample((a, b)) - 0.5) * np.sqrt(12 * variance(a, b)),
+        np.zeros(b),
+    )
 
 
 def _normal(variance):
-    return lambda random_state, a, b, _: (random_state.standard_normal((a, b)) * np.sqrt(variance(a, b)), np.zeros(b))
+    return lambda random_state, a, b, _: (
+        random_state.standard_normal((a, b)) * np.sqrt(variance(a, b)),
+        np.zeros(b),
+    )
 
 
 def _orthogonal(random_state, a, b, _):
@@ -64,9 +70,13 @@ def test_draws_are_the_formula(name, activation, shape, seed):
     assert states[0].random_sample() == states[1].random_sample()  # both have drawn as often
 
 
-@pytest.mark.parametrize(("activation", "factor"), [("relu", 6), ("tanh", 6), ("identity", 6), ("logistic", 2)])
+@pytest.mark.parametrize(
+    ("activation", "factor"), [("relu", 6), ("tanh", 6), ("identity", 6), ("logistic", 2)]
+)
 def test_auto_is_uniform_within_its_bound(activation, factor):
-    weights, intercepts = INITIALIZERS["auto"].initialize(np.random.RandomState(0), (300, 200), 200, activation)
+    weights, intercepts = INITIALIZERS["auto"].initialize(
+        np.random.RandomState(0), (300, 200), 200, activation
+    )
     bound = np.sqrt(factor / 500)
     for drawn in (weights, intercepts):
         assert np.abs(drawn).max() <= bound
@@ -75,5 +85,7 @@ def test_auto_is_uniform_within_its_bound(activation, factor):
 
 
 def test_pieces_count_as_layers_of_their_own():
-    weights, _ = INITIALIZERS["glorot_normal"].initialize(np.random.RandomState(0), (300, 400), 200, "maxout")
+    weights, _ = INITIALIZERS["glorot_normal"].initialize(
+        np.random.RandomState(0), (300, 400), 200, "maxout"
+    )
     assert weights.std() == pytest.approx(np.sqrt(2 / 500), rel=0.02)

@@ -2,7 +2,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from reference import DTYPES, FINITE, SIZES, bits, central_differences, compiled, compiled_only, partials
+from reference import (
+    DTYPES,
+    FINITE,
+    SIZES,
+    bits,
+    central_differences,
+    compiled,
+    compiled_only,
+    partials,
+)
 from scipy.special import xlogy
 
 from sknn.parts.losses import LINK, LOSS, LOSSES, REGRESSION_LOSSES
@@ -32,7 +41,9 @@ HUBER_DELTA = 1.3
 def _huber(z, y):
     difference = z - y
     size = np.where(difference.real > 0, difference, -difference)
-    return np.where(size.real <= HUBER_DELTA, difference**2 / 2, HUBER_DELTA * (size - HUBER_DELTA / 2))
+    return np.where(
+        size.real <= HUBER_DELTA, difference**2 / 2, HUBER_DELTA * (size - HUBER_DELTA / 2)
+    )
 
 
 def _log_cosh(z, y):
@@ -46,7 +57,8 @@ def _rising(z):
 
 
 def _quantile(z, y):
-    levels, difference = np.array(parameters(len(z))["quantile"]), y - _rising(z)
+    levels = np.array(parameters(len(z))["quantile"])
+    difference = y - _rising(z)
     return np.where(difference.real > 0, levels * difference, (levels - 1) * difference) / len(z)
 
 
@@ -64,7 +76,9 @@ class Formulas(NamedTuple):
 
 
 REFERENCE = {
-    "log_loss": Formulas(_log_loss, _softmax, lambda rng, n, k: rng.integers(0, k, (n, 1)), clipped=True),
+    "log_loss": Formulas(
+        _log_loss, _softmax, lambda rng, n, k: rng.integers(0, k, (n, 1)), clipped=True
+    ),
     "binary_log_loss": Formulas(
         lambda z, y: np.where(y == 1, _softplus(-z), _softplus(z)),
         lambda z: 1 / (1 + np.exp(-z)),
@@ -72,11 +86,17 @@ REFERENCE = {
         clipped=True,
     ),
     "squared_error": Formulas(lambda z, y: (z - y) ** 2 / 2, lambda z: z, _normal_targets),
-    "absolute_error": Formulas(lambda z, y: np.where(z.real > y, z - y, y - z), lambda z: z, _normal_targets),
+    "absolute_error": Formulas(
+        lambda z, y: np.where(z.real > y, z - y, y - z), lambda z: z, _normal_targets
+    ),
     "huber": Formulas(_huber, lambda z: z, _normal_targets),
     "log_cosh": Formulas(_log_cosh, lambda z: z, _normal_targets),
     "poisson": Formulas(_poisson, np.exp, lambda rng, n, k: rng.integers(0, 3, (n, k)) * 1.5),
-    "gamma": Formulas(lambda z, y: z - np.log(y) + y * np.exp(-z) - 1, np.exp, lambda rng, n, k: rng.integers(1, 4, (n, k)) * 1.5),
+    "gamma": Formulas(
+        lambda z, y: z - np.log(y) + y * np.exp(-z) - 1,
+        np.exp,
+        lambda rng, n, k: rng.integers(1, 4, (n, k)) * 1.5,
+    ),
     "quantile": Formulas(_quantile, _rising, lambda rng, n, k: rng.normal(0, 3, (n, 1))),
 }
 
@@ -95,16 +115,24 @@ def shape_of(name, n_outputs, dtype):
 
 N_OUTPUTS = (1, 2, 3, 5, 17)
 SCALE = 0.25
-PROBABILITIES = [name for name, row in LOSSES.items() if row.out_activation in {"softmax", "logistic"}]
-rows_and_dtypes = pytest.mark.parametrize(("name", "dtype"), [(name, dtype) for name in LOSSES for dtype in DTYPES])
+PROBABILITIES = [
+    name for name, row in LOSSES.items() if row.out_activation in {"softmax", "logistic"}
+]
+rows_and_dtypes = pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name in LOSSES for dtype in DTYPES]
+)
 
 
 def _loss(name, z, y, weight, total=0.0):
     """Return ``(total, delta)``; the penalty's total is left alone."""
-    dtype, delta, totals = z.dtype, np.full(z.size, 77, z.dtype), np.array([total, 7.0])
+    dtype = z.dtype
+    delta = np.full(z.size, 77, z.dtype)
+    totals = np.array([total, 7.0])
     runs = [np.array(array, dtype).ravel() for array in (z, y, weight)]
     with np.errstate(all="ignore"):
-        compiled(LOSSES[name].loss, LOSS, dtype)(*runs, z.shape[1], shape_of(name, z.shape[1], dtype), dtype.type(SCALE), delta, totals)
+        compiled(LOSSES[name].loss, LOSS, dtype)(
+            *runs, z.shape[1], shape_of(name, z.shape[1], dtype), dtype.type(SCALE), delta, totals
+        )
     assert totals[1] == 7
     return totals[0], delta.reshape(z.shape)
 
@@ -112,7 +140,9 @@ def _loss(name, z, y, weight, total=0.0):
 def _link(name, z):
     prediction = np.full(z.size, 77, z.dtype)
     with np.errstate(all="ignore"):
-        compiled(LOSSES[name].link, LINK, z.dtype)(z.ravel(), z.shape[1], shape_of(name, z.shape[1], z.dtype), prediction)
+        compiled(LOSSES[name].link, LINK, z.dtype)(
+            z.ravel(), z.shape[1], shape_of(name, z.shape[1], z.dtype), prediction
+        )
     return prediction.reshape(z.shape)
 
 
@@ -147,8 +177,14 @@ def test_value_and_delta_are_the_formula(name, dtype, n_rows, n_outputs):
     z, y, weight = _case(name, n_rows, n_outputs, dtype)
     value, delta = _loss(name, z, y, weight)
     exact = z.astype(np.float64)
-    expected_value = sum(w * _terms(name, row, target, dtype).sum() for row, target, w in zip(exact, y, weight, strict=True))
-    expected_delta = [SCALE * w * partials(REFERENCE[name].loss, row, target) for row, target, w in zip(exact, y, weight, strict=True)]
+    expected_value = sum(
+        w * _terms(name, row, target, dtype).sum()
+        for row, target, w in zip(exact, y, weight, strict=True)
+    )
+    expected_delta = [
+        SCALE * w * partials(REFERENCE[name].loss, row, target)
+        for row, target, w in zip(exact, y, weight, strict=True)
+    ]
     rtol = 20 * np.finfo(dtype).eps
     np.testing.assert_allclose(value, expected_value, rtol=rtol, atol=rtol)
     np.testing.assert_allclose(delta, np.reshape(expected_delta, z.shape), rtol=rtol, atol=rtol)
@@ -172,10 +208,15 @@ def test_delta_is_the_central_difference_of_the_value(name, n_outputs):
 def test_extreme_outputs(name, dtype, extreme, n_outputs):
     z = np.resize(np.array([extreme, 0.5, -0.5], dtype), (1, n_outputs))
     for seed in range(4):  # several targets
-        y = np.asarray(REFERENCE[name].targets(np.random.default_rng(seed), 1, n_outputs), np.float64)
+        y = np.asarray(
+            REFERENCE[name].targets(np.random.default_rng(seed), 1, n_outputs), np.float64
+        )
         value, delta = _loss(name, z, y, np.ones(1))
-        terms, eps = _terms(name, z[0], y[0], dtype), np.finfo(dtype).eps
-        rounding = np.exp(terms).sum() if REFERENCE[name].clipped else 1  # of 1 - p, when p is nearly one
+        terms = _terms(name, z[0], y[0], dtype)
+        eps = np.finfo(dtype).eps
+        rounding = (
+            np.exp(terms).sum() if REFERENCE[name].clipped else 1
+        )  # of 1 - p, when p is nearly one
         np.testing.assert_allclose(value, terms.sum(), rtol=20 * eps, atol=4 * eps * rounding)
         assert not np.isnan(delta).any()
 
@@ -186,7 +227,11 @@ def test_nan_goes_through(name, dtype, n_outputs):
     for position in range(n_outputs):
         z = np.full((3, n_outputs), 0.5, dtype)
         z[1, position] = np.nan
-        y = np.ones((3, 1)) * (n_outputs - 1) if LOSSES[name].class_codes else np.ones((3, n_outputs))
+        y = (
+            np.ones((3, 1)) * (n_outputs - 1)
+            if LOSSES[name].class_codes
+            else np.ones((3, n_outputs))
+        )
         value, delta = _loss(name, z, y, np.ones(3))
         prediction = _link(name, z)
         assert np.isnan(value)
@@ -204,8 +249,12 @@ def test_values_are_those_of_clipped_probabilities(name, dtype, n_outputs):
     n_terms = 1 if LOSSES[name].class_codes else n_outputs
     right = np.zeros((1, 1)) if LOSSES[name].class_codes else np.eye(1, n_outputs)
     eps = float(np.finfo(dtype).eps)
-    np.testing.assert_allclose(_loss(name, z, right, np.ones(1))[0], -n_terms * np.log1p(-eps), rtol=1e-6)
-    np.testing.assert_allclose(_loss(name, z, 1 - right, np.ones(1))[0], -n_terms * np.log(eps), rtol=1e-6)
+    np.testing.assert_allclose(
+        _loss(name, z, right, np.ones(1))[0], -n_terms * np.log1p(-eps), rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        _loss(name, z, 1 - right, np.ones(1))[0], -n_terms * np.log(eps), rtol=1e-6
+    )
 
 
 @rows_and_dtypes
@@ -224,7 +273,9 @@ def test_rows_of_weight_zero_count_for_nothing(name, dtype):
 def test_values_are_added_up_in_float64(name, dtype):
     z, y, _ = _case(name, 1, 3, dtype)
     many = 50_000
-    value, _ = _loss(name, np.repeat(z, many, axis=0), np.repeat(y, many, axis=0), np.full(many, 0.7))
+    value, _ = _loss(
+        name, np.repeat(z, many, axis=0), np.repeat(y, many, axis=0), np.full(many, 0.7)
+    )
     np.testing.assert_allclose(value, many * _loss(name, z, y, [0.7])[0], rtol=1e-9)
 
 
@@ -239,17 +290,25 @@ def test_values_are_added_to_the_total(name, dtype):
 @pytest.mark.parametrize("n_rows", SIZES)
 @pytest.mark.parametrize("n_outputs", N_OUTPUTS)
 def test_link_is_the_formula(name, dtype, n_rows, n_outputs):
-    z = np.random.default_rng(n_rows).permutation(np.resize(FINITE, n_rows * n_outputs)).reshape(n_rows, n_outputs).astype(dtype)
+    z = (
+        np.random.default_rng(n_rows)
+        .permutation(np.resize(FINITE, n_rows * n_outputs))
+        .reshape(n_rows, n_outputs)
+        .astype(dtype)
+    )
     expected = [REFERENCE[name].link(row) for row in z.astype(np.float64)]
     eps = np.finfo(dtype).eps
     atol = 40 * eps * np.abs(z).max(initial=0) if name == "quantile" else 0  # sums may cancel
-    np.testing.assert_allclose(_link(name, z), np.reshape(expected, z.shape), rtol=40 * eps, atol=atol)  # differences are rounded
+    np.testing.assert_allclose(
+        _link(name, z), np.reshape(expected, z.shape), rtol=40 * eps, atol=atol
+    )  # differences are rounded
 
 
 @rows_and_dtypes
 def test_link_may_overwrite_its_input(name, dtype):
     z = _case(name, 16, 3, dtype)[0]
-    apart, in_place = _link(name, z), z.ravel().copy()
+    apart = _link(name, z)
+    in_place = z.ravel().copy()
     compiled(LOSSES[name].link, LINK, dtype)(in_place, 3, shape_of(name, 3, dtype), in_place)
     np.testing.assert_array_equal(bits(in_place.reshape(z.shape)), bits(apart))
 
@@ -264,7 +323,9 @@ def test_bits_of_predictions_do_not_depend_on_other_rows(name, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", PROBABILITIES)
 def test_probabilities_have_finite_logarithms(name, dtype):
-    z = np.array([[1e4, -1e4, 0], [-1e4, 1e4, 30], [-np.inf, 0, -30], [90, 0, -90], [-1e4, 0, 0]], dtype)
+    z = np.array(
+        [[1e4, -1e4, 0], [-1e4, 1e4, 30], [-np.inf, 0, -30], [90, 0, -90], [-1e4, 0, 0]], dtype
+    )
     p = _link(name, z)
     assert (p >= np.finfo(dtype).tiny).all()  # the engine takes denormal numbers for zero
     assert (p <= 1).all()
@@ -273,19 +334,27 @@ def test_probabilities_have_finite_logarithms(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", [name for name in LOSSES if LOSSES[name].out_activation == "softmax"])
+@pytest.mark.parametrize(
+    "name", [name for name in LOSSES if LOSSES[name].out_activation == "softmax"]
+)
 def test_softmax_adds_up_to_one(name, dtype):
     z = np.random.default_rng(0).normal(0, 10, (33, 17)).astype(dtype)
     np.testing.assert_allclose(_link(name, z).sum(axis=1), 1, rtol=20 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("smoothing", [0.1, 0.5])
-@pytest.mark.parametrize(("name", "n_outputs"), [("log_loss", 3), ("log_loss", 5), ("binary_log_loss", 1), ("binary_log_loss", 3)])
+@pytest.mark.parametrize(
+    ("name", "n_outputs"),
+    [("log_loss", 3), ("log_loss", 5), ("binary_log_loss", 1), ("binary_log_loss", 3)],
+)
 def test_smoothed_labels_are_mixed_targets(name, n_outputs, smoothing):
     z, y, weight = _case(name, 7, n_outputs, np.float64)
-    delta, totals = np.empty(z.size), np.zeros(2)
+    delta = np.empty(z.size)
+    totals = np.zeros(2)
     runs = [np.array(array, np.float64).ravel() for array in (z, y, weight)]
-    compiled(LOSSES[name].loss, LOSS, np.float64)(*runs, n_outputs, np.array([smoothing]), SCALE, delta, totals)
+    compiled(LOSSES[name].loss, LOSS, np.float64)(
+        *runs, n_outputs, np.array([smoothing]), SCALE, delta, totals
+    )
     p = _link(name, z)
     if name == "log_loss":
         target = (1 - smoothing) * np.eye(n_outputs)[y[:, 0].astype(int)] + smoothing / n_outputs
@@ -294,4 +363,6 @@ def test_smoothed_labels_are_mixed_targets(name, n_outputs, smoothing):
         target = (1 - smoothing) * y + smoothing / 2
         terms = -target * np.log(p) - (1 - target) * np.log(1 - p)
     np.testing.assert_allclose(totals[0], weight @ terms.sum(axis=1), rtol=1e-12)
-    np.testing.assert_allclose(delta.reshape(z.shape), SCALE * weight[:, None] * (p - target), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        delta.reshape(z.shape), SCALE * weight[:, None] * (p - target), rtol=1e-12, atol=1e-14
+    )

@@ -4,7 +4,8 @@ import pytest
 from sknn import MLPRegressor
 from sknn.parts.schedules import SCHEDULES, warmup
 
-MAX_ITER, DECAY = 20, 0.3
+MAX_ITER = 20
+DECAY = 0.3
 
 
 def _one_cycle(s):
@@ -41,7 +42,9 @@ def test_factors_are_the_formula(name):
     settings = MLPRegressor(max_iter=MAX_ITER, decay_rate=DECAY)
     epochs = np.array([0, 0.25, 1, 3.5, 5.999, 6, 10, 19.9])
     expected = [FACTORS.get(name, lambda s: 1.0)(s) for s in epochs]
-    np.testing.assert_allclose(SCHEDULES[name].factor(settings, epochs), expected, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(
+        SCHEDULES[name].factor(settings, epochs), expected, rtol=1e-12, atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("name", ["cosine", "one_cycle", "coslog"])
@@ -53,7 +56,9 @@ def test_nothing_changes_beyond_the_horizon(name):
 
 def test_warmup_is_linear():
     epochs = np.array([0.1, 1, 2, 4, 9])
-    np.testing.assert_allclose(warmup(MLPRegressor(warmup_epochs=4), epochs), [0.025, 0.25, 0.5, 1, 1])
+    np.testing.assert_allclose(
+        warmup(MLPRegressor(warmup_epochs=4), epochs), [0.025, 0.25, 0.5, 1, 1]
+    )
     np.testing.assert_array_equal(warmup(MLPRegressor(), epochs), 1)
 
 
@@ -78,7 +83,9 @@ def test_stalls_lower_the_rate_or_stop(name):
 
 def test_a_lowered_rate_is_kept_over_epochs():
     schedule = SCHEDULES["adaptive"]
-    assert schedule.after_epoch(MLPRegressor(), schedule.on_stall(MLPRegressor(), 0.5), 100) == pytest.approx(0.1)
+    assert schedule.after_epoch(
+        MLPRegressor(), schedule.on_stall(MLPRegressor(), 0.5), 100
+    ) == pytest.approx(0.1)
 
 
 def test_adaptive_stops_at_a_millionth():

@@ -6,7 +6,9 @@ from scipy import sparse
 import sknn._runtime.data
 from sknn._runtime.data import Table
 
-X = np.random.default_rng(0).integers(-3, 4, (23, 5)).astype(np.float64) * np.random.default_rng(1).integers(0, 2, (23, 5))
+X = np.random.default_rng(0).integers(-3, 4, (23, 5)).astype(np.float64) * np.random.default_rng(
+    1
+).integers(0, 2, (23, 5))
 DENSE = {
     "float64": X,
     "float32": X.astype(np.float32),
@@ -25,7 +27,15 @@ SPARSE = {
     "float32 csr": sparse.csr_matrix(X.astype(np.float32)),
     "int csr": sparse.csr_matrix(X.astype(np.int32)),
 }
-WHICH = (slice(0, 7), slice(7, 8), slice(20, 23), slice(3, 3), np.array([5, 0, 22, 5]), np.array([4]), np.arange(23)[::-1])
+WHICH = (
+    slice(0, 7),
+    slice(7, 8),
+    slice(20, 23),
+    slice(3, 3),
+    np.array([5, 0, 22, 5]),
+    np.array([4]),
+    np.arange(23)[::-1],
+)
 
 
 def _densified(rows, n_rows):
@@ -33,7 +43,9 @@ def _densified(rows, n_rows):
         return rows.dense.reshape(-1, X.shape[1])[rows.order]
     if rows.affine == 0:
         return rows.dense[: n_rows * X.shape[1]].reshape(n_rows, X.shape[1])
-    return sparse.csr_matrix((rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])).toarray()
+    return sparse.csr_matrix(
+        (rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])
+    ).toarray()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -41,17 +53,21 @@ def _densified(rows, n_rows):
 def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
     table = Table({**DENSE, **SPARSE}[kind], None, None, np.dtype(dtype))
     for which in WHICH:
-        rows, expected = table.rows(which, 2), X[which]
+        rows = table.rows(which, 2)
+        expected = X[which]
         np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
         assert (rows.affine != 0) == (kind in SPARSE)
-        assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {np.dtype(dtype)}
+        assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {
+            np.dtype(dtype)
+        }
         assert {rows.order.dtype, rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
         assert all(column.flags.carray for column in rows[:8])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_targets_and_weights_come_with_their_rows(dtype):
-    y, weight = np.arange(46).reshape(23, 2).astype(dtype), np.linspace(0, 2, 23).astype(dtype)
+    y = np.arange(46).reshape(23, 2).astype(dtype)
+    weight = np.linspace(0, 2, 23).astype(dtype)
     table = Table(X, y, weight, np.dtype(dtype))
     for which in WHICH:
         rows = table.rows(which, 23)
@@ -79,7 +95,8 @@ def test_read_only_orders_are_copied():
 
 
 def test_indices_are_sorted_where_gradients_are_wanted_whatever_the_table_says_of_itself():
-    table, y = sparse.csr_matrix(X), np.zeros((23, 1))
+    table = sparse.csr_matrix(X)
+    y = np.zeros((23, 1))
     assert table.has_sorted_indices
     for start, stop in zip(table.indptr[:-1], table.indptr[1:], strict=True):
         table.indices[start:stop] = table.indices[start:stop][::-1].copy()
@@ -97,7 +114,12 @@ def test_what_training_writes_to_is_a_copy(kind):
     before = table.copy()
     for which in WHICH[4:]:
         rows = Table(table, None, None, np.dtype(np.float64)).rows(which, 2)
-        for column in (rows.read if rows.order.size > 0 else rows.dense, rows.data, rows.indices, rows.indptr):
+        for column in (
+            rows.read if rows.order.size > 0 else rows.dense,
+            rows.data,
+            rows.indices,
+            rows.indptr,
+        ):
             column[...] = 99
     assert (table != before).sum() == 0
 
@@ -106,10 +128,17 @@ def test_what_training_writes_to_is_a_copy(kind):
 def test_tables_are_read_as_they_are_where_nothing_needs_a_copy(which):
     for kind, data in DENSE.items():
         is_ready = data.dtype == np.float64 and data.flags.c_contiguous
-        assert np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data) == is_ready, kind
+        assert (
+            np.shares_memory(
+                Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data
+            )
+            == is_ready
+        ), kind
     data = X.copy()
     data.setflags(write=False)
-    assert not np.shares_memory(Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data)
+    assert not np.shares_memory(
+        Table(data, None, None, np.dtype(np.float64)).rows(which, 2).dense, data
+    )
 
 
 def test_read_only_memmap(tmp_path):
@@ -137,16 +166,26 @@ def test_chunks_are_bounded_by_memory_and_by_work(dtype, monkeypatch):
 
 def test_chunks_of_sparse_rows_are_bounded_by_what_they_store(monkeypatch):
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 1000)
-    rows = sparse.random_array((50, 4000), density=0.001, format="csr", rng=np.random.default_rng(0))
+    rows = sparse.random_array(
+        (50, 4000), density=0.001, format="csr", rng=np.random.default_rng(0)
+    )
     table = Table(rows, None, None, np.dtype(np.float32))
     assert rows.nnz == 200
     assert 4 <= table.n_stored <= 8
     assert table.chunk_rows(1) == 1000 // (table.n_stored * (4 + 8))
 
 
-@pytest.mark.parametrize(("sizes", "expected"), [([0, 0, 0], 1), ([4, 4, 4], 4), ([0] * 90 + [100] * 10, 100), ([3, 4], 4)])
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([0, 0, 0], 1), ([4, 4, 4], 4), ([0] * 90 + [100] * 10, 100), ([3, 4], 4)],
+)
 def test_a_few_long_sparse_rows_count(sizes, expected):
     rows = sparse.csr_array(
-        (np.ones(sum(sizes)), np.concatenate([np.arange(size) for size in sizes]), np.cumsum([0, *sizes])), (len(sizes), 200)
+        (
+            np.ones(sum(sizes)),
+            np.concatenate([np.arange(size) for size in sizes]),
+            np.cumsum([0, *sizes]),
+        ),
+        (len(sizes), 200),
     )
     assert Table(rows, None, None, np.dtype(np.float32)).n_stored == expected

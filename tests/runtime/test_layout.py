@@ -10,7 +10,9 @@ from sknn._runtime.layout import ALIGNMENT, NORM_PARTS, aligned_zeros, make_layo
 
 
 def flat_vector(coefs, intercepts, layout, dtype):
-    return layout_module.flat_vector(SimpleNamespace(coefs_=coefs, intercepts_=intercepts), layout, dtype)
+    return layout_module.flat_vector(
+        SimpleNamespace(coefs_=coefs, intercepts_=intercepts), layout, dtype
+    )
 
 
 UNITS = (5, 3, 17, 16, 2)
@@ -20,7 +22,9 @@ def _filled(dtype="float64", units=UNITS):
     """Return a layout and a flat vector with numbers in every weight, zero in the padding."""
     layout = plain_layout(units)
     flat = np.zeros(layout.size, dtype)
-    for i, part in enumerate(part for parts in coefs_and_intercepts(flat, layout) for part in parts):
+    for i, part in enumerate(
+        part for parts in coefs_and_intercepts(flat, layout) for part in parts
+    ):
         part[...] = i + np.arange(1, part.size + 1).reshape(part.shape) / 1024
     return layout, flat
 
@@ -31,7 +35,9 @@ def test_blocks_are_aligned_and_apart(units):
     assert list(layout.fan_ins) == list(units[:-1])
     assert list(layout.fan_outs) == list(units[1:])
     users = np.zeros(layout.size, int)
-    for weight, bias, fan_in, fan_out in zip(layout.weight_offsets, layout.bias_offsets, layout.fan_ins, layout.fan_outs, strict=True):
+    for weight, bias, fan_in, fan_out in zip(
+        layout.weight_offsets, layout.bias_offsets, layout.fan_ins, layout.fan_outs, strict=True
+    ):
         assert weight % ALIGNMENT == bias % ALIGNMENT == 0
         users[weight : weight + fan_in * fan_out] += 1
         users[bias : bias + fan_out] += 1
@@ -51,7 +57,8 @@ def test_views_have_the_users_shapes_and_share_the_memory(dtype):
     coefs, intercepts = coefs_and_intercepts(flat, layout)
     assert [coef.shape for coef in coefs] == [(5, 3), (3, 17), (17, 16), (16, 2)]
     assert [intercept.shape for intercept in intercepts] == [(3,), (17,), (16,), (2,)]
-    coefs[1][2, 5], intercepts[3][1] = -1, -2
+    coefs[1][2, 5] = -1
+    intercepts[3][1] = -2
     assert flat[layout.weight_offsets[1] + 2 * 17 + 5] == -1
     assert flat[layout.bias_offsets[3] + 1] == -2
 
@@ -63,7 +70,10 @@ def test_flat_vector_of_views_is_the_vector_itself(dtype):
 
 
 @pytest.mark.parametrize("kind", ["coefs_", "intercepts_"])
-@pytest.mark.parametrize("convert", [np.copy, np.asfortranarray, np.float32, lambda array: np.repeat(array, 2, axis=-1)[..., ::2]])
+@pytest.mark.parametrize(
+    "convert",
+    [np.copy, np.asfortranarray, np.float32, lambda array: np.repeat(array, 2, axis=-1)[..., ::2]],
+)
 @pytest.mark.parametrize("layer", [0, 2])
 def test_assigned_arrays_are_read(kind, convert, layer):
     layout, flat = _filled()
@@ -79,13 +89,21 @@ def test_assigned_arrays_are_read(kind, convert, layer):
 
 
 @pytest.mark.parametrize(
-    "rearranged", [lambda a, b, c: [b, a, c], lambda a, b, c: [a, b, c.T], lambda a, b, c: [a, b[::-1], c], lambda a, b, c: [a, a, c]]
+    "rearranged",
+    [
+        lambda a, b, c: [b, a, c],
+        lambda a, b, c: [a, b, c.T],
+        lambda a, b, c: [a, b[::-1], c],
+        lambda a, b, c: [a, a, c],
+    ],
 )
 def test_views_of_the_right_shape_but_of_other_places_are_read(rearranged):
     layout, flat = _filled(units=(4, 4, 4, 4))
     coefs, intercepts = coefs_and_intercepts(flat, layout)
     coefs = rearranged(*coefs)
-    again, _ = coefs_and_intercepts(flat_vector(coefs, intercepts, layout, np.dtype(np.float64)), layout)
+    again, _ = coefs_and_intercepts(
+        flat_vector(coefs, intercepts, layout, np.dtype(np.float64)), layout
+    )
     for array, coef in zip(again, coefs, strict=True):
         np.testing.assert_array_equal(array, coef)
 
@@ -111,7 +129,13 @@ def test_views_that_cannot_be_trained_on_are_copied(change):
 
 
 @pytest.mark.parametrize(
-    ("kind", "i", "shape"), [("coefs_", 0, (3, 5)), ("coefs_", 3, (16,)), ("intercepts_", 1, (16,)), ("intercepts_", 0, ())]
+    ("kind", "i", "shape"),
+    [
+        ("coefs_", 0, (3, 5)),
+        ("coefs_", 3, (16,)),
+        ("intercepts_", 1, (16,)),
+        ("intercepts_", 0, ()),
+    ],
 )
 def test_wrong_shapes_are_named(kind, i, shape):
     layout, flat = _filled()

@@ -36,7 +36,9 @@ def by_hand(model, X):
 
 def test_changed_weights_are_seen(model):
     for _ in range(2):
-        np.testing.assert_allclose(model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
+        np.testing.assert_allclose(
+            model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12
+        )
     model.coefs_[0][:] *= 2  # in place
     np.testing.assert_allclose(model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
     model.coefs_[1] = rng.normal(size=(20, 15))  # another array
@@ -56,10 +58,14 @@ def test_changed_parameters_are_seen(model):
 def test_another_fit_is_seen(model):
     model.predict(X[:5])
     model.fit(X[:, :4], y)
-    np.testing.assert_allclose(model.decision_function(X[:5, :4]), by_hand(model, X[:5, :4]), rtol=1e-12)
+    np.testing.assert_allclose(
+        model.decision_function(X[:5, :4]), by_hand(model, X[:5, :4]), rtol=1e-12
+    )
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))]
+)
 def test_copies_predict_alike(model, again):
     expected = model.predict_proba(X[:5])
     np.testing.assert_array_equal(again(model).predict_proba(X[:5]), expected)
@@ -122,31 +128,42 @@ class Unhashable(MLPClassifier):
 
 
 def test_estimators_need_no_hash():
-    first, second = Unhashable((3,), max_iter=2).fit(X, y), Unhashable((3,), max_iter=2).fit(X[:, ::-1], y)
+    first = Unhashable((3,), max_iter=2).fit(X, y)
+    second = Unhashable((3,), max_iter=2).fit(X[:, ::-1], y)
     expected = [copy.deepcopy(model).predict_proba(X[:4]) for model in (first, second)]
     for _ in range(2):
-        np.testing.assert_array_equal([model.predict_proba(X[:4]) for model in (first, second)], expected)
+        np.testing.assert_array_equal(
+            [model.predict_proba(X[:4]) for model in (first, second)], expected
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_have_the_same_bits_alone_and_together(dtype):
     data = X.astype(dtype)
-    model = MLPRegressor(hidden_layer_sizes=(40, 30), max_iter=3, random_state=0).fit(data, data[:, 0])
+    model = MLPRegressor(hidden_layer_sizes=(40, 30), max_iter=3, random_state=0).fit(
+        data, data[:, 0]
+    )
     together = model.predict(data)
     np.testing.assert_array_equal([model.predict(row[None])[0] for row in data], together)
     np.testing.assert_array_equal(model.predict(data[:130]), together[:130])
-    np.testing.assert_allclose(model.predict(sparse.csr_array(data)), together, rtol=1e-4 if dtype == "float32" else 1e-12)
+    np.testing.assert_allclose(
+        model.predict(sparse.csr_array(data)), together, rtol=1e-4 if dtype == "float32" else 1e-12
+    )
 
 
 def test_many_threads_predict_with_one_estimator(model):
     expected = model.predict_proba(X)
     parts = [slice(start, start + 1 + start % 40) for start in range(250)] * 4
     with ThreadPoolExecutor(8) as pool:
-        for part, found in zip(parts, pool.map(lambda part: model.predict_proba(X[part]), parts), strict=True):
+        for part, found in zip(
+            parts, pool.map(lambda part: model.predict_proba(X[part]), parts), strict=True
+        ):
             np.testing.assert_array_equal(found, expected[part])
 
 
-@pytest.mark.parametrize("bad", [np.full((1, 9), np.nan), np.ones((1, 8)), np.ones(9), np.ones((0, 9))])
+@pytest.mark.parametrize(
+    "bad", [np.full((1, 9), np.nan), np.ones((1, 8)), np.ones(9), np.ones((0, 9))]
+)
 def test_small_tables_are_checked_too(model, bad):
     model.predict(X[:1])
     with pytest.raises(ValueError, match=r"NaN|features|array|sample"):

@@ -44,9 +44,19 @@ SETTINGS = {
         "input_dropout": 0.2,
         "activation": "maxout",
     },
-    "weights in halves, batch norm": {"hidden_layer_sizes": (300, 100), "batch_size": 24, "batch_norm": True, "shuffle": False},
+    "weights in halves, batch norm": {
+        "hidden_layer_sizes": (300, 100),
+        "batch_size": 24,
+        "batch_norm": True,
+        "shuffle": False,
+    },
     "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
-    "shards of rows, dropout, clipped": {"hidden_layer_sizes": (40, 9), "batch_size": 240, "dropout": 0.3, "max_grad_norm": 0.1},
+    "shards of rows, dropout, clipped": {
+        "hidden_layer_sizes": (40, 9),
+        "batch_size": 240,
+        "dropout": 0.3,
+        "max_grad_norm": 0.1,
+    },
 }
 
 
@@ -67,7 +77,10 @@ def sharing(monkeypatch):
 
 
 def fit(data=X, kind=MLPClassifier, **settings):
-    model = kind(**{"hidden_layer_sizes": (130, 100), "batch_size": 100, "max_iter": 3, "random_state": 0} | settings)
+    model = kind(
+        **{"hidden_layer_sizes": (130, 100), "batch_size": 100, "max_iter": 3, "random_state": 0}
+        | settings
+    )
     return model.fit(data, y)
 
 
@@ -99,13 +112,16 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
     sharing(2)
     expected = [fit(random_state=seed) for seed in range(6)]
     with ThreadPoolExecutor(6) as pool:
-        for model, other in zip(pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True):
+        for model, other in zip(
+            pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True
+        ):
             assert_same(model, other)
 
 
 def captured_work(model):
     """Return what an entry point works on, after a fit that leaves it for another chunk."""
-    caught, entry = [], sknn._training.batches.entry_points.train
+    caught = []
+    entry = sknn._training.batches.entry_points.train
 
     def catch(*arguments):
         caught.append(arguments)
@@ -122,15 +138,23 @@ def captured_work(model):
 def test_any_threads_together_do_the_whole_work():
     settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
     work = captured_work(MLPClassifier((130, 100), **settings))
-    network, update = work.network, work.update
+    network = work.network
+    update = work.update
     expected = network.weights.copy()
-    network.weights[:] = sknn._runtime.binding.initial_weights(MLPClassifier(), *layout_and_generator())
+    network.weights[:] = sknn._runtime.binding.initial_weights(
+        MLPClassifier(), *layout_and_generator()
+    )
     for state in (update.state_0, update.state_1):
         state[:] = 0
     n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
     team = new_team(3, 3 * n_phases)
     with ThreadPoolExecutor(3) as pool:
-        done = pool.map(lambda _: sknn._training.batches.entry_points.train(work._replace(team=team), 300, 100, 300, np.zeros(2)), range(3))
+        done = pool.map(
+            lambda _: sknn._training.batches.entry_points.train(
+                work._replace(team=team), 300, 100, 300, np.zeros(2)
+            ),
+            range(3),
+        )
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(network.weights), bits(expected))
     n_computed = team.counters.reshape(-1, 4, LINE)[:, 3, 0]
@@ -138,7 +162,11 @@ def test_any_threads_together_do_the_whole_work():
 
 
 def layout_and_generator():
-    return make_layout([100, 130, 100, 4], [1, 1], None), np.dtype(np.float32), np.random.RandomState(0)
+    return (
+        make_layout([100, 130, 100, 4], [1, 1], None),
+        np.dtype(np.float32),
+        np.random.RandomState(0),
+    )
 
 
 # ---- what may go wrong -----------------------------------------------------------------------------------------------
@@ -162,7 +190,8 @@ def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch)
     sharing(1)
     alone = fit()
     sharing(2)
-    late, start = [], sknn._runtime.threads.threads.start
+    late = []
+    start = sknn._runtime.threads.threads.start
     monkeypatch.setattr(sknn._runtime.threads.threads, "start", lambda *job: late.append(job))
     model = fit()
     for job in late:
@@ -217,16 +246,24 @@ def test_no_thread_is_busy_after_a_fit(sharing):
     assert time.process_time() - before < 0.1
 
 
-@pytest.mark.skipif(sknn._runtime.threads.current_core is None or len(os.sched_getaffinity(0)) < 2, reason="threads cannot be placed here")
+@pytest.mark.skipif(
+    sknn._runtime.threads.current_core is None or len(os.sched_getaffinity(0)) < 2,
+    reason="threads cannot be placed here",
+)
 @pytest.mark.parametrize("is_allowed", [True, False])
 def test_helpers_leave_the_core_of_the_thread_that_calls_them(is_allowed, monkeypatch):
-    cores, helpers, found, placed = os.sched_getaffinity(0), Threads(), [], []
+    cores = os.sched_getaffinity(0)
+    helpers = Threads()
+    found = []
+    placed = []
     if not is_allowed:
         monkeypatch.setattr(os, "sched_setaffinity", refuse)
     for core in (None, *sorted(cores)[:2]):  # the first call makes the thread
         monkeypatch.setattr(sknn._runtime.threads, "current_core", lambda core=core: core)
         finished = threading.Event()
-        helpers.start(1, lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set()))
+        helpers.start(
+            1, lambda finished=finished: (found.append(os.sched_getaffinity(0)), finished.set())
+        )
         assert finished.wait(10)
         placed.append(cores - {core} if is_allowed else cores)
     assert found == placed
@@ -329,14 +366,18 @@ def test_pace_goes_to_the_faster_size_and_looks_again():
 def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
     pace = Pace(2)
     for chunk in range(60):
-        seconds, n_rows = (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
+        seconds, n_rows = (
+            (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
+        )
         pace.measured(pace.size, seconds, n_rows)
         assert pace.size == 2
 
 
 @pytest.mark.parametrize("faster", [1, 2])
 def test_pace_looks_now_and_again_where_it_is_doubtful_what_is_faster(faster):
-    sizes = sizes_chosen(Pace(2, is_doubtful=True), 200, lambda size, chunk: 1.0 if size == faster else 1.3)
+    sizes = sizes_chosen(
+        Pace(2, is_doubtful=True), 200, lambda size, chunk: 1.0 if size == faster else 1.3
+    )
     slower = [chunk for chunk, size in enumerate(sizes) if size != faster]
     assert slower[:3] == ([2, 67, 132] if faster == 2 else [0, 1, 19])
 
@@ -347,7 +388,11 @@ def test_pace_is_kept_from_fit_to_fit(faster):
     sizes_chosen(pace, 4, lambda size, chunk: 1.0 if size == faster else 1.3)
     for slowness in (3, 1, 5):
         pace.begin()
-        assert set(sizes_chosen(pace, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit)) == {faster}
+        assert set(
+            sizes_chosen(
+                pace, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit
+            )
+        ) == {faster}
 
 
 def test_pace_forgets_a_trial_that_did_not_take_place():
@@ -382,7 +427,10 @@ def test_pace_of_one_thread_has_no_choice():
 
 def test_crews_of_like_steps_share_what_they_found_out(sharing):
     sharing(2)
-    crews = [Crew(sknn._training.batches.entry_points.train, n_operations, 3) for n_operations in (4_000_000, 4_000_000, 5_000_000)]
+    crews = [
+        Crew(sknn._training.batches.entry_points.train, n_operations, 3)
+        for n_operations in (4_000_000, 4_000_000, 5_000_000)
+    ]
     assert crews[0]._pace is crews[1]._pace is not crews[2]._pace
 
 
@@ -393,13 +441,20 @@ def test_a_late_thread_finds_nothing_left():
     team = new_team(2, 9)
     team.counters[:] = 10**6
     weights = work.network.weights.copy()
-    assert sknn._training.batches.entry_points.train(work._replace(team=team), 300, 300, 300, np.zeros(2)) == 300
+    assert (
+        sknn._training.batches.entry_points.train(
+            work._replace(team=team), 300, 300, 300, np.zeros(2)
+        )
+        == 300
+    )
     np.testing.assert_array_equal(work.network.weights, weights)
 
 
 def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):
     sharing(3)
-    expected, start, calls = fit(max_iter=1), sknn._runtime.threads.threads.start, []
+    expected = fit(max_iter=1)
+    start = sknn._runtime.threads.threads.start
+    calls = []
 
     def interrupted(*job):
         start(*job)
@@ -420,7 +475,8 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
 
 
 def test_a_closed_door_lets_nobody_in():
-    team, calls = new_team(2, 0), []
+    team = new_team(2, 0)
+    calls = []
     door = Door(team)
     door.help(calls.append, ("in time",))
     door.close(everybody_out=False)

@@ -17,7 +17,9 @@ from sknn import MLPClassifier, MLPRegressor
 
 callbacks = pytest.importorskip("sklearn.callback")
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
 
 X, CODES = make_blobs(90, n_features=4, cluster_std=3, random_state=0)
 NAMES = np.array(["apple", "pear", "quince"])[CODES]
@@ -32,8 +34,10 @@ class Recorder:
     """Write down every call; on request stop in, or raise from, one of them."""
 
     def __init__(self, *, stop_in=None, raise_in=None):
-        self.stop_in, self.raise_in = stop_in, raise_in
-        self.calls, self.details = [], []
+        self.stop_in = stop_in
+        self.raise_in = raise_in
+        self.calls = []
+        self.details = []
 
     def _note(self, hook, context, **details):
         self.calls.append((hook, context.task_name, context.task_id))
@@ -45,23 +49,39 @@ class Recorder:
     def setup(self, estimator, context):
         self._note("setup", context)
 
-    def on_fit_task_begin(self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None):
+    def on_fit_task_begin(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
         self._note("begin", context, X=X, y=y, metadata=metadata, fitted_estimator=fitted_estimator)
 
-    def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None):
-        return self._note("end", context, X=X, y=y, metadata=metadata, fitted_estimator=fitted_estimator)
+    def on_fit_task_end(
+        self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None
+    ):
+        return self._note(
+            "end", context, X=X, y=y, metadata=metadata, fitted_estimator=fitted_estimator
+        )
 
     def teardown(self, estimator, context):
         self._note("teardown", context)
 
     def fitted_after_epochs(self):
         details = zip(self.calls, self.details, strict=True)
-        return [detail["fitted_estimator"] for (hook, task, _), detail in details if (hook, task) == ("end", "epoch")]
+        return [
+            detail["fitted_estimator"]
+            for (hook, task, _), detail in details
+            if (hook, task) == ("end", "epoch")
+        ]
 
 
 def expected_calls(n_epochs):
     epochs = [(hook, "epoch", epoch) for epoch in range(n_epochs) for hook in ("begin", "end")]
-    return [("setup", "fit", 0), ("begin", "fit", 0), *epochs, ("end", "fit", 0), ("teardown", "fit", 0)]
+    return [
+        ("setup", "fit", 0),
+        ("begin", "fit", 0),
+        *epochs,
+        ("end", "fit", 0),
+        ("teardown", "fit", 0),
+    ]
 
 
 def attributes_of(estimator):
@@ -69,7 +89,9 @@ def attributes_of(estimator):
 
 
 def assert_same_network(one, other):
-    for mine, reference in zip(one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True):
+    for mine, reference in zip(
+        one.coefs_ + one.intercepts_, other.coefs_ + other.intercepts_, strict=True
+    ):
         np.testing.assert_array_equal(mine, reference)
 
 
@@ -81,7 +103,11 @@ def assert_same_network(one, other):
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_one_task_a_fit_and_one_subtask_an_epoch(kind, solver, early_stopping):
     recorder = Recorder()
-    network = kind(solver=solver, early_stopping=early_stopping, **SETTINGS).set_callbacks(recorder).fit(X, TARGETS[kind])
+    network = (
+        kind(solver=solver, early_stopping=early_stopping, **SETTINGS)
+        .set_callbacks(recorder)
+        .fit(X, TARGETS[kind])
+    )
     assert recorder.calls == expected_calls(network.n_iter_)
     assert network.n_iter_ == 5
 
@@ -104,7 +130,9 @@ def test_callbacks_do_not_change_training(kind, solver):
 
 @both_kinds
 def test_callbacks_get_the_data_as_it_was_given(kind):
-    recorder, table, weight = Recorder(), X.tolist(), np.linspace(1, 2, 90)
+    recorder = Recorder()
+    table = X.tolist()
+    weight = np.linspace(1, 2, 90)
     kind(**SETTINGS).set_callbacks(recorder).fit(table, TARGETS[kind], sample_weight=weight)
     for (hook, *_), details in zip(recorder.calls, recorder.details, strict=True):
         if hook in ("begin", "end"):
@@ -145,7 +173,9 @@ def test_the_next_task_begins_where_the_last_one_ended():
     MLPRegressor(**SETTINGS).set_callbacks(recorder).fit(X, NUMBERS)
     for epoch in range(4):
         ended = recorder.details[recorder.calls.index(("end", "epoch", epoch))]["fitted_estimator"]
-        begun = recorder.details[recorder.calls.index(("begin", "epoch", epoch + 1))]["fitted_estimator"]
+        begun = recorder.details[recorder.calls.index(("begin", "epoch", epoch + 1))][
+            "fitted_estimator"
+        ]
         assert_same_network(ended, begun)
 
 
@@ -190,7 +220,11 @@ def test_a_stopped_fit_does_not_warn_of_convergence(recwarn):
 
 def test_training_that_was_stopped_can_go_on():
     settings = {**SETTINGS, "warm_start": True, "max_iter": 3}
-    network = MLPRegressor(**settings).set_callbacks(Recorder(stop_in=("end", "epoch", 1))).fit(X, NUMBERS)
+    network = (
+        MLPRegressor(**settings)
+        .set_callbacks(Recorder(stop_in=("end", "epoch", 1)))
+        .fit(X, NUMBERS)
+    )
     network.set_callbacks().fit(X, NUMBERS)
     assert_same_network(network, MLPRegressor(**SETTINGS).fit(X, NUMBERS))
 
@@ -225,7 +259,15 @@ def test_callbacks_are_told_of_every_fit_anew():
 @both_kinds
 @every_solver
 @pytest.mark.parametrize(
-    "hook", [("setup", "fit", 0), ("begin", "fit", 0), ("end", "epoch", 0), ("begin", "epoch", 3), ("end", "fit", 0)], ids=str
+    "hook",
+    [
+        ("setup", "fit", 0),
+        ("begin", "fit", 0),
+        ("end", "epoch", 0),
+        ("begin", "epoch", 3),
+        ("end", "fit", 0),
+    ],
+    ids=str,
 )
 def test_an_error_in_a_callback_ends_the_fit(kind, solver, hook):
     recorder = Recorder(raise_in=hook)
@@ -274,14 +316,20 @@ def test_fitted_estimators_can_be_stored(kind):
     np.testing.assert_array_equal(pickle.loads(stored[0]).predict(X), first.predict(X))
 
 
-@pytest.mark.parametrize("change", [{"alpha": 1.0}, {"activation": "tanh"}, {"solver": "lbfgs"}, {"dtype": "float32"}], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [{"alpha": 1.0}, {"activation": "tanh"}, {"solver": "lbfgs"}, {"dtype": "float32"}],
+    ids=str,
+)
 def test_fitted_estimators_of_a_second_fit(change):
     recorder = Recorder()
     network = MLPClassifier(**SETTINGS).fit(X, CODES)
     network.set_params(**change).set_callbacks(recorder).fit(X, NAMES)
     reference = MLPClassifier(**{**SETTINGS, **change}).fit(X, NAMES)
     assert_same_network(network, reference)
-    np.testing.assert_array_equal(recorder.fitted_after_epochs()[-1].predict_proba(X), reference.predict_proba(X))
+    np.testing.assert_array_equal(
+        recorder.fitted_after_epochs()[-1].predict_proba(X), reference.predict_proba(X)
+    )
 
 
 # ---- scikit-learn's own callbacks ------------------------------------------------------------------------------------
@@ -295,14 +343,20 @@ def test_scoring_monitor(kind, solver):
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert [row["task_id"] for row in rows] == list(range(5))
     name = "neg_log_loss" if kind is MLPClassifier else "r2"
-    expected = -log_loss(NAMES, network.predict_proba(X)) if kind is MLPClassifier else network.score(X, NUMBERS)
+    expected = (
+        -log_loss(NAMES, network.predict_proba(X))
+        if kind is MLPClassifier
+        else network.score(X, NUMBERS)
+    )
     assert rows[-1][name] == pytest.approx(expected, rel=1e-12)
     assert rows[-1][name] > rows[0][name]
 
 
 def test_scoring_monitor_in_a_pipeline():
     monitor = callbacks.ScoringMonitor(scoring="accuracy")
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS).set_callbacks(monitor)).fit(X, NAMES)
+    pipeline = make_pipeline(
+        StandardScaler(), MLPClassifier(**SETTINGS).set_callbacks(monitor)
+    ).fit(X, NAMES)
     log = monitor.get_logs()
     assert log.estimator_name == "Pipeline"
     rows = [row for row in log.data if row["task_name"] == "epoch"]
@@ -321,7 +375,9 @@ def test_scoring_monitor_in_a_grid_search(backend):
         search.fit(X, NAMES)
     rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
     assert len(rows) == 5 * (2 * 3 + 1)
-    assert attributes_of(search.best_estimator_) == attributes_of(MLPClassifier(**SETTINGS).fit(X, NAMES))
+    assert attributes_of(search.best_estimator_) == attributes_of(
+        MLPClassifier(**SETTINGS).fit(X, NAMES)
+    )
 
 
 class PropagatedRecorder(Recorder):
@@ -332,11 +388,20 @@ class PropagatedRecorder(Recorder):
 
 def test_propagated_callbacks_see_the_epochs_inside_a_pipeline():
     recorder = PropagatedRecorder()
-    pipeline = make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS)).set_callbacks(recorder).fit(X, NAMES)
-    assert [call for call in recorder.calls if call[1] == "epoch"] == [call for call in expected_calls(5) if call[1] == "epoch"]
+    pipeline = (
+        make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS))
+        .set_callbacks(recorder)
+        .fit(X, NAMES)
+    )
+    assert [call for call in recorder.calls if call[1] == "epoch"] == [
+        call for call in expected_calls(5) if call[1] == "epoch"
+    ]
     assert not hasattr(pipeline[-1], "_skl_callbacks")
     assert attributes_of(pipeline[-1]) == attributes_of(MLPClassifier(**SETTINGS).fit(X, NAMES))
-    np.testing.assert_array_equal(recorder.fitted_after_epochs()[-1].predict(StandardScaler().fit_transform(X)), pipeline.predict(X))
+    np.testing.assert_array_equal(
+        recorder.fitted_after_epochs()[-1].predict(StandardScaler().fit_transform(X)),
+        pipeline.predict(X),
+    )
 
 
 @pytest.mark.parametrize("in_pipeline", [False, True])

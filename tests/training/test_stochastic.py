@@ -18,13 +18,24 @@ SETTINGS = {
     "stops": {"max_iter": 400, "tol": 1e-2, "n_iter_no_change": 3},
     "stops at once": {"max_iter": 50, "tol": 10.0, "n_iter_no_change": 1},
     "no shuffle": {"shuffle": False, "max_iter": 30},
-    "sgd, ramped": {"solver": "sgd", "momentum": (0.5, 0.9), "max_iter": 20, "learning_rate_init": 0.05},
+    "sgd, ramped": {
+        "solver": "sgd",
+        "momentum": (0.5, 0.9),
+        "max_iter": 20,
+        "learning_rate_init": 0.05,
+    },
     "step schedule": {"learning_rate": "step", "decay_rate": 0.37, "max_iter": 25},
     "warm-up": {"learning_rate": "one_cycle", "warmup_epochs": 2.5, "max_iter": 25},
     "dropout": {"dropout": 0.3, "input_dropout": 0.1, "max_iter": 20},
     "batch norm": {"batch_norm": True, "max_iter": 20},
     "clipped": {"max_grad_norm": 0.05, "max_iter": 20, "weight_decay": 0.01},
-    "a stall changes the rate": {"learning_rate": "adaptive", "solver": "sgd", "max_iter": 60, "tol": 1e-2, "n_iter_no_change": 2},
+    "a stall changes the rate": {
+        "learning_rate": "adaptive",
+        "solver": "sgd",
+        "max_iter": 60,
+        "tol": 1e-2,
+        "n_iter_no_change": 2,
+    },
     "early stopping": {"early_stopping": True, "max_iter": 20},
 }
 
@@ -32,7 +43,8 @@ SETTINGS = {
 @pytest.fixture
 def chunks(monkeypatch):
     """Return a list that notes how many epochs each call trains."""
-    noted, train = [], sknn._training.batches.Batches.train
+    noted = []
+    train = sknn._training.batches.Batches.train
 
     def note(self, orders):
         noted.append(len(orders))
@@ -43,23 +55,44 @@ def chunks(monkeypatch):
 
 
 def fit(kind=MLPClassifier, **settings):
-    return kind(**{"hidden_layer_sizes": (7, 5), "batch_size": 20, "random_state": 0, "warm_start": True} | settings).fit(X, y)
+    return kind(
+        **{"hidden_layer_sizes": (7, 5), "batch_size": 20, "random_state": 0, "warm_start": True}
+        | settings
+    ).fit(X, y)
 
 
 def assert_same(model, other):
-    for name in ("coefs_", "intercepts_", "batch_norm_mean_", "batch_norm_var_", "batch_norm_scale_"):
+    for name in (
+        "coefs_",
+        "intercepts_",
+        "batch_norm_mean_",
+        "batch_norm_var_",
+        "batch_norm_scale_",
+    ):
         for mine, theirs in zip(getattr(model, name, ()), getattr(other, name, ()), strict=True):
             np.testing.assert_array_equal(bits(mine), bits(theirs))
     columns = [name for name in model.history_ if name != "seconds"]
-    np.testing.assert_equal([model.history_[name] for name in columns], [other.history_[name] for name in columns])
-    for name in ("n_iter_", "t_", "loss_", "best_loss_", "best_iter_", "loss_curve_", "_no_improvement_count"):
+    np.testing.assert_equal(
+        [model.history_[name] for name in columns], [other.history_[name] for name in columns]
+    )
+    for name in (
+        "n_iter_",
+        "t_",
+        "loss_",
+        "best_loss_",
+        "best_iter_",
+        "loss_curve_",
+        "_no_improvement_count",
+    ):
         assert getattr(model, name) == getattr(other, name), name
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
 def test_epochs_at_once_are_those_one_by_one(settings, chunks, monkeypatch):
     model = fit(**settings)
-    may_run_at_once = settings.get("learning_rate") != "adaptive" and not settings.get("early_stopping")
+    may_run_at_once = settings.get("learning_rate") != "adaptive" and not settings.get(
+        "early_stopping"
+    )
     assert (max(chunks) > 1) == may_run_at_once
     with monkeypatch.context() as patch:
         patch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", 0)
@@ -67,7 +100,9 @@ def test_epochs_at_once_are_those_one_by_one(settings, chunks, monkeypatch):
         single = fit(**settings)
         assert set(chunks) == {1}
     assert_same(model, single)
-    assert_same(model.set_params(max_iter=7).fit(X, y), single.set_params(max_iter=7).fit(X, y))  # goes on with the same numbers
+    assert_same(
+        model.set_params(max_iter=7).fit(X, y), single.set_params(max_iter=7).fit(X, y)
+    )  # goes on with the same numbers
 
 
 def test_verbose_prints_epoch_by_epoch(chunks, capsys):
@@ -77,7 +112,13 @@ def test_verbose_prints_epoch_by_epoch(chunks, capsys):
 
 
 def test_divergence_keeps_the_last_finite_epoch(chunks, monkeypatch):
-    settings = {"kind": MLPRegressor, "solver": "sgd", "activation": "identity", "learning_rate_init": 0.35, "max_iter": 300}
+    settings = {
+        "kind": MLPRegressor,
+        "solver": "sgd",
+        "activation": "identity",
+        "learning_rate_init": 0.35,
+        "max_iter": 300,
+    }
     models = []
     for at_once in (sknn._training.batches._OPERATIONS_AT_ONCE, 0):
         monkeypatch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", at_once)
@@ -93,7 +134,9 @@ def test_divergence_keeps_the_last_finite_epoch(chunks, monkeypatch):
 
 def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
     """Training goes on, after an interrupt between kernel and record, as if there had been none."""
-    expected, train, calls = fit(max_iter=400), sknn._training.batches.Batches.train, []
+    expected = fit(max_iter=400)
+    train = sknn._training.batches.Batches.train
+    calls = []
 
     def interrupted(self, orders):
         losses = train(self, orders)
@@ -116,7 +159,8 @@ def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
 
 
 def test_others_random_numbers_are_drawn_as_if_epochs_ran_one_by_one(chunks):
-    generator, plain = np.random.RandomState(0), np.random.RandomState(0)
+    generator = np.random.RandomState(0)
+    plain = np.random.RandomState(0)
     fit(random_state=generator, max_iter=400, tol=1e-2, n_iter_no_change=3)
     assert set(chunks) == {1}
     fit(random_state=plain, max_iter=400, tol=1e-2, n_iter_no_change=3, verbose=True)
@@ -127,7 +171,9 @@ def test_the_default_random_state_stops_where_it_judged(chunks):
     model = fit(random_state=None, max_iter=400, tol=1e-2, n_iter_no_change=3)
     assert max(chunks) > 1
     assert model.n_iter_ < 400
-    best, n_stalled, ends = np.inf, 0, []
+    best = np.inf
+    n_stalled = 0
+    ends = []
     for loss in model.loss_curve_:
         n_stalled = n_stalled + 1 if loss > best - 1e-2 else 0
         best = min(best, loss)

@@ -16,7 +16,9 @@ from sklearn.model_selection import train_test_split
 from sknn import MLPClassifier, MLPRegressor
 from sknn._training.validation_set import split_rows
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
 
 PATIENT = {"tol": 0, "n_iter_no_change": np.inf}
 
@@ -59,7 +61,14 @@ def assert_same_training(one, other):
     assert one.loss_curve_ == other.loss_curve_
     assert one.validation_scores_ == other.validation_scores_
     np.testing.assert_equal(without_seconds(one.history_), without_seconds(other.history_))
-    for name in ("loss_", "best_loss_", "best_validation_score_", "best_iter_", "t_", "n_parameters_"):
+    for name in (
+        "loss_",
+        "best_loss_",
+        "best_validation_score_",
+        "best_iter_",
+        "t_",
+        "n_parameters_",
+    ):
         assert getattr(one, name) == getattr(other, name), name
 
 
@@ -71,8 +80,16 @@ def assert_same_training(one, other):
 def test_batches_of_zero_weight_change_nothing(kind, batch_size):
     X, y = CASES[kind]
     weight = np.repeat([0.0, 1.0, 1.0], 5)
-    X, y = X[: len(weight)], y[: len(weight)]
-    settings = {"solver": "sgd", "momentum": 0, "alpha": 0, "shuffle": False, "batch_size": batch_size, "hidden_layer_sizes": 6}
+    X = X[: len(weight)]
+    y = y[: len(weight)]
+    settings = {
+        "solver": "sgd",
+        "momentum": 0,
+        "alpha": 0,
+        "shuffle": False,
+        "batch_size": batch_size,
+        "hidden_layer_sizes": 6,
+    }
     settings |= {"max_iter": 8, "random_state": 0, **PATIENT}
     # A row counts w / mean(w), so that its share of the loss is 15 / 10 of what it is without the rows of weight zero.
     weighted = kind(learning_rate_init=0.02, **settings).fit(X, y, sample_weight=weight)
@@ -89,7 +106,8 @@ def test_weights_act_within_and_across_batches(kind, batch_size):
     X, y = CASES[kind]
     weight = np.random.default_rng(0).exponential(size=len(y))
     settings = {"batch_size": batch_size, "max_iter": 3, "hidden_layer_sizes": 6, "random_state": 0}
-    weighted, unweighted = kind(**settings).fit(X, y, sample_weight=weight), kind(**settings).fit(X, y)
+    weighted = kind(**settings).fit(X, y, sample_weight=weight)
+    unweighted = kind(**settings).fit(X, y)
     assert np.abs(weighted.coefs_[0] - unweighted.coefs_[0]).max() > 1e-4
     constant = kind(**settings, alpha=0).fit(X, y, sample_weight=np.full(len(y), 0.25))
     assert_close_weights(constant, kind(**settings, alpha=0).fit(X, y), 1e-9)
@@ -100,9 +118,18 @@ def test_weights_act_within_and_across_batches(kind, batch_size):
 def test_weight_zero_is_a_row_absent_and_weight_two_is_a_row_twice(kind, solver):
     X, y = CASES[kind]
     repeats = np.arange(len(y)) % 3 + (np.arange(len(y)) % 4 == 0)  # not 1 on average
-    settings = {"solver": solver, "activation": "tanh", "hidden_layer_sizes": 6, "alpha": 0.1, "max_iter": 15, "random_state": 0}
+    settings = {
+        "solver": solver,
+        "activation": "tanh",
+        "hidden_layer_sizes": 6,
+        "alpha": 0.1,
+        "max_iter": 15,
+        "random_state": 0,
+    }
     weighted = kind(**settings, batch_size=len(y)).fit(X, y, sample_weight=repeats)
-    repeated = kind(**settings, batch_size=repeats.sum()).fit(np.repeat(X, repeats, axis=0), np.repeat(y, repeats))
+    repeated = kind(**settings, batch_size=repeats.sum()).fit(
+        np.repeat(X, repeats, axis=0), np.repeat(y, repeats)
+    )
     assert_close_weights(weighted, repeated, 1e-7)
     assert weighted.loss_ == pytest.approx(repeated.loss_, rel=1e-9)
     unweighted = kind(**settings, batch_size=len(y)).fit(X, y)
@@ -115,7 +142,13 @@ def test_weight_zero_is_a_row_absent_and_weight_two_is_a_row_twice(kind, solver)
 def test_only_the_ratios_of_weights_matter_without_a_penalty(kind, scale, dtype):
     X, y = CASES[kind]
     weight = np.random.default_rng(0).uniform(1, 3, size=len(y))
-    settings = {"alpha": 0, "hidden_layer_sizes": 6, "max_iter": 5, "random_state": 0, "dtype": dtype}
+    settings = {
+        "alpha": 0,
+        "hidden_layer_sizes": 6,
+        "max_iter": 5,
+        "random_state": 0,
+        "dtype": dtype,
+    }
     plain, scaled = (kind(**settings).fit(X, y, sample_weight=w) for w in (weight, weight * scale))
     assert_close_weights(plain, scaled, 1e-10 if dtype == "float64" else 1e-4)
 
@@ -135,7 +168,9 @@ def test_only_the_ratios_of_weights_matter_without_a_penalty(kind, scale, dtype)
 def test_unusable_weights_are_refused(kind, weight, message):
     for method in ("fit", "partial_fit"):
         estimator = kind()
-        classes = {"classes": [0, 1, 2]} if method == "partial_fit" and kind is MLPClassifier else {}
+        classes = (
+            {"classes": [0, 1, 2]} if method == "partial_fit" and kind is MLPClassifier else {}
+        )
         with pytest.raises(ValueError, match=message):
             getattr(estimator, method)(*CASES[kind], sample_weight=weight, **classes)
         assert vars(estimator) == kind().get_params()
@@ -158,9 +193,21 @@ def test_validation_rows_have_the_classes_shares(counts):
 def test_the_only_row_of_a_class_is_trained_on(seed):
     X, y = _classification()
     y[0] = 7
-    weight = np.where(y == 7, 1.0, 1e-12)  # so that this row alone, if trained on, decides where weights go
-    settings = {"early_stopping": True, "validation_fraction": 0.5, "batch_size": 60, "solver": "sgd", "max_iter": 1, "random_state": seed}
-    start, network = (MLPClassifier(learning_rate_init=rate, **settings).fit(X, y, sample_weight=weight) for rate in (1e-12, 0.1))
+    weight = np.where(
+        y == 7, 1.0, 1e-12
+    )  # so that this row alone, if trained on, decides where weights go
+    settings = {
+        "early_stopping": True,
+        "validation_fraction": 0.5,
+        "batch_size": 60,
+        "solver": "sgd",
+        "max_iter": 1,
+        "random_state": seed,
+    }
+    start, network = (
+        MLPClassifier(learning_rate_init=rate, **settings).fit(X, y, sample_weight=weight)
+        for rate in (1e-12, 0.1)
+    )
     assert network.intercepts_[-1][3] > start.intercepts_[-1][3] + 1e-3
     train, validation = split_rows(None, y, 0.5, np.random.RandomState(seed), y)
     assert 0 in train
@@ -169,7 +216,9 @@ def test_the_only_row_of_a_class_is_trained_on(seed):
 
 def test_more_classes_than_validation_rows():
     X, _ = _classification(n_rows=100)
-    network = MLPClassifier(early_stopping=True, validation_fraction=0.1, max_iter=3, random_state=0).fit(X, np.arange(100) // 2)
+    network = MLPClassifier(
+        early_stopping=True, validation_fraction=0.1, max_iter=3, random_state=0
+    ).fit(X, np.arange(100) // 2)
     assert len(network.validation_scores_) == 3
     assert len(network.classes_) == 50
 
@@ -180,13 +229,17 @@ def _validation_rows(estimator, n_rows):
     for coef, intercept in zip(estimator.coefs_, estimator.intercepts_, strict=True):
         generator.uniform(size=coef.shape)
         generator.uniform(size=intercept.shape)
-    return train_test_split(np.arange(n_rows), test_size=estimator.validation_fraction, random_state=generator)[1]
+    return train_test_split(
+        np.arange(n_rows), test_size=estimator.validation_fraction, random_state=generator
+    )[1]
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
 def test_early_stopping_keeps_the_best_weights(solver):
     X, y = _regression(60)
-    y = y + np.random.default_rng(0).normal(size=60)  # so noisy that the network soon fits the noise
+    y = y + np.random.default_rng(0).normal(
+        size=60
+    )  # so noisy that the network soon fits the noise
     settings = {
         "solver": solver,
         "hidden_layer_sizes": (60, 60),
@@ -194,17 +247,25 @@ def test_early_stopping_keeps_the_best_weights(solver):
         "alpha": 0,
         "random_state": 0,
     }
-    network = MLPRegressor(early_stopping=True, validation_fraction=0.4, max_iter=300, **settings).fit(X, y)
+    network = MLPRegressor(
+        early_stopping=True, validation_fraction=0.4, max_iter=300, **settings
+    ).fit(X, y)
     assert network.n_iter_ < 300
     assert len(network.validation_scores_) == len(network.loss_curve_) == network.n_iter_
-    assert network.best_validation_score_ == max(network.validation_scores_) > network.validation_scores_[-1]
+    assert (
+        network.best_validation_score_
+        == max(network.validation_scores_)
+        > network.validation_scores_[-1]
+    )
     assert network.best_iter_ == 1 + np.argmax(network.validation_scores_)
     assert network.best_loss_ is None
     patient = clone(network).set_params(n_iter_no_change=np.inf).fit(X, y)
     assert patient.n_iter_ > network.n_iter_ > network.best_iter_ + 10
     assert patient.validation_scores_[: network.n_iter_] == network.validation_scores_
     held_back = _validation_rows(network, 60)
-    assert r2_score(y[held_back], network.predict(X[held_back])) == pytest.approx(network.best_validation_score_, rel=1e-12)
+    assert r2_score(y[held_back], network.predict(X[held_back])) == pytest.approx(
+        network.best_validation_score_, rel=1e-12
+    )
     # The record of loss and score of one epoch belong together, and the score is of held-back rows only.
     assert network.history_["val_loss"][network.best_iter_ - 1] == pytest.approx(
         np.mean((y[held_back] - network.predict(X[held_back])) ** 2) / 2, rel=1e-10
@@ -213,7 +274,9 @@ def test_early_stopping_keeps_the_best_weights(solver):
 
 def test_weights_on_held_back_rows_alone_are_refused():
     X, y = _regression(20)
-    network = MLPRegressor(early_stopping=True, validation_fraction=0.5, max_iter=2, random_state=0).fit(X, y)
+    network = MLPRegressor(
+        early_stopping=True, validation_fraction=0.5, max_iter=2, random_state=0
+    ).fit(X, y)
     weight = np.zeros(20)
     weight[_validation_rows(network, 20)] = 1
     with pytest.raises(ValueError, match="among the rows that early_stopping leaves for training"):
@@ -226,7 +289,13 @@ CONTINUED = [
     {},
     {"solver": "sgd"},
     {"solver": "sgd", "learning_rate": "invscaling", "nesterovs_momentum": False},
-    {"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.1, "tol": 0.01, "n_iter_no_change": 1},
+    {
+        "solver": "sgd",
+        "learning_rate": "adaptive",
+        "learning_rate_init": 0.1,
+        "tol": 0.01,
+        "n_iter_no_change": 1,
+    },
     {"dtype": "float32", "batch_size": 7, "activation": "tanh"},
     {"shuffle": False, "hidden_layer_sizes": (4, 3)},
 ]
@@ -241,7 +310,13 @@ def _name(settings):
 @pytest.mark.parametrize("settings", CONTINUED, ids=_name)
 def test_warm_start_of_10_and_10_epochs_is_20_epochs(kind, settings, early_stopping):
     X, y = CASES[kind]
-    settings = {"hidden_layer_sizes": 8, "random_state": 3, "early_stopping": early_stopping, **PATIENT, **settings}
+    settings = {
+        "hidden_layer_sizes": 8,
+        "random_state": 3,
+        "early_stopping": early_stopping,
+        **PATIENT,
+        **settings,
+    }
     whole = kind(max_iter=20, **settings).fit(X, y)
     halves = kind(max_iter=10, warm_start=True, **settings).fit(X, y)
     assert len(halves.loss_curve_) == 10
@@ -256,7 +331,9 @@ def test_warm_start_in_uneven_pieces_with_weights_and_a_generator():
     X, y = _regression()
     weight = np.random.default_rng(0).exponential(size=len(y))
     settings = {"hidden_layer_sizes": 8, "early_stopping": True, **PATIENT}
-    whole = MLPRegressor(max_iter=12, random_state=np.random.RandomState(5), **settings).fit(X, y, sample_weight=weight)
+    whole = MLPRegressor(max_iter=12, random_state=np.random.RandomState(5), **settings).fit(
+        X, y, sample_weight=weight
+    )
     pieces = MLPRegressor(warm_start=True, random_state=np.random.RandomState(5), **settings)
     for n_epochs in (1, 7, 4):
         pieces.set_params(max_iter=n_epochs).fit(X, y, sample_weight=weight)
@@ -266,7 +343,9 @@ def test_warm_start_in_uneven_pieces_with_weights_and_a_generator():
 @both_kinds
 def test_warm_start_of_lbfgs_goes_on_from_its_weights(kind):
     X, y = CASES[kind]
-    network = kind(solver="lbfgs", hidden_layer_sizes=8, max_iter=5, warm_start=True, random_state=0).fit(X, y)
+    network = kind(
+        solver="lbfgs", hidden_layer_sizes=8, max_iter=5, warm_start=True, random_state=0
+    ).fit(X, y)
     losses = [network.loss_]
     for _ in range(3):
         losses.append(network.fit(X, y).loss_)
@@ -313,7 +392,14 @@ def test_a_fit_without_warm_start_begins_anew():
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_history(kind, solver, early_stopping):
     X, y = CASES[kind]
-    network = kind(solver=solver, early_stopping=early_stopping, hidden_layer_sizes=(6, 4), max_iter=9, random_state=0, **PATIENT)
+    network = kind(
+        solver=solver,
+        early_stopping=early_stopping,
+        hidden_layer_sizes=(6, 4),
+        max_iter=9,
+        random_state=0,
+        **PATIENT,
+    )
     history = network.fit(X, y).history_
     assert list(history) == ["epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds"]
     assert {len(column) for column in history.values()} == {network.n_iter_} == {9}
@@ -321,7 +407,11 @@ def test_history(kind, solver, early_stopping):
     assert history["loss"] == network.loss_curve_
     assert network.loss_ == pytest.approx(network.loss_curve_[-1], rel=1e-12)
     assert all(seconds > 0 for seconds in history["seconds"])
-    assert np.isnan(history["learning_rate"]).all() if solver == "lbfgs" else history["learning_rate"] == [0.001] * 9
+    assert (
+        np.isnan(history["learning_rate"]).all()
+        if solver == "lbfgs"
+        else history["learning_rate"] == [0.001] * 9
+    )
     if early_stopping:
         assert history["val_score"] == network.validation_scores_
         assert np.isfinite(history["val_loss"]).all()
@@ -340,14 +430,20 @@ def test_counts(kind):
     n_outputs = 3 if kind is MLPClassifier else 1
     assert network.n_outputs_ == n_outputs
     assert network.n_layers_ == 4
-    assert network.n_parameters_ == (5 * 6 + 6) + (6 * 4 + 4) + (4 * n_outputs + n_outputs) == sum(part.size for part in parts(network))
+    assert (
+        network.n_parameters_
+        == (5 * 6 + 6) + (6 * 4 + 4) + (4 * n_outputs + n_outputs)
+        == sum(part.size for part in parts(network))
+    )
     assert network.t_ == 3 * len(y)
     assert [coef.shape for coef in network.coefs_] == [(5, 6), (6, 4), (4, n_outputs)]
 
 
 def test_verbose_prints_every_epoch(capsys):
     X, y = _regression()
-    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, early_stopping=True, verbose=True).fit(X, y)
+    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, early_stopping=True, verbose=True).fit(
+        X, y
+    )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"Iteration 1, loss = {network.loss_curve_[0]:.8f}"
     assert lines[1] == f"Validation score: {network.validation_scores_[0]:f}"
@@ -365,7 +461,9 @@ def test_a_network_that_does_not_converge_says_so():
 @pytest.mark.parametrize("n_outputs", [1, 3])
 def test_linear_network_is_ridge_regression(n_outputs):
     X, y = _regression(n_outputs=n_outputs)
-    network = MLPRegressor(hidden_layer_sizes=(), solver="lbfgs", alpha=7.0, tol=1e-9, max_iter=1000, random_state=0).fit(X, y)
+    network = MLPRegressor(
+        hidden_layer_sizes=(), solver="lbfgs", alpha=7.0, tol=1e-9, max_iter=1000, random_state=0
+    ).fit(X, y)
     ridge = Ridge(alpha=7.0).fit(X, y)
     np.testing.assert_allclose(network.predict(X), ridge.predict(X), rtol=1e-4, atol=1e-5)
 
@@ -407,7 +505,10 @@ def test_divergence_later_keeps_the_last_finite_weights(kind, settings, dtype):
     X, y = CASES[kind]
     settings = {"solver": "sgd", "random_state": 0, "dtype": dtype, **PATIENT, **settings}
     rate = settings["learning_rate_init"]
-    with pytest.warns(ConvergenceWarning, match=f"learning_rate_init={rate!r} made the loss or the weights non-finite in epoch"):
+    with pytest.warns(
+        ConvergenceWarning,
+        match=f"learning_rate_init={rate!r} made the loss or the weights non-finite in epoch",
+    ):
         network = kind(**settings).fit(X, y)
     n_finite = network.n_iter_ - 1
     assert 1 <= n_finite < 40
@@ -422,7 +523,10 @@ def test_diverging_partial_fit_keeps_the_last_finite_weights():
     X, y = _regression()
     network = MLPRegressor(max_iter=3, batch_size=10, random_state=0).fit(X, y)
     before = copy.deepcopy(network)
-    with pytest.warns(ConvergenceWarning, match=r"learning_rate_init=1e\+300 .* in epoch 4.* The weights of epoch 3 are kept"):
+    with pytest.warns(
+        ConvergenceWarning,
+        match=r"learning_rate_init=1e\+300 .* in epoch 4.* The weights of epoch 3 are kept",
+    ):
         network.set_params(solver="sgd", learning_rate_init=1e300).partial_fit(X, y)
     assert_same_bits(network, before)
     assert network.loss_curve_[:-1] == before.loss_curve_
@@ -434,7 +538,13 @@ def test_diverging_partial_fit_keeps_the_last_finite_weights():
 @pytest.mark.parametrize("scale", [1.0, 1e5, 1e30])
 def test_no_fit_leaves_weights_that_are_not_finite(solver, dtype, scale):
     X, y = _classification()
-    network = MLPClassifier(solver=solver, learning_rate_init=1e6, hidden_layer_sizes=(8, 8), random_state=0, dtype=dtype)
+    network = MLPClassifier(
+        solver=solver,
+        learning_rate_init=1e6,
+        hidden_layer_sizes=(8, 8),
+        random_state=0,
+        dtype=dtype,
+    )
     try:
         network.fit(X * scale, y)
     except ValueError:
@@ -462,7 +572,11 @@ def test_logarithms_of_probabilities_are_finite(dtype, n_classes):
 def _same(one, other):
     """Compare attributes in depth, bit for bit."""
     if isinstance(one, np.ndarray):
-        return isinstance(other, np.ndarray) and one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+        return (
+            isinstance(other, np.ndarray)
+            and one.dtype == other.dtype
+            and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+        )
     if isinstance(one, np.random.RandomState):
         return _same(one.get_state(legacy=False), other.get_state(legacy=False))
     if isinstance(one, dict):
@@ -498,25 +612,50 @@ FAILURES = {
     "weights negative": ({}, lambda X, y: (X, y, -np.ones(len(y))), ValueError),
     "parameter": ({"alpha": -1.0}, lambda X, y: (X, y, None), ValueError),
     "layers too large": ({"hidden_layer_sizes": (10**9,)}, lambda X, y: (X, y, None), MemoryError),
-    "layers changed": ({"warm_start": True, "hidden_layer_sizes": 3}, lambda X, y: (X, y, None), ValueError),
-    "validation too small": ({"early_stopping": True, "validation_fraction": 1e-9}, lambda X, y: (X, y, None), ValueError),
-    "divergence": ({"solver": "sgd", "learning_rate_init": 1e300, "batch_size": 10}, lambda X, y: (X, y, None), ValueError),
+    "layers changed": (
+        {"warm_start": True, "hidden_layer_sizes": 3},
+        lambda X, y: (X, y, None),
+        ValueError,
+    ),
+    "validation too small": (
+        {"early_stopping": True, "validation_fraction": 1e-9},
+        lambda X, y: (X, y, None),
+        ValueError,
+    ),
+    "divergence": (
+        {"solver": "sgd", "learning_rate_init": 1e300, "batch_size": 10},
+        lambda X, y: (X, y, None),
+        ValueError,
+    ),
     "lbfgs divergence": ({"solver": "lbfgs"}, lambda X, y: (X * 1e300, y, None), ValueError),
 }
 
 
 @pytest.mark.parametrize("trained_by", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
-    ("failure", "kind"),  # a classifier's saturated probabilities are finite, so lbfgs has nothing to stumble over
-    [(failure, kind) for failure in FAILURES for kind in CASES if (failure, kind) != ("lbfgs divergence", MLPClassifier)],
+    (
+        "failure",
+        "kind",
+    ),  # a classifier's saturated probabilities are finite, so lbfgs has nothing to stumble over
+    [
+        (failure, kind)
+        for failure in FAILURES
+        for kind in CASES
+        if (failure, kind) != ("lbfgs divergence", MLPClassifier)
+    ],
 )
 def test_failing_fit_leaves_a_fitted_estimator_as_it_was(failure, trained_by, kind):
     parameters, spoil, error = FAILURES[failure]
     X, y = CASES[kind]
     network = kind(hidden_layer_sizes=8, max_iter=3, random_state=0)
-    getattr(network, trained_by)(X, y, **({"classes": [0, 1, 2]} if trained_by == "partial_fit" and kind is MLPClassifier else {}))
+    getattr(network, trained_by)(
+        X,
+        y,
+        **({"classes": [0, 1, 2]} if trained_by == "partial_fit" and kind is MLPClassifier else {}),
+    )
     network.set_params(**parameters)
-    before, predictions = copy.deepcopy(vars(network)), network.predict(X)
+    before = copy.deepcopy(vars(network))
+    predictions = network.predict(X)
     spoiled_X, spoiled_y, weight = spoil(X, y)
     with pytest.raises(error):
         network.fit(spoiled_X, spoiled_y, sample_weight=weight)
@@ -539,10 +678,17 @@ def test_failing_partial_fit_leaves_a_fitted_estimator_as_it_was(kind):
 @pytest.mark.parametrize(("warm_start", "shuffle"), [(False, True), (True, True), (True, False)])
 @pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_raising_callback_leaves_a_fitted_estimator_as_it_was(kind, warm_start, shuffle, early_stopping, solver):
+def test_raising_callback_leaves_a_fitted_estimator_as_it_was(
+    kind, warm_start, shuffle, early_stopping, solver
+):
     pytest.importorskip("sklearn.callback")
     X, y = CASES[kind]
-    settings = {"solver": solver, "warm_start": warm_start, "shuffle": shuffle, "early_stopping": early_stopping}
+    settings = {
+        "solver": solver,
+        "warm_start": warm_start,
+        "shuffle": shuffle,
+        "early_stopping": early_stopping,
+    }
     network = kind(hidden_layer_sizes=8, max_iter=5, random_state=0, **settings)
     network.fit(X, y).set_callbacks(RaisingCallback())
     before = copy.deepcopy(vars(network))
@@ -572,35 +718,53 @@ def test_the_comparison_of_attributes_sees_single_bits():
 @both_kinds
 def test_predictions_follow_assigned_weights(kind):
     X, y = CASES[kind]
-    one, other = (kind(hidden_layer_sizes=(8, 4), max_iter=3, random_state=seed).fit(X, y) for seed in (0, 1))
+    one, other = (
+        kind(hidden_layer_sizes=(8, 4), max_iter=3, random_state=seed).fit(X, y) for seed in (0, 1)
+    )
     predict = "predict_proba" if kind is MLPClassifier else "predict"
     expected = getattr(other, predict)(X)
     assert not np.array_equal(getattr(one, predict)(X), expected)
     whole = copy.deepcopy(one)
-    whole.coefs_, whole.intercepts_ = [coef.copy() for coef in other.coefs_], list(other.intercepts_)
+    whole.coefs_ = [coef.copy() for coef in other.coefs_]
+    whole.intercepts_ = list(other.intercepts_)
     np.testing.assert_array_equal(getattr(whole, predict)(X), expected)
-    by_layer, in_place = copy.deepcopy(one), copy.deepcopy(one)
+    by_layer = copy.deepcopy(one)
+    in_place = copy.deepcopy(one)
     for i, (coef, intercept) in enumerate(zip(other.coefs_, other.intercepts_, strict=True)):
-        by_layer.coefs_[i], by_layer.intercepts_[i] = np.asfortranarray(coef), intercept.tolist()
-        in_place.coefs_[i][...], in_place.intercepts_[i][...] = coef, intercept
+        by_layer.coefs_[i] = np.asfortranarray(coef)
+        by_layer.intercepts_[i] = intercept.tolist()
+        in_place.coefs_[i][...] = coef
+        in_place.intercepts_[i][...] = intercept
     np.testing.assert_array_equal(getattr(by_layer, predict)(X), expected)
     np.testing.assert_array_equal(getattr(in_place, predict)(X), expected)
 
 
 def test_training_goes_on_from_assigned_weights():
     X, y = _regression()
-    one, other = (MLPRegressor(hidden_layer_sizes=8, max_iter=3, random_state=seed).fit(X, y) for seed in (0, 1))
-    weights = [coef.copy() for coef in other.coefs_], [intercept.copy() for intercept in other.intercepts_]
+    one, other = (
+        MLPRegressor(hidden_layer_sizes=8, max_iter=3, random_state=seed).fit(X, y)
+        for seed in (0, 1)
+    )
+    weights = (
+        [coef.copy() for coef in other.coefs_],
+        [intercept.copy() for intercept in other.intercepts_],
+    )
     one.coefs_, one.intercepts_ = weights
     one.partial_fit(X, y)
-    assert max(np.abs(now - then).max() for now, then in zip(parts(one), parts(other), strict=True)) < 0.05
+    assert (
+        max(np.abs(now - then).max() for now, then in zip(parts(one), parts(other), strict=True))
+        < 0.05
+    )
 
 
 def test_assigned_weights_of_a_wrong_shape_are_named():
     X, y = _regression()
     network = MLPRegressor(hidden_layer_sizes=8, max_iter=3).fit(X, y)
     network.coefs_[1] = np.zeros((8, 2))
-    with pytest.raises(ValueError, match=r"coefs_\[1\] has shape \(8, 2\) and dtype float64, but this network needs \(8, 1\) real numbers"):
+    with pytest.raises(
+        ValueError,
+        match=r"coefs_\[1\] has shape \(8, 2\) and dtype float64, but this network needs \(8, 1\) real numbers",
+    ):
         network.predict(X)
 
 
@@ -611,7 +775,9 @@ WIDE = {"hidden_layer_sizes": (150, 70), "max_iter": 4, "batch_size": 50, "rando
 
 @both_kinds
 @pytest.mark.parametrize(
-    "settings", [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}, {"dtype": "float32"}], ids=_name
+    "settings",
+    [{}, {"solver": "sgd"}, {"solver": "lbfgs"}, {"early_stopping": True}, {"dtype": "float32"}],
+    ids=_name,
 )
 def test_two_fits_give_the_same_bits(kind, settings):
     X, y = CASES[kind]
@@ -631,7 +797,9 @@ def test_concurrent_fits_give_the_same_bits(kind):
     networks = [kind(**WIDE, dtype=dtype) for dtype in ["float32", "float64"] * 8]
     with ThreadPoolExecutor(8) as pool:
         fitted = list(pool.map(lambda network: network.fit(X, y), networks))
-    for network, alone in zip(fitted, [clone(network).fit(X, y) for network in networks], strict=True):
+    for network, alone in zip(
+        fitted, [clone(network).fit(X, y) for network in networks], strict=True
+    ):
         assert_same_training(network, alone)
 
 
