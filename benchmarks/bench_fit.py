@@ -1,10 +1,12 @@
 """How long does one training step take, beside the peers?
 
-Every round measures each contestant once, in turn, on every workload, so that whatever else the machine does hits all alike; a
-contestant's time is that of its best round. A measurement is one whole training, divided by its number of steps. It begins after a short
-rest, since the threads of some libraries keep a core busy for a while after their work. Before the rounds, each trains on two batches
-once, where compilers compile; that is reported apart. scikit-learn runs once for each number of BLAS threads asked for, and its best
-counts. The losses after training are printed because equal work should end at about equal losses.
+Every round measures each contestant once, in turn, on every workload, so that whatever else the
+machine does hits all alike; a contestant's time is that of its best round. A measurement is one
+whole training, divided by its number of steps. It begins after a short rest, since the threads of
+some libraries keep a core busy for a while after their work. Before the rounds, each trains on two
+batches once, where compilers compile; that is reported apart. scikit-learn runs once for each
+number of BLAS threads asked for, and its best counts. The losses after training are printed because
+equal work should end at about equal losses.
 """
 
 import contextlib
@@ -52,7 +54,8 @@ def timed(peer, threads, *arguments):
 
 
 def measure(workloads, entrants, rounds):
-    """Return ``{workload: {label: {"first call": seconds, "steps": [microseconds a step in every round], "loss": last loss}}}``."""
+    """Return ``{workload: {label: {"first call": seconds, "steps": [microseconds a step in every
+    round], "loss": last loss}}}``."""
     data = {name: WORKLOADS[name].load() for name in workloads}
     results = {}
     for name, (X, y) in data.items():
@@ -77,7 +80,8 @@ def measure(workloads, entrants, rounds):
 
 
 def ratios_to_baseline(measured, entrants):
-    """Return ``{name: how many times longer than the baseline's its best step is}``, where the baseline takes part."""
+    """Return ``{name: how many times longer than the baseline's its best step is}``, where the
+    baseline takes part."""
     best = {}
     for label, (name, _) in entrants.items():
         best[name] = min(best.get(name, float("inf")), *measured[label]["steps"])
@@ -89,7 +93,8 @@ def ratios_to_baseline(measured, entrants):
 
 
 def tables(results, entrants):
-    """Return markdown tables of all workloads: steps with ratios to the baseline, first calls, losses."""
+    """Return markdown tables of all workloads: steps with ratios to the baseline, first calls,
+    losses."""
     rows = []
     others = []
     for workload, measured in results.items():

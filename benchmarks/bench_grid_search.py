@@ -1,11 +1,13 @@
-"""How long does a grid search take, alone, with two threads and with two processes, beside scikit-learn?
+"""How long does a grid search take, alone, with two threads and with two processes, beside
+scikit-learn?
 
-The search is over 9 candidates in 5 folds of scikit-learn's digits, 30 epochs each, without the refit. Before the rounds each contestant
-searches once with a single epoch, where kernels are compiled and processes start. Then contestants take turns, each after a short rest;
-the best round of each counts. scikit-learn runs once for each number of BLAS threads asked for, and its best counts (in processes joblib
-sets that number).
-sknn's serial search lets each fit use all cores, as it does by itself, or holds each to one thread, like the fits of the parallel searches.
-Best scores are printed because equal searches should end at about equal scores.
+The search is over 9 candidates in 5 folds of scikit-learn's digits, 30 epochs each, without the
+refit. Before the rounds each contestant searches once with a single epoch, where kernels are
+compiled and processes start. Then contestants take turns, each after a short rest; the best round
+of each counts. scikit-learn runs once for each number of BLAS threads asked for, and its best
+counts (in processes joblib sets that number). sknn's serial search lets each fit use all cores, as
+it does by itself, or holds each to one thread, like the fits of the parallel searches. Best scores
+are printed because equal searches should end at about equal scores.
 """
 
 import os
@@ -72,7 +74,8 @@ def measure(dtype, entrants, rounds, max_iter):
 
 
 def tables(results):
-    """Return markdown tables of both dtypes: seconds, ratios to scikit-learn's serial time and to a package's own ones, scores."""
+    """Return markdown tables of both dtypes: seconds, ratios to scikit-learn's serial time and to a
+    package's own ones, scores."""
     times = []
     ratios = []
     scores = []

@@ -1,9 +1,10 @@
 """How does the time of training grow with rows, with the network's width and with the batch?
 
-Rows: the time of a small network's fit for one epoch, and of the epoch alone as ``history_`` tells it, divided by the rows, which are
-those of a temporary file, mapped into memory. Width and batch: one step, which is an epoch divided by its steps, beside the time that
-NumPy takes for nothing but the matrix products of such a step, with one BLAS thread or two, whichever is faster. All is float32. Sizes
-take turns; the best round of each counts.
+Rows: the time of a small network's fit for one epoch, and of the epoch alone as ``history_`` tells
+it, divided by the rows, which are those of a temporary file, mapped into memory. Width and batch:
+one step, which is an epoch divided by its steps, beside the time that NumPy takes for nothing but
+the matrix products of such a step, with one BLAS thread or two, whichever is faster. All is
+float32. Sizes take turns; the best round of each counts.
 """
 
 import itertools
@@ -49,7 +50,8 @@ def fit(X, y, hidden, batch_size):
 
 
 def matrix_products(n_features, width, batch_size, n_steps):
-    """Return the seconds of the matrix products of ``n_steps`` steps: forward, weight gradient, input gradient."""
+    """Return the seconds of the matrix products of ``n_steps`` steps: forward, weight gradient,
+    input gradient."""
     rng = np.random.default_rng(0)
     products = []
     for i, (fan_in, fan_out) in enumerate(
@@ -80,7 +82,8 @@ def measure_rows(sizes, rounds):
 
 
 def measure_steps(sizes, rounds, n_rows):
-    """Return ``{size: {"sknn": [microseconds a step in every round], "matrix products": [...]}}``."""
+    """Return ``{size: {"sknn": [microseconds a step in every round], "matrix products":
+    [...]}}``."""
     X, y = mapped_rows(n_rows, 100)
     results = {size: {"sknn": [], "matrix products": []} for size in sizes}
     for _, (size, (width, batch_size)) in itertools.product(range(rounds), sizes.items()):

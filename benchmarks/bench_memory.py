@@ -1,9 +1,11 @@
 """How much memory does a fit take beyond its data?
 
-Every case has a process of its own, which makes X and fits once to 100 rows with the same settings, where kernels are compiled. Then it
-gives freed memory back, resets the system's record of its peak (Linux keeps one) and fits one epoch to all rows; what the peak is above
-the memory before is what the fit added. Pages of a mapped file can be dropped at any time and do not count: for these cases the peak is
-that of anonymous memory, looked at a thousand times a second. The largest of all rounds counts.
+Every case has a process of its own, which makes X and fits once to 100 rows with the same settings,
+where kernels are compiled. Then it gives freed memory back, resets the system's record of its peak
+(Linux keeps one) and fits one epoch to all rows; what the peak is above the memory before is what
+the fit added. Pages of a mapped file can be dropped at any time and do not count: for these cases
+the peak is that of anonymous memory, looked at a thousand times a second. The largest of all rounds
+counts.
 """
 
 import json
@@ -49,11 +51,10 @@ def watch():
     while not fitted.wait(0.001):
         peaks[0] = max(peaks[0], kibibytes("RssAnon"))
 
-rng, shape = np.random.default_rng(0), (mebibytes * 2**20 // (n_features * np.dtype(dtype).itemsize), n_features)
-y = rng.integers(0, 10, shape[0])
-file = tempfile.TemporaryFile()
-X = np.memmap(file, dtype, "w+", shape=shape) if is_mapped else np.empty(shape, dtype)
-for start in range(0, len(X), 10_000):
+rng, shape = np.random.default_rng(0), (mebibytes * 2**20 // (n_features *
+np.dtype(dtype).itemsize), n_features) y = rng.integers(0, 10, shape[0]) file =
+tempfile.TemporaryFile() X = np.memmap(file, dtype, "w+", shape=shape) if is_mapped else
+np.empty(shape, dtype) for start in range(0, len(X), 10_000):
     X[start : start + 10_000] = rng.integers(0, 2, X[start : start + 10_000].shape, np.uint8)
 if is_mapped:
     X.flush()

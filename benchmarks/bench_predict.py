@@ -1,8 +1,10 @@
 """How long does a prediction take, of one row and of many, beside scikit-learn?
 
-``predict_proba`` of float32 rows, 100 features through (256, 256) to 10 classes. In every round each contestant predicts the same rows many
-times, in turn; its best time counts. Both are trained alike before. scikit-learn runs once for each number of BLAS threads asked for, and
-its best counts. A row should get the same probabilities alone as together with others: the largest difference between them is printed too.
+``predict_proba`` of float32 rows, 100 features through (256, 256) to 10 classes. In every round
+each contestant predicts the same rows many times, in turn; its best time counts. Both are trained
+alike before. scikit-learn runs once for each number of BLAS threads asked for, and its best counts.
+A row should get the same probabilities alone as together with others: the largest difference
+between them is printed too.
 """
 
 import functools
@@ -30,14 +32,16 @@ def trained(kind, X, y):
 
 
 def difference(model, X):
-    """Return the largest difference between probabilities of rows alone and among the first ``N_ROWS``."""
+    """Return the largest difference between probabilities of rows alone and among the first
+    ``N_ROWS``."""
     alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(N_ALONE)])
     together = [model.predict_proba(X[:n_rows])[:N_ALONE] for n_rows in N_ROWS]
     return max(float(np.abs(alone[: len(some)] - some).max()) for some in together)
 
 
 def measure(models, entrants, X, rounds):
-    """Return ``{label: {"predictions": {rows: [best microseconds in every round]}, "difference": largest one}}``."""
+    """Return ``{label: {"predictions": {rows: [best microseconds in every round]}, "difference":
+    largest one}}``."""
     results = {label: {"predictions": {n_rows: [] for n_rows in N_ROWS}} for label in entrants}
     for _ in range(rounds):
         for n_rows in N_ROWS:

@@ -2,9 +2,10 @@
 
     peer(workload, X, y, epochs) -> loss
 
-trains a new network on all rows, in float32, with ReLU, softmax, cross-entropy, Adam and an L2 penalty of 1e-4 at scikit-learn's
-defaults, rows shuffled before every epoch, and returns the mean loss of the last epoch. No peer may stop early or skip a last, smaller
-batch. What a peer imports it imports inside its function, so that the others run without it. To add one: write its function, add
+trains a new network on all rows, in float32, with ReLU, softmax, cross-entropy, Adam and an L2
+penalty of 1e-4 at scikit-learn's defaults, rows shuffled before every epoch, and returns the mean
+loss of the last epoch. No peer may stop early or skip a last, smaller batch. What a peer imports it
+imports inside its function, so that the others run without it. To add one: write its function, add
 its row to ``PEERS``.
 """
 
@@ -26,7 +27,7 @@ FASHION_MNIST = Path(
 )  # where Debian's package dataset-fashion-mnist puts it
 
 
-# ---- peers -----------------------------------------------------------------------------------------------------------
+# ---- peers -------------------------------------------------------------------------------------
 
 
 def scikit_learn(workload, X, y, epochs):
@@ -60,7 +61,8 @@ RATE = 1e-3
 
 
 def _orders(n_rows, batch_size, epochs):
-    """Yield, for every epoch, the rows of the whole batches, of shape (batches, batch_size), and those of the smaller last one."""
+    """Yield, for every epoch, the rows of the whole batches, of shape (batches, batch_size), and
+    those of the smaller last one."""
     rng = np.random.default_rng(0)
     whole = n_rows - n_rows % batch_size
     for _ in range(epochs):
@@ -240,7 +242,7 @@ def is_installed(name):
     return importlib.util.find_spec(_MODULES[name]) is not None
 
 
-# ---- workloads -------------------------------------------------------------------------------------------------------
+# ---- workloads ---------------------------------------------------------------------------------
 
 
 def _synthetic(n_rows, n_features, n_classes):

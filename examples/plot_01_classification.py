@@ -2,8 +2,9 @@
 Search the settings of a digit classifier
 =========================================
 
-Scale, search, judge: a scaler and a network in a ``Pipeline``, ``GridSearchCV`` around both, and the winner tested on rows
-that the search never saw. Then the same search with scikit-learn's own network, to compare accuracy and time.
+Scale, search, judge: a scaler and a network in a ``Pipeline``, ``GridSearchCV`` around both, and
+the winner tested on rows that the search never saw. Then the same search with scikit-learn's own
+network, to compare accuracy and time.
 """
 
 import importlib.util
@@ -30,9 +31,10 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 # %%
 # What is searched
 # ----------------
-# The scaler is part of the pipeline, so that each fold is scaled by its own training rows. ``mlp__alpha`` means: parameter ``alpha`` of
-# the step called ``mlp``. Thirty epochs suffice to tell good settings from bad ones; that training has not converged by then is
-# intended, so the warning that says so is switched off.
+# The scaler is part of the pipeline, so that each fold is scaled by its own training rows.
+# ``mlp__alpha`` means: parameter ``alpha`` of the step called ``mlp``. Thirty epochs suffice to
+# tell good settings from bad ones; that training has not converged by then is intended, so the
+# warning that says so is switched off.
 
 GRID = {"mlp__hidden_layer_sizes": [(32,), (64,), (64, 32)], "mlp__alpha": [0.01, 1.0]}
 SETTINGS = {"batch_size": 32, "max_iter": 30, "random_state": 0}
@@ -51,8 +53,8 @@ def search(network):
 # %%
 # The first fit
 # -------------
-# It compiles what the network needs, and so does the first prediction. That takes some seconds once on a machine and is then kept on
-# disk; here it is done before anything is timed.
+# It compiles what the network needs, and so does the first prediction. That takes some seconds once
+# on a machine and is then kept on disk; here it is done before anything is timed.
 
 started = time.perf_counter()
 sknn.MLPClassifier(**SETTINGS).fit(X_train, y_train).predict(X_train)
@@ -63,7 +65,8 @@ print(
 # %%
 # The search, best settings first
 # -------------------------------
-# ``cv_results_`` holds one row a candidate: mean and standard deviation of the accuracy over the folds, and seconds a fit.
+# ``cv_results_`` holds one row a candidate: mean and standard deviation of the accuracy over the
+# folds, and seconds a fit.
 
 ours, our_seconds = search(sknn.MLPClassifier(**SETTINGS))
 
@@ -80,7 +83,8 @@ for i in results["rank_test_score"].argsort(kind="stable"):
 # %%
 # The same with scikit-learn's network
 # ------------------------------------
-# One import differs. Starting weights and batches are the same for the same ``random_state``, so the results agree too.
+# One import differs. Starting weights and batches are the same for the same ``random_state``, so
+# the results agree too.
 
 theirs, their_seconds = search(sklearn.neural_network.MLPClassifier(**SETTINGS))
 

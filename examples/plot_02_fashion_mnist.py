@@ -2,8 +2,9 @@
 Fashion-MNIST by a network of two hidden layers
 ===============================================
 
-60 000 grey images of clothes, 28 x 28 pixels, ten kinds: a network of 784-512-512-10 units with ReLU, trained by Adam in batches of
-32 for three epochs. The images come from Debian's package ``dataset-fashion-mnist`` where it is installed, else from OpenML.
+60 000 grey images of clothes, 28 x 28 pixels, ten kinds: a network of 784-512-512-10 units with
+ReLU, trained by Adam in batches of 32 for three epochs. The images come from Debian's package
+``dataset-fashion-mnist`` where it is installed, else from OpenML.
 """
 
 import gzip
@@ -36,12 +37,13 @@ KINDS = [
 # %%
 # Data
 # ----
-# Pixels are bytes; as float32 between 0 and 1 they are of the size that the starting weights are made for, and the network then
-# computes in float32 too, which takes half the time of float64.
+# Pixels are bytes; as float32 between 0 and 1 they are of the size that the starting weights are
+# made for, and the network then computes in float32 too, which takes half the time of float64.
 
 
 def read_idx(path):
-    """Return the bytes of a gzipped idx file, one row an item, after a header of 16 bytes (images) or 8 (labels)."""
+    """Return the bytes of a gzipped idx file, one row an item, after a header of 16 bytes (images)
+    or 8 (labels)."""
     content = gzip.decompress(path.read_bytes())
     n_items = int.from_bytes(content[4:8], "big")
     header = 16 if "images" in path.name else 8
@@ -70,7 +72,8 @@ def load():
 
 
 def main(n_rows=N_TRAIN, max_iter=3, data=None):
-    """Train on the first ``n_rows``, print what happens, and return the network and its test accuracy."""
+    """Train on the first ``n_rows``, print what happens, and return the network and its test
+    accuracy."""
     X_train, y_train, X_test, y_test = load() if data is None else data
     network = MLPClassifier((512, 512), batch_size=32, max_iter=max_iter, random_state=0)
     with warnings.catch_warnings():

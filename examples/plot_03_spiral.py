@@ -2,8 +2,9 @@
 Three spiral arms: what units and activations are for
 =====================================================
 
-Three classes wind around each other, so that straight lines cannot separate them. A network without hidden units draws straight lines
-nevertheless; hidden units bend them, and the activation decides whether the bends are corners or curves.
+Three classes wind around each other, so that straight lines cannot separate them. A network without
+hidden units draws straight lines nevertheless; hidden units bend them, and the activation decides
+whether the bends are corners or curves.
 """
 
 import warnings
@@ -22,7 +23,8 @@ warnings.filterwarnings(
 # %%
 # Data
 # ----
-# An arm is a line that is wound up: the further from the centre, the larger the angle. Noise on the angle makes the arms ragged.
+# An arm is a line that is wound up: the further from the centre, the larger the angle. Noise on the
+# angle makes the arms ragged.
 
 N_PER_ARM = 100
 
@@ -35,8 +37,9 @@ X = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
 # %%
 # The networks
 # ------------
-# First, more and more ReLU units: none (softmax regression, three straight borders), 3, 10, 20, 100, and two layers of 50. Then 20 units
-# with six activations. Everything else is the same for all.
+# First, more and more ReLU units: none (softmax regression, three straight borders), 3, 10, 20,
+# 100, and two layers of 50. Then 20 units with six activations. Everything else is the same for
+# all.
 
 BY_CAPACITY = [
     ((), "relu"),
@@ -68,9 +71,10 @@ def fit(hidden_layer_sizes, activation):
 # %%
 # Borders of decision
 # -------------------
-# Each panel shows the class that the network would give to every point of the plane. Where 20 units are enough for an accuracy of almost
-# 1, look at the shape of the borders: ReLU, leaky ReLU and maxout are made of straight pieces, the others bend smoothly. The colours
-# far from the data show that a network is only to be trusted where it has seen some.
+# Each panel shows the class that the network would give to every point of the plane. Where 20 units
+# are enough for an accuracy of almost 1, look at the shape of the borders: ReLU, leaky ReLU and
+# maxout are made of straight pieces, the others bend smoothly. The colours far from the data show
+# that a network is only to be trusted where it has seen some.
 
 SIDE = 1.25
 COLOURS = ListedColormap(["tab:red", "tab:blue", "tab:green"])

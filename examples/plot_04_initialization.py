@@ -2,9 +2,9 @@
 Starting weights: signals that vanish, explode or arrive
 ========================================================
 
-Every layer multiplies its input by a matrix of random numbers. If these are a little too small, nothing is left of the input after ten
-layers; if they are too large, it explodes or drives every unit to its limit. Glorot and He worked out the size that lets the signal
-arrive.
+Every layer multiplies its input by a matrix of random numbers. If these are a little too small,
+nothing is left of the input after ten layers; if they are too large, it explodes or drives every
+unit to its limit. Glorot and He worked out the size that lets the signal arrive.
 """
 
 import warnings
@@ -24,7 +24,8 @@ INITIALIZERS = ["random_uniform", "random_normal", "glorot_normal", "he_normal"]
 # %%
 # Data
 # ----
-# The network is fed with standard normal numbers. It will not learn anything, so the classes may be anything.
+# The network is fed with standard normal numbers. It will not learn anything, so the classes may be
+# anything.
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(1000, N_UNITS))
@@ -33,7 +34,8 @@ y = rng.integers(0, 2, size=1000)
 # %%
 # An untrained network
 # --------------------
-# One epoch with a learning rate of 1e-12 leaves the starting weights as they are, and ``hidden_features`` gives what each layer makes of X.
+# One epoch with a learning rate of 1e-12 leaves the starting weights as they are, and
+# ``hidden_features`` gives what each layer makes of X.
 
 
 def activations(activation, initializer):
@@ -58,9 +60,10 @@ layers = {
 # %%
 # Standard deviations, layer by layer
 # -----------------------------------
-# With weights w of mean 0 a sum of n inputs has variance n var(w) mean(x²). To stay as it was it needs var(w) = 1/n ("glorot_normal", as
-# all layers here are equally wide), or 2/n after a ReLU, which clears one half ("he_normal"). "random_uniform" has a variance of
-# 0.05²/3, one sixth of 1/n here: vanishing. "random_normal" has 1: exploding, or, with tanh, almost all units at -1 or 1.
+# With weights w of mean 0 a sum of n inputs has variance n var(w) mean(x²). To stay as it was it
+# needs var(w) = 1/n ("glorot_normal", as all layers here are equally wide), or 2/n after a ReLU,
+# which clears one half ("he_normal"). "random_uniform" has a variance of 0.05²/3, one sixth of 1/n
+# here: vanishing. "random_normal" has 1: exploding, or, with tanh, almost all units at -1 or 1.
 
 print("activation  initializer     standard deviation of layer 1, 5 and 10   of layer 10")
 for (activation, initializer), values in layers.items():
@@ -75,10 +78,11 @@ for (activation, initializer), values in layers.items():
 # %%
 # Histograms
 # ----------
-# On the left the standard deviations of all layers. Then the activations of layers 1, 5 and 10: between -1 and 1 for tanh, and for
-# ReLU those over zero, on a logarithmic axis. With ReLU and "he_normal" the three lie on each other: every layer sees a signal of the
-# same size. With tanh, "glorot_normal" and "he_normal" keep the units off zero as well as off their limits, where tanh is flat and lets
-# no gradient through.
+# On the left the standard deviations of all layers. Then the activations of layers 1, 5 and 10:
+# between -1 and 1 for tanh, and for ReLU those over zero, on a logarithmic axis. With ReLU and
+# "he_normal" the three lie on each other: every layer sees a signal of the same size. With tanh,
+# "glorot_normal" and "he_normal" keep the units off zero as well as off their limits, where tanh is
+# flat and lets no gradient through.
 
 figure, axes = plt.subplots(2, 1 + len(INITIALIZERS), figsize=(15, 6), layout="constrained")
 for row, activation, bins in zip(

@@ -2,9 +2,10 @@
 Optimizers and learning rates: a race down one loss
 ===================================================
 
-Nine ways to walk downhill, from plain gradient descent to Nadam, on the same loss from the same starting weights with the same batches.
-An optimizer is only as good as its learning rate, so each one first looks for its own. The second race is between schedules, which
-change the rate on the way: large steps to get there, small ones to arrive.
+Nine ways to walk downhill, from plain gradient descent to Nadam, on the same loss from the same
+starting weights with the same batches. An optimizer is only as good as its learning rate, so each
+one first looks for its own. The second race is between schedules, which change the rate on the way:
+large steps to get there, small ones to arrive.
 """
 
 import warnings
@@ -23,7 +24,8 @@ warnings.filterwarnings(
 # %%
 # Data and network
 # ----------------
-# 1347 images of digits for training, pixels scaled to [0, 1]. Without a penalty (``alpha=0``) the loss is the cross-entropy alone.
+# 1347 images of digits for training, pixels scaled to [0, 1]. Without a penalty (``alpha=0``) the
+# loss is the cross-entropy alone.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, stratify=y, random_state=0)
@@ -46,9 +48,10 @@ def fit(n_epochs, **settings):
 # %%
 # A rate for everyone
 # -------------------
-# Each optimizer tries seven rates, a factor of about three apart, and keeps the one with the lowest loss in the end. Adadelta finds its
-# step sizes by itself; its paper has no rate (which means 1) and an ``epsilon`` of 1e-6. Differences smaller than the jumps of a curve
-# say little: another ``random_state`` may turn them round.
+# Each optimizer tries seven rates, a factor of about three apart, and keeps the one with the lowest
+# loss in the end. Adadelta finds its step sizes by itself; its paper has no rate (which means 1)
+# and an ``epsilon`` of 1e-6. Differences smaller than the jumps of a curve say little: another
+# ``random_state`` may turn them round.
 
 RATES = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001]
 OPTIMIZERS = {
@@ -81,8 +84,9 @@ for name, network in racers.items():
 # %%
 # Schedules
 # ---------
-# Nesterov's momentum at a rate of 0.5, which is too large to stay at: the loss stops falling and jumps about. Every schedule gets below
-# a tenth of that loss with the same largest rate, whether the rate falls in steps, along a curve, or rises first.
+# Nesterov's momentum at a rate of 0.5, which is too large to stay at: the loss stops falling and
+# jumps about. Every schedule gets below a tenth of that loss with the same largest rate, whether
+# the rate falls in steps, along a curve, or rises first.
 
 SCHEDULES = {
     "constant": {},
@@ -109,7 +113,8 @@ for name, network in scheduled.items():
 # %%
 # Curves
 # ------
-# ``history_["learning_rate"]`` holds the rate at the beginning of every epoch; within an epoch these schedules go on step by step.
+# ``history_["learning_rate"]`` holds the rate at the beginning of every epoch; within an epoch
+# these schedules go on step by step.
 
 figure, (race, rates, losses) = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
 for name, network in racers.items():

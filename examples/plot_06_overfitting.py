@@ -2,8 +2,9 @@
 Overfitting, and five things against it
 =======================================
 
-A large network with few examples learns even their errors by heart: the training loss goes to 0 while the validation loss turns and
-rises. Early stopping, L2 and L1 penalties, dropout and batch normalisation are tried against it one by one, on the same rows.
+A large network with few examples learns even their errors by heart: the training loss goes to 0
+while the validation loss turns and rises. Early stopping, L2 and L1 penalties, dropout and batch
+normalisation are tried against it one by one, on the same rows.
 """
 
 import warnings
@@ -21,8 +22,9 @@ warnings.filterwarnings("ignore", category=ConvergenceWarning)  # to train for t
 # %%
 # Data
 # ----
-# 500 images of digits for training, 400 for validation, the others for testing. Three tenths of the training images get a random label,
-# as if somebody had been careless. There is nothing to learn from these.
+# 500 images of digits for training, 400 for validation, the others for testing. Three tenths of the
+# training images get a random label, as if somebody had been careless. There is nothing to learn
+# from these.
 
 rng = np.random.default_rng(1)
 X, y = load_digits(return_X_y=True)
@@ -39,9 +41,10 @@ y_train[careless] = rng.integers(0, 10, size=careless.sum())
 # %%
 # One network, six times
 # ----------------------
-# Two layers of 256 units, more than 80 000 weights for 500 images. What is changed against overfitting is one setting or two; their
-# values are those with the best validation accuracy among a handful. ``X_val`` and ``y_val`` are never trained on: their loss and accuracy
-# are put into ``history_`` after every epoch, and ``early_stopping`` watches them if it is on.
+# Two layers of 256 units, more than 80 000 weights for 500 images. What is changed against
+# overfitting is one setting or two; their values are those with the best validation accuracy among
+# a handful. ``X_val`` and ``y_val`` are never trained on: their loss and accuracy are put into
+# ``history_`` after every epoch, and ``early_stopping`` watches them if it is on.
 
 REMEDIES = {
     "nothing": {},
@@ -69,8 +72,9 @@ for name, remedy in REMEDIES.items():
 # %%
 # What helps
 # ----------
-# The lowest validation loss and the last one tell how far a network went too far. Early stopping goes back to the weights of its best
-# epoch. Batch normalisation makes training faster more than it prevents overfitting.
+# The lowest validation loss and the last one tell how far a network went too far. Early stopping
+# goes back to the weights of its best epoch. Batch normalisation makes training faster more than it
+# prevents overfitting.
 
 print("against         epochs  training loss  validation loss: lowest, last  test accuracy")
 for name, network in networks.items():
@@ -94,8 +98,9 @@ for name in ("L2", "L1"):
 # %%
 # Curves
 # ------
-# The validation labels are right, the training labels are not, so a training loss that stays high is a good sign here. It also contains
-# the penalty, and dropout's is that of a network with most units missing; the validation loss has neither.
+# The validation labels are right, the training labels are not, so a training loss that stays high
+# is a good sign here. It also contains the penalty, and dropout's is that of a network with most
+# units missing; the validation loss has neither.
 
 figure, axes = plt.subplots(2, 3, figsize=(14, 7), layout="constrained")
 for axis, (name, network) in zip(axes.flat, networks.items(), strict=True):

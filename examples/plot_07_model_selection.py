@@ -2,9 +2,10 @@
 How large a network, how strong a penalty?
 ==========================================
 
-Capacity and regularisation work against each other, so they are chosen together: ``GridSearchCV`` tries all pairs by cross-validation, and
-a map of its scores shows where networks are too small, where the penalty is too strong, and that much between is equally good. The test
-rows are used once, at the very end.
+Capacity and regularisation work against each other, so they are chosen together: ``GridSearchCV``
+tries all pairs by cross-validation, and a map of its scores shows where networks are too small,
+where the penalty is too strong, and that much between is equally good. The test rows are used once,
+at the very end.
 """
 
 import warnings
@@ -36,8 +37,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # The search
 # ----------
-# The scaler is in the pipeline, so that no fold sees means and deviations of the rows that judge it. Six networks by six penalties by five
-# folds are 180 fits, and one more of the winner on all training rows.
+# The scaler is in the pipeline, so that no fold sees means and deviations of the rows that judge
+# it. Six networks by six penalties by five folds are 180 fits, and one more of the winner on all
+# training rows.
 
 SIZES = [(), (4,), (16,), (64,), (256,), (64, 64)]
 ALPHAS = [0.001, 0.01, 0.1, 1.0, 3.0, 10.0]
@@ -59,8 +61,9 @@ search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(5, shuffle=True, random
 # %%
 # The winner
 # ----------
-# Its cross-validated score is the best of thirty-six and therefore a little flattering; what it is worth, the test rows say. Candidates
-# less than one standard deviation behind it are as good as it is, as far as five folds can tell.
+# Its cross-validated score is the best of thirty-six and therefore a little flattering; what it is
+# worth, the test rows say. Candidates less than one standard deviation behind it are as good as it
+# is, as far as five folds can tell.
 
 results = search.cv_results_
 best = search.best_index_
@@ -83,9 +86,10 @@ print(search.best_estimator_["mlp"].summary())
 # %%
 # The map
 # -------
-# Four hidden units are worse than none: ten digits do not pass through such a narrow gate. More units do no harm as long as the penalty
-# is moderate. The strongest penalty leaves hidden units little to work with; two layers of them end up guessing. The best pair is not on
-# the edge of ``alpha``; if it were, smaller or larger values should be tried too.
+# Four hidden units are worse than none: ten digits do not pass through such a narrow gate. More
+# units do no harm as long as the penalty is moderate. The strongest penalty leaves hidden units
+# little to work with; two layers of them end up guessing. The best pair is not on the edge of
+# ``alpha``; if it were, smaller or larger values should be tried too.
 
 scores = np.empty((len(SIZES), len(ALPHAS)))
 for candidate, score in zip(results["params"], results["mean_test_score"], strict=True):

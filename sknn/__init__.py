@@ -1,4 +1,6 @@
-"""scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning course as a hyperparameter."""
+"""scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning
+course as a hyperparameter.
+"""
 
 from ._versions import show_versions
 from .features import HiddenFeatures

@@ -1,4 +1,6 @@
-"""The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to users' attributes."""
+"""The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to
+users' attributes.
+"""
 
 import contextlib
 import copy
@@ -37,7 +39,8 @@ from .parts.losses import LOSSES
 from .parts.optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
-# What only further training needs: left out of pickles unless the estimator is one that goes on training.
+# What only further training needs: left out of pickles unless the estimator is one that goes on
+# training.
 _KEPT_FROM_FIT_TO_FIT = ("_order", "_orders_ahead", "_split_kept", "_last_weights", "_best_weights")
 _RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
@@ -66,7 +69,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _get_param_names(cls):
         return super()._get_param_names()
 
-    # ---- what subclasses define --------------------------------------------------------------------------------------
+    # ---- what subclasses define -----------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -90,17 +93,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _validation_score(self, predictions, y, weight):
-        """Return what early stopping watches, given the network's predictions and encoded targets."""
+        """Return what early stopping watches, given the network's predictions and encoded
+        targets.
+        """
 
     @abstractmethod
     def _stratify(self, y):
         """Return labels to stratify the validation split by, or None."""
 
-    # ---- training ----------------------------------------------------------------------------------------------------
+    # ---- training -------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def _unchanged_on_error(self):
-        """Take back every attribute if the block fails, except after an interrupt that some finished epoch outlives."""
+        """Take back every attribute if the block fails, except after an interrupt that some
+        finished epoch outlives.
+        """
         before = dict(vars(self))
         try:
             yield
@@ -145,7 +152,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self
 
     def _make_tables(self, X, y, weight, dtype, validation, fresh):
-        """Return ``(table, rows to train on or None for all, monitor of validation rows or None)``."""
+        """Return ``(table, rows to train on or None for all, monitor of validation rows or
+        None)``.
+        """
         given = validation[0] is not None
         if given != (validation[1] is not None):
             raise ValueError("X_val and y_val must be given together.")
@@ -166,7 +175,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         )
 
     def _split(self, X, y, fresh):
-        """Return the rows to train on and the rows to validate on; the same ones when training goes on."""
+        """Return the rows to train on and the rows to validate on; the same ones when training goes
+        on.
+        """
         kept = self._split_kept
         if fresh or kept is None or sum(map(len, kept)) != len(y):
             self._split_kept = split_rows(
@@ -175,7 +186,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return self._split_kept
 
     def _make_layout(self, n_features, hidden, y, dtype, fresh):
-        """Return the layout of the network, after checking that it fits into memory and to the one being trained on."""
+        """Return the layout of the network, after checking that it fits into memory and to the one
+        being trained on.
+        """
         units = [n_features, *hidden, self._n_outputs_of(y)]
         layout = make_layout(
             units, pieces_of(self, hidden_parts(self, len(hidden))), NORM_PLACES[self.batch_norm]
@@ -193,7 +206,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return layout
 
     def _start(self, layout, dtype, fresh, incremental):
-        """Set all that training begins with; return the flat weights to train, a vector of their own."""
+        """Set all that training begins with; return the flat weights to train, a vector of their
+        own.
+        """
         kept = vars(self)
         self._layout = layout
         if fresh or kept.get("_random_state") is None:
@@ -239,7 +254,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return flat
 
     def _continue(self, layout, dtype, incremental):
-        """Take up training where it was left; lists are copied, so that a failing fit leaves the old ones."""
+        """Take up training where it was left; lists are copied, so that a failing fit leaves the
+        old ones.
+        """
         kept = vars(self)
         for name in _KEPT_FROM_FIT_TO_FIT:
             kept.setdefault(name, None)
@@ -260,7 +277,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             return self._last_weights.astype(dtype)
         return flat.copy()
 
-    # ---- weights -----------------------------------------------------------------------------------------------------
+    # ---- weights --------------------------------------------------------------------------------
 
     def _set_weights(self, flat):
         vars(self).update(views(flat, self._layout))
@@ -276,16 +293,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        # Arrays come back one by one; predictions want them in one vector. (In a copy made during a refit they may be the old ones.)
+        # Arrays come back one by one; predictions want them in one vector. (In a copy made during a
+        # refit they may be the old ones.)
         if "coefs_" in state and [np.shape(coef) for coef in self.coefs_] == [
             *zip(*self._layout[:2], strict=True)
         ]:
             self._set_weights(flat_vector(self, self._layout, self.coefs_[0].dtype))
 
-    # ---- prediction --------------------------------------------------------------------------------------------------
+    # ---- prediction -----------------------------------------------------------------------------
 
     def _outputs(self, X, *, link=True):
-        """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not ``link``."""
+        """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not
+        ``link``.
+        """
         session, table = self._for_prediction(X)
         outputs = session.outputs(table, link=link)
         keep_session(self, session)
@@ -326,7 +346,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return features
 
     def summary(self):
-        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters, as a table that prints."""
+        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters,
+        as a table that prints.
+        """
         return summarize(self)
 
     def __sklearn_tags__(self):

@@ -67,7 +67,8 @@ PARAMETER_CONSTRAINTS = {
 
 _SMALL_TABLE = 1 << 14  # elements
 
-# When an added parameter acts. One that was set and does not is reported, since scikit-learn's own never would be.
+# When an added parameter acts. One that was set and does not is reported, since scikit-learn's own
+# never would be.
 _ACTS = {
     "negative_slope": lambda est: "negative_slope" in _parameters_of(est.activation),
     "elu_alpha": lambda est: "elu_alpha" in _parameters_of(est.activation),
@@ -100,7 +101,9 @@ def _parameters_of(activation):
 
 
 def check_parameters(estimator):
-    """Return the hidden layers' widths, after checking what depends on several parameters; warn of parameters without effect."""
+    """Return the hidden layers' widths, after checking what depends on several parameters; warn of
+    parameters without effect.
+    """
     widths = _check_hidden_layer_sizes(estimator.hidden_layer_sizes)
     _check_per_layer(
         estimator,
@@ -200,7 +203,9 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
 
 
 def classes_in(y):
-    """Return the sorted labels in checked targets of a classifier; for several labels, the numbers of the columns."""
+    """Return the sorted labels in checked targets of a classifier; for several labels, the numbers
+    of the columns.
+    """
     are_codes = (
         y.ndim == 1 and y.dtype.kind in "biu"
     )  # always classes; a closer look would take longer than many an epoch
@@ -227,7 +232,9 @@ def check_X(estimator, X):
 
 
 def _is_plain(estimator, X):
-    """Tell whether X is a small array that scikit-learn's checks would return as it is; they take longer than its prediction."""
+    """Tell whether X is a small array that scikit-learn's checks would return as it is; they take
+    longer than its prediction.
+    """
     return (
         type(X) is np.ndarray
         and X.dtype in (np.float32, np.float64)
@@ -259,7 +266,9 @@ def check_sample_weight(sample_weight, X):
 
 
 def relative_weight(weight, largest, train_rows, dtype):
-    """Return ``(weights with mean one over the training rows, dtype, the mean of the weights as they were given)``."""
+    """Return ``(weights with mean one over the training rows, dtype, the mean of the weights as
+    they were given)``.
+    """
     mean = (weight if train_rows is None else weight[train_rows]).mean()
     if mean == 0:
         raise ValueError(
@@ -280,7 +289,9 @@ def arithmetic_dtype(estimator, X):
 
 
 def check_memory(estimator, n_bytes):
-    """Raise MemoryError if this machine cannot hold ``n_bytes``, instead of being killed half-way."""
+    """Raise MemoryError if this machine cannot hold ``n_bytes``, instead of being killed
+    half-way.
+    """
     if not hasattr(os, "sysconf"):
         return
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

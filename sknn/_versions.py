@@ -10,7 +10,8 @@ from ._runtime.threads import usable_cores
 
 
 def show_versions():
-    """Print what scikit-learn's function of that name prints, and sknn's and its compiler's versions, cores and compile cache.
+    """Print what scikit-learn's function of that name prints, and sknn's and its compiler's
+    versions, cores and compile cache.
 
     Examples
     --------

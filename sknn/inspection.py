@@ -19,7 +19,8 @@ class LayerSummary(NamedTuple):
 
 
 class Summary:
-    """The layers of a trained network with their output shapes and numbers of learned parameters, as text or HTML.
+    """The layers of a trained network with their output shapes and numbers of learned parameters,
+    as text or HTML.
 
     Parameters
     ----------

@@ -33,12 +33,13 @@ def _is_stochastic(estimator):
 class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier, trained by compiled kernels.
 
-    A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimises the cross-entropy
+    A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimises the
+    cross-entropy
 
         sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
-    over batches B, with l = -log p_y for more than two classes (softmax outputs) and
-    l = -y log p - (1 - y) log(1 - p), summed over outputs, for two classes or several labels (logistic outputs).
+    over batches B, with l = -log p_y for more than two classes (softmax outputs) and l = -y log p -
+    (1 - y) log(1 - p), summed over outputs, for two classes or several labels (logistic outputs).
     Probabilities in the reported loss are clipped to [eps, 1 - eps], eps being the machine epsilon.
 
     Parameters
@@ -151,7 +152,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one more epoch over the given rows.
 
-        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k`` that is not stopped early.
+        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k``
+        that is not stopped early.
 
         Parameters
         ----------
@@ -170,7 +172,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
-        """Return the most probable class of every row (or, for multilabel targets, all labels of probability over 1/2).
+        """Return the most probable class of every row (or, for multilabel targets, all labels of
+        probability over 1/2).
 
         Parameters
         ----------
@@ -230,7 +233,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         logits = self._outputs(X, link=False)
         return logits.ravel() if self.n_outputs_ == 1 else logits
 
-    # ---- targets -----------------------------------------------------------------------------------------------------
+    # ---- targets --------------------------------------------------------------------------------
 
     @property
     def _loss_name(self):
@@ -323,7 +326,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
-    over batches B, with the loss l summed over outputs. As in scikit-learn, the squared error is *reported* as its mean over outputs.
+    over batches B, with the loss l summed over outputs. As in scikit-learn, the squared error is
+    *reported* as its mean over outputs.
 
     Parameters
     ----------
@@ -441,7 +445,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one more epoch over the given rows.
 
-        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k`` that is not stopped early.
+        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k``
+        that is not stopped early.
 
         Parameters
         ----------
@@ -471,7 +476,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             predictions = (predictions * self.y_scale_ + self.y_mean_).astype(predictions.dtype)
         return predictions.ravel() if self.n_outputs_ == 1 else predictions
 
-    # ---- targets -----------------------------------------------------------------------------------------------------
+    # ---- targets --------------------------------------------------------------------------------
 
     @property
     def _loss_name(self):

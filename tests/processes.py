@@ -1,4 +1,5 @@
-"""Call functions of test modules in processes of their own, where modules, compiled kernels and settings begin afresh."""
+"""Call functions of test modules in processes of their own, where modules, compiled kernels and
+settings begin afresh."""
 
 import json
 import os
@@ -20,8 +21,10 @@ class Outcome(NamedTuple):
 
 
 def start(function, *arguments, root=ROOT, **environment):
-    """Start a process that calls ``function`` with strings, importing the package from the folder ``root``."""
-    folder = Path(sys.modules[function.__module__].__file__).resolve().parent
+    """Start a process that calls ``function`` with strings, importing the package from the folder
+    ``root``."""
+    folders = [folder for folder in TESTS.iterdir() if folder.is_dir()]
+    path = os.pathsep.join(map(str, [root, *folders]))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
     return subprocess.Popen(
         [
@@ -37,7 +40,7 @@ def start(function, *arguments, root=ROOT, **environment):
         cwd=TESTS,
         env={
             **inherited,
-            "PYTHONPATH": os.pathsep.join([str(root), str(folder)]),
+            "PYTHONPATH": path,
             **{name: str(value) for name, value in environment.items()},
         },
         stdout=subprocess.PIPE,
@@ -47,7 +50,8 @@ def start(function, *arguments, root=ROOT, **environment):
 
 
 def finish(process):
-    """Wait for a process; return what its function returned and how many RuntimeWarnings it gave."""
+    """Wait for a process; return what its function returned and how many RuntimeWarnings it
+    gave."""
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     return Outcome(json.loads(output), errors.count("RuntimeWarning: "))

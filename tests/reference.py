@@ -1,7 +1,9 @@
-"""A slow, obvious oracle in float64, one sample at a time, and the values that tests of all kinds try.
+"""A slow, obvious oracle in float64, one sample at a time, and the values that tests of all kinds
+try.
 
-A formula is a plain NumPy function that also takes complex numbers, so that its derivative needs no second formula: to machine
-precision f'(z) = Im f(z + ih) / h. (Where a formula branches, it asks for ``z.real``.)
+A formula is a plain NumPy function that also takes complex numbers, so that its derivative needs no
+second formula: to machine precision f'(z) = Im f(z + ih) / h. (Where a formula branches, it asks
+for ``z.real``.)
 """
 
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from sknn._compiled.jit import INTERPRETED, address
+from sknn._compiled.jit import INTERPRETED
 from sknn._runtime.layout import COEFS, INTERCEPTS, make_layout, views
 
 compiled_only = pytest.mark.skipif(
@@ -31,9 +33,9 @@ EXTREMES = (*FINITE, 1e4, -1e4, np.nan, np.inf, -np.inf)
 _TINY_STEP = 1e-30
 
 
-def compiled(kernel, kinds, dtype):
+def compiled(kernel, kind, dtype):
     """Return ``kernel``, compiled as the engine has it compiled, to be called from Python."""
-    address(kernel, kinds, np.dtype(dtype))
+    kind.address(kernel, np.dtype(dtype))
     return kernel
 
 
@@ -55,7 +57,7 @@ def assert_same_weights(one, other):
         np.testing.assert_array_equal(bits(mine), bits(theirs))
 
 
-# ---- derivatives -----------------------------------------------------------------------------------------------------
+# ---- derivatives -------------------------------------------------------------------------------
 
 
 def slope(formula, z, *rest):
@@ -83,11 +85,12 @@ def central_differences(function, flat, h=1e-5):
     return gradient
 
 
-# ---- the network -----------------------------------------------------------------------------------------------------
+# ---- the network -------------------------------------------------------------------------------
 
 
 class Network(NamedTuple):
-    """Weights and formulas; a loss formula takes one row's outputs and targets and returns terms to be summed."""
+    """Weights and formulas; a loss formula takes one row's outputs and targets and returns terms to
+    be summed."""
 
     coefs: list
     intercepts: list
@@ -106,7 +109,8 @@ class Batch(NamedTuple):
 
 
 def forward(network, x):
-    """Return ``(pre-activations, activations)`` of all layers for one row; the first activations are x itself."""
+    """Return ``(pre-activations, activations)`` of all layers for one row; the first activations
+    are x itself."""
     pre_activations = []
     activations = [x]
     for W, b in zip(network.coefs, network.intercepts, strict=True):
@@ -140,7 +144,8 @@ def objective(network, batch):
 
 
 def gradient(network, batch):
-    """Return the gradient of the objective by the chain rule, as ``(gradients of coefs, gradients of intercepts)``."""
+    """Return the gradient of the objective by the chain rule, as ``(gradients of coefs, gradients
+    of intercepts)``."""
     of_coefs = [network.alpha * W for W in network.coefs]
     of_intercepts = [np.zeros_like(b) for b in network.intercepts]
     for x, y, w in zip(batch.X, batch.y, batch.weight, strict=True):
@@ -156,7 +161,8 @@ def gradient(network, batch):
 
 
 def train(network, batches, step, settings, rate):
-    """Take one step a batch; return ``(trained network, [(data loss, penalty) of each batch before its step])``.
+    """Take one step a batch; return ``(trained network, [(data loss, penalty) of each batch before
+    its step])``.
 
     ``step(w, g, states, settings, rate, t)`` returns ``(w, states)``; t counts steps from 1.
     """
@@ -173,7 +179,7 @@ def train(network, batches, step, settings, rate):
     return network._replace(coefs=weights[:n_layers], intercepts=weights[n_layers:]), losses
 
 
-# ---- the package's own layout ----------------------------------------------------------------------------------------
+# ---- the package's own layout ------------------------------------------------------------------
 
 
 def plain_layout(units):

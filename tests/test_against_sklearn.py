@@ -1,4 +1,5 @@
-"""The same options and the same ``random_state`` as scikit-learn's perceptrons: the same training, number by number."""
+"""The same options and the same ``random_state`` as scikit-learn's perceptrons: the same training,
+number by number."""
 
 import importlib.util
 import sys
@@ -15,7 +16,8 @@ import sknn
 # Too private to share: these set or call underscored members of scikit-learn's classes.
 _PRIVATE = {"test_fit", "test_gradient"}
 
-# Float32 sums in another order differ from scikit-learn's in the seventh digit, and training amplifies that.
+# Float32 sums in another order differ from scikit-learn's in the seventh digit, and training
+# amplifies that.
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 LBFGS_TOLERANCES = {"float64": 1e-6, "float32": 1e-2}
 
@@ -23,13 +25,15 @@ quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarnin
 both_precisions = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
-# ---- scikit-learn's own tests of its perceptrons, run on ours --------------------------------------------------------
+# ---- scikit-learn's own tests of its perceptrons, run on ours ----------------------------------
 
 
 def _scikit_learns_tests():
-    """Execute a copy of scikit-learn's test module in which the two estimators are ours, and return its tests.
+    """Execute a copy of scikit-learn's test module in which the two estimators are ours, and return
+    its tests.
 
-    The copy is not in ``sys.modules``, and the names are replaced only while it imports them (its decorators use them at once).
+    The copy is not in ``sys.modules``, and the names are replaced only while it imports them (its
+    decorators use them at once).
     """
     spec = importlib.util.find_spec("sklearn.neural_network.tests.test_mlp")
     module = importlib.util.module_from_spec(spec)
@@ -62,7 +66,7 @@ def test_scikit_learns_tests_run_on_this_package_and_leave_no_trace():
     assert "sklearn.neural_network.tests.test_mlp" not in sys.modules
 
 
-# ---- the same data to both -------------------------------------------------------------------------------------------
+# ---- the same data to both ---------------------------------------------------------------------
 
 
 def _standardised(values):
@@ -97,7 +101,8 @@ def one_blas_thread():
 
 
 def fit_both(data, dtype, *, n_rows=None, sample_weight=None, **parameters):
-    """Return ``(our estimator, scikit-learn's)``, fitted to the same rows with the same parameters."""
+    """Return ``(our estimator, scikit-learn's)``, fitted to the same rows with the same
+    parameters."""
     kind, X, y = DATA[data]
     X = X[:n_rows].astype(dtype)
     y = y[:n_rows]
@@ -121,9 +126,10 @@ def assert_same_weights(ours, theirs, tolerance):
         np.testing.assert_allclose(mine, reference, rtol=tolerance, atol=tolerance)
 
 
-# ---- loss curves -----------------------------------------------------------------------------------------------------
+# ---- loss curves -------------------------------------------------------------------------------
 
-# Every value of every option, every schedule with and without Nesterov's momentum, and each kind of target with both solvers.
+# Every value of every option, every schedule with and without Nesterov's momentum, and each kind of
+# target with both solvers.
 SGD = {"solver": "sgd", "learning_rate_init": 0.05}
 PLAIN = {**SGD, "nesterovs_momentum": False}
 ADAPTIVE = {
@@ -303,7 +309,7 @@ def test_random_state_instances_are_used_like_scikit_learn_does():
         np.testing.assert_allclose(ours.loss_curve_, theirs.loss_curve_, rtol=1e-9)
 
 
-# ---- when training stops ---------------------------------------------------------------------------------------------
+# ---- when training stops -----------------------------------------------------------------------
 
 STOPS = [
     ("digits", {"tol": 0.01}),
@@ -381,7 +387,7 @@ def test_early_stopping_with_sample_weights():
     assert_same_weights(ours, theirs, 1e-8)
 
 
-# ---- lbfgs -----------------------------------------------------------------------------------------------------------
+# ---- lbfgs -------------------------------------------------------------------------------------
 
 
 @quiet

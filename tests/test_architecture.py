@@ -1,4 +1,5 @@
-"""The rules of the house that can be read off the sources: direction of imports, sizes, no silenced errors."""
+"""The rules of the house that can be read off the sources: direction of imports, sizes, no silenced
+errors."""
 
 import ast
 import graphlib
@@ -16,7 +17,8 @@ import sknn
 from sknn.parts.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
-# Which folders a folder may import, itself aside; modules outside of folders are floors of their own.
+# Which folders a folder may import, itself aside; modules outside of folders are floors of their
+# own.
 BELOW = {
     "_compiled": set(),
     "parts": {"_compiled"},
@@ -37,7 +39,8 @@ TREES = {name: ast.parse(path.read_text()) for name, path in SOURCES.items()}
 
 
 def imported(name):
-    """Return the modules that module ``name`` imports anywhere in it: the package's without its name, others by their first."""
+    """Return the modules that module ``name`` imports anywhere in it: the package's without its
+    name, others by their first."""
     inside = set()
     outside = set()
     for node in ast.walk(TREES[name]):
@@ -115,10 +118,9 @@ def test_only_the_compiling_modules_see_numba(name):
 
 
 NEW_FAMILIES = """
-import sys, sklearn.neural_network
-before = set(sys.modules)
-import sknn
-print(*{module.partition(".")[0] for module in set(sys.modules) - before} - set(sys.stdlib_module_names))
+import sys, sklearn.neural_network before = set(sys.modules) import sknn
+print(*{module.partition(".")[0] for module in set(sys.modules) - before} -
+set(sys.stdlib_module_names))
 """
 
 
@@ -166,7 +168,7 @@ def test_no_error_is_silenced(name):
     ] == []
 
 
-# ---- what adding a part touches --------------------------------------------------------------------------------------
+# ---- what adding a part touches ----------------------------------------------------------------
 
 # scikit-learn's own names, which defaults, outputs and its rule for starting weights speak of
 NAMES_ELSEWHERE = {"identity", "logistic", "sigmoid", "tanh", "relu"}
@@ -223,7 +225,8 @@ def use_the_new_activation():
 
 
 def test_an_activation_needs_nothing_but_its_row(tmp_path):
-    """In a copy of the package, text at the end of one file makes a new name known to validation, training and documentation."""
+    """In a copy of the package, text at the end of one file makes a new name known to validation,
+    training and documentation."""
     shutil.copytree(PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
     with (tmp_path / "sknn" / "parts" / "activations.py").open("a") as file:
         file.write(NEW_ACTIVATION)

@@ -1,4 +1,5 @@
-"""The examples on the course's topics run without warnings and print what they are there to show."""
+"""The examples on the course's topics run without warnings and print what they are there to
+show."""
 
 import os
 import re

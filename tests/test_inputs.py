@@ -1,4 +1,5 @@
-"""Tables of every kind: the numbers count, not how they are stored; and they are neither changed nor copied as a whole."""
+"""Tables of every kind: the numbers count, not how they are stored; and they are neither changed
+nor copied as a whole."""
 
 import re
 import tracemalloc
@@ -44,7 +45,7 @@ def assert_same_network(one, other, rtol=0.0):
         np.testing.assert_allclose(mine, reference, rtol=rtol, atol=rtol)
 
 
-# ---- dense tables ----------------------------------------------------------------------------------------------------
+# ---- dense tables ------------------------------------------------------------------------------
 
 
 def _strided(table):
@@ -161,7 +162,7 @@ def test_tables_are_not_modified(kind):
         np.testing.assert_array_equal(weight, np.linspace(0, 2, N_ROWS))
 
 
-# ---- sparse tables ---------------------------------------------------------------------------------------------------
+# ---- sparse tables -----------------------------------------------------------------------------
 
 
 def _wide_indices(table):
@@ -268,7 +269,7 @@ def test_partial_fit_takes_dense_and_sparse_tables_in_turn():
     assert_same_network(network, reference, rtol=1e-10)
 
 
-# ---- precision -------------------------------------------------------------------------------------------------------
+# ---- precision ---------------------------------------------------------------------------------
 
 
 @both_kinds
@@ -302,7 +303,7 @@ def test_float32_is_close_to_float64(kind):
     assert not np.array_equal(single.coefs_[0], double.coefs_[0])
 
 
-# ---- shapes at the edge ----------------------------------------------------------------------------------------------
+# ---- shapes at the edge ------------------------------------------------------------------------
 
 
 @both_kinds
@@ -332,7 +333,8 @@ def test_every_row_is_used_once_an_epoch_whatever_the_batches(kind, batch_size):
         "max_iter": 1,
         "random_state": 0,
     }
-    # At so small a rate all batches see the same weights, whose movement is then the sum of the batches' mean gradients.
+    # At so small a rate all batches see the same weights, whose movement is then the sum of the
+    # batches' mean gradients.
     start, whole, pieces = (
         kind(learning_rate_init=rate, batch_size=size, **settings).fit(X, TARGETS[kind])
         for rate, size in (
@@ -358,7 +360,7 @@ def test_prediction_does_not_depend_on_the_other_rows(kind):
     np.testing.assert_allclose(outputs(network, many), np.concatenate([whole] * 9), rtol=1e-12)
 
 
-# ---- names of features -----------------------------------------------------------------------------------------------
+# ---- names of features -------------------------------------------------------------------------
 
 NAMES = [f"feature {i}" for i in range(N_FEATURES)]
 
@@ -397,7 +399,7 @@ def test_feature_names_are_forgotten_by_a_fit_without_names(kind):
     assert not hasattr(network, "feature_names_in_")
 
 
-# ---- memory ----------------------------------------------------------------------------------------------------------
+# ---- memory ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

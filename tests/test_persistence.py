@@ -1,4 +1,5 @@
-"""Pickles and copies: the same predictions bit for bit, no larger than the weights, and training that goes on as if never stored."""
+"""Pickles and copies: the same predictions bit for bit, no larger than the weights, and training
+that goes on as if never stored."""
 
 import copy
 import os
@@ -96,7 +97,7 @@ def assert_same_training(one, other):
     assert one.validation_scores_ == other.validation_scores_
 
 
-# ---- predictions -----------------------------------------------------------------------------------------------------
+# ---- predictions -------------------------------------------------------------------------------
 
 
 @every_copy
@@ -167,7 +168,7 @@ def test_unfitted_estimators_can_be_copied(kind):
         assert vars(twin) == vars(network)
 
 
-# ---- size ------------------------------------------------------------------------------------------------------------
+# ---- size --------------------------------------------------------------------------------------
 
 WIDE = {"hidden_layer_sizes": (500, 300), "max_iter": 2}
 
@@ -207,7 +208,7 @@ def test_a_network_that_goes_on_training_takes_its_optimizer_along():
     assert len(pickle.dumps(finished)) <= 1.1 * weight_bytes(finished)
 
 
-# ---- resuming --------------------------------------------------------------------------------------------------------
+# ---- resuming ----------------------------------------------------------------------------------
 
 RESUMED = [
     {},

@@ -56,7 +56,8 @@ def _parameter_rows():
 def test_python_blocks_run(name, monkeypatch):
     blocks = _blocks(name, "python")
     assert blocks
-    # A module, so that Numba finds where kernels come from; named after its text, so that none is taken for an older one.
+    # A module, so that Numba finds where kernels come from; named after its text, so that none is
+    # taken for an older one.
     module = ModuleType(f"blocks_{zlib.crc32(_read(name).encode()):08x}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for line, code in blocks:

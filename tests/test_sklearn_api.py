@@ -1,4 +1,5 @@
-"""scikit-learn's contract: its estimator checks, and life inside its pipelines, searches, routing and output containers."""
+"""scikit-learn's contract: its estimator checks, and life inside its pipelines, searches, routing
+and output containers."""
 
 import json
 import os
@@ -45,7 +46,7 @@ def diabetes():
     return StandardScaler().fit_transform(X), (y - y.mean()) / y.std()
 
 
-# ---- estimator checks ------------------------------------------------------------------------------------------------
+# ---- estimator checks --------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore")  # the checks themselves say where a warning is wrong
@@ -85,7 +86,7 @@ def test_estimator_checks_with_the_array_api_switched_on():
     assert [result for result in results if result[2] != "passed"] == []
 
 
-# ---- kinds, copies, parameters ---------------------------------------------------------------------------------------
+# ---- kinds, copies, parameters -----------------------------------------------------------------
 
 
 def test_kinds():
@@ -109,7 +110,7 @@ def test_repr_shows_changed_parameters():
     assert repr(MLPClassifier(alpha=0.5, solver="sgd")) == "MLPClassifier(alpha=0.5, solver='sgd')"
 
 
-# ---- pipelines and searches ------------------------------------------------------------------------------------------
+# ---- pipelines and searches --------------------------------------------------------------------
 
 
 @quiet
@@ -183,7 +184,7 @@ def test_halving_search_over_epochs(diabetes):
     assert search.best_score_ > 0.1
 
 
-# ---- metadata routing ------------------------------------------------------------------------------------------------
+# ---- metadata routing --------------------------------------------------------------------------
 
 
 @quiet
@@ -228,7 +229,7 @@ def test_sample_weight_is_routed_through_cross_validation(iris):
     assert result["test_score"].min() > 0.9  # rows of weight 0 do not count
 
 
-# ---- containers ------------------------------------------------------------------------------------------------------
+# ---- containers --------------------------------------------------------------------------------
 
 
 @quiet

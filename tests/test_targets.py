@@ -1,4 +1,5 @@
-"""Targets of every kind: labels of any type, one or many columns, and the predictions that speak of them."""
+"""Targets of every kind: labels of any type, one or many columns, and the predictions that speak of
+them."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def fitted(y, **settings):
     return MLPClassifier(**{**SETTINGS, **settings}).fit(X, y)
 
 
-# ---- label types -----------------------------------------------------------------------------------------------------
+# ---- label types -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("early_stopping", [False, True])
@@ -127,7 +128,7 @@ def test_three_hundred_classes():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
-# ---- pandas ----------------------------------------------------------------------------------------------------------
+# ---- pandas ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_containers_of_numbers(wrap):
     np.testing.assert_array_equal(network.coefs_[0], reference.coefs_[0])
 
 
-# ---- multilabel ------------------------------------------------------------------------------------------------------
+# ---- multilabel --------------------------------------------------------------------------------
 
 MULTILABEL = make_multilabel_classification(100, n_features=10, n_classes=4, random_state=0)
 
@@ -243,7 +244,7 @@ def test_multilabel_partial_fit():
     )
 
 
-# ---- outputs and probabilities ---------------------------------------------------------------------------------------
+# ---- outputs and probabilities -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -259,7 +260,8 @@ def test_probabilities_of_several_classes(dtype):
     np.testing.assert_allclose(probabilities, softmax(logits, axis=1), rtol=tolerance)
     np.testing.assert_array_equal(network.predict(X), network.classes_[logits.argmax(axis=1)])
     np.testing.assert_allclose(network.predict_log_proba(X), np.log(probabilities), rtol=tolerance)
-    # Columns are in the order of classes_, so that each class has the highest probability around its own centre.
+    # Columns are in the order of classes_, so that each class has the highest probability around
+    # its own centre.
     np.testing.assert_array_equal(network.predict_proba(CENTRES).argmax(axis=1), [0, 1, 2])
 
 
@@ -294,7 +296,7 @@ def test_probabilities_far_out_stay_inside_zero_and_one_and_keep_their_order(dty
     np.testing.assert_array_equal(network.predict(far), logits > 0)
 
 
-# ---- regression ------------------------------------------------------------------------------------------------------
+# ---- regression --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [int, bool, "u1", "f2", "f4", ">f8", object])

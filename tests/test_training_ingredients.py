@@ -190,7 +190,7 @@ def test_weight_decay_does_not_depend_on_the_batch():
     np.testing.assert_array_equal(plain.intercepts_[0], decayed.intercepts_[0])
 
 
-# ---- early stopping --------------------------------------------------------------------------------------------------
+# ---- early stopping ----------------------------------------------------------------------------
 
 
 def test_given_validation_rows_are_watched():
@@ -321,7 +321,7 @@ def test_normalize_y_predicts_in_original_units():
     assert regressor.score(X, target) > 0.9
 
 
-# ---- seeing it -------------------------------------------------------------------------------------------------------
+# ---- seeing it ---------------------------------------------------------------------------------
 
 
 def test_summary_counts_parameters():
@@ -359,7 +359,7 @@ def test_hidden_features_transform():
         transformer.estimator_.hidden_features(X, 5)
 
 
-# ---- a user's own activation -----------------------------------------------------------------------------------------
+# ---- a user's own activation -------------------------------------------------------------------
 
 
 def cube(z):

@@ -1,4 +1,5 @@
-"""What users may give and what they are told when it is unusable: parameters, tables, targets, and calls in the wrong order."""
+"""What users may give and what they are told when it is unusable: parameters, tables, targets, and
+calls in the wrong order."""
 
 import copy
 import os
@@ -116,7 +117,7 @@ def _name(value):
     return value.__name__ if isinstance(value, type) else repr(value).split(" at 0x")[0]
 
 
-# ---- parameters ------------------------------------------------------------------------------------------------------
+# ---- parameters --------------------------------------------------------------------------------
 
 
 @both_kinds
@@ -203,13 +204,11 @@ def test_memory_that_runs_out_leaves_the_old_network():
         import numpy as np
         import sknn
 
-        warnings.simplefilter("ignore")
-        X = np.random.default_rng(0).normal(size=(40, 3))
-        network = sknn.MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(X, X[:, 0])
-        before = network.predict(X)
-        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))  # half of what three vectors of weights need
-        try:
+        warnings.simplefilter("ignore") X = np.random.default_rng(0).normal(size=(40, 3)) network =
+        sknn.MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(X, X[:, 0]) before =
+        network.predict(X) used = int(open("/proc/self/statm").read().split()[0]) *
+        resource.getpagesize() resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+        # half of what three vectors of weights need try:
             network.set_params(hidden_layer_sizes=(4000, 4000)).fit(X, X[:, 0])
         except MemoryError:
             assert (network.predict(X) == before).all() and network.n_parameters_ == 26
@@ -223,7 +222,7 @@ def test_memory_that_runs_out_leaves_the_old_network():
     )
 
 
-# ---- tables ----------------------------------------------------------------------------------------------------------
+# ---- tables ------------------------------------------------------------------------------------
 
 
 def _with(value):
@@ -292,7 +291,7 @@ def test_other_number_of_features_is_refused(kind, n_features):
             call(*arguments)
 
 
-# ---- targets ---------------------------------------------------------------------------------------------------------
+# ---- targets -----------------------------------------------------------------------------------
 
 UNUSABLE_TARGETS = {
     "NaN": (np.where(np.arange(40) == 3, np.nan, 1.0), "NaN"),
@@ -336,7 +335,7 @@ def test_poisson_loss_refuses_negative_targets():
         MLPRegressor(loss="poisson").fit(X, np.r_[-1.0, np.ones(39)])
 
 
-# ---- calls in the wrong order ----------------------------------------------------------------------------------------
+# ---- calls in the wrong order ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

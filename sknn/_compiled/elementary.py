@@ -1,8 +1,10 @@
-"""Elementary functions that LLVM vectorises inside kernels, where ``math.exp`` would be one library call a number.
+"""Elementary functions that LLVM vectorises inside kernels, where ``math.exp`` would be one library
+call a number.
 
-``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``, ``tanh`` and ``softplus`` are built on it,
-the last two with polynomials of their own. The relative error is a few units in the last place, NaN goes through, overflow is inf, and
-results under the smallest normal number become about that. ``log`` is for positive normal numbers only.
+``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``,
+``tanh`` and ``softplus`` are built on it, the last two with polynomials of their own. The relative
+error is a few units in the last place, NaN goes through, overflow is inf, and results under the
+smallest normal number become about that. ``log`` is for positive normal numbers only.
 """
 
 import math
@@ -75,8 +77,8 @@ def _logistic_double(x):
 logistic = by_precision(_logistic_single, _logistic_double, lambda x: 1 / (1 + np.exp(-x)))
 
 
-# Near zero tanh x = x + x^3 Q(x^2), with Q interpolated at Chebyshev nodes of x^2 in [0, 0.625^2]; farther out, where the
-# difference from one is large enough, tanh x = 1 - 2 / (exp(2x) + 1).
+# Near zero tanh x = x + x^3 Q(x^2), with Q interpolated at Chebyshev nodes of x^2 in [0, 0.625^2];
+# farther out, where the difference from one is large enough, tanh x = 1 - 2 / (exp(2x) + 1).
 
 
 def _tanh_single(x):
@@ -116,8 +118,8 @@ def _tanh_double(x):
 tanh = by_precision(_tanh_single, _tanh_double, np.tanh)
 
 
-# softplus x = max(x, 0) + log(1 + u) with u = exp(-|x|), and log(1 + u) = 2 atanh(s) with s = u / (2 + u) in [0, 1/3];
-# atanh s = s + s^3 Q(s^2), with Q interpolated at Chebyshev nodes.
+# softplus x = max(x, 0) + log(1 + u) with u = exp(-|x|), and log(1 + u) = 2 atanh(s) with s = u /
+# (2 + u) in [0, 1/3]; atanh s = s + s^3 Q(s^2), with Q interpolated at Chebyshev nodes.
 
 
 def _softplus_single(x):
@@ -153,8 +155,8 @@ def _softplus_double(x):
 softplus = by_precision(_softplus_single, _softplus_double, lambda x: np.logaddexp(0, x))
 
 
-# log x = n log(2) + log(m) with m in [sqrt(1/2), sqrt(2)), and log(m) = 2 atanh(s) = 2 s + s^3 Q(s^2) with s = (m - 1) / (m + 1) and Q
-# interpolated at Chebyshev nodes. x - x is NaN if x is.
+# log x = n log(2) + log(m) with m in [sqrt(1/2), sqrt(2)), and log(m) = 2 atanh(s) = 2 s + s^3
+# Q(s^2) with s = (m - 1) / (m + 1) and Q interpolated at Chebyshev nodes. x - x is NaN if x is.
 
 
 def _log_single(x):
@@ -199,7 +201,9 @@ log = by_precision(_log_single, _log_double, np.log)
 
 
 def constant(value):
-    """Return a function that gives ``value`` in its argument's type: a literal would turn float32 arithmetic into float64."""
+    """Return a function that gives ``value`` in its argument's type: a literal would turn float32
+    arithmetic into float64.
+    """
     single = np.float32(value)
     double = float(value)
     return by_precision(

@@ -1,7 +1,8 @@
-"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's random bits, flushing of denormals,
-atomic counters.
+"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's
+random bits, flushing of denormals, atomic counters.
 
-Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, but for random bits, which NumPy then draws itself.
+Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, but for random bits, which NumPy then
+draws itself.
 """
 
 import ctypes
@@ -17,45 +18,7 @@ from numba.extending import intrinsic
 
 from . import jit
 
-# ---- calls by address ------------------------------------------------------------------------------------------------
-
-
-def _call_codegen(argument_types):
-    def codegen(context, builder, signature, values):
-        function_type = context.call_conv.get_function_type(types.none, argument_types)
-        function = builder.inttoptr(values[0], ir.PointerType(function_type))
-        arguments = cgutils.unpack_tuple(builder, values[1])
-        status, _ = context.call_conv.call_function(
-            builder, function, types.none, argument_types, arguments
-        )
-        with cgutils.if_unlikely(builder, status.is_error):
-            context.call_conv.return_status_propagate(builder, status)
-        return context.get_dummy_value()
-
-    return codegen
-
-
-_PACKED = (
-    types.StarArgTuple,
-    types.StarArgUniTuple,
-)  # how ``*arguments`` come, once their types are known
-
-
-@intrinsic
-def _call(typing_context, address, *arguments):
-    argument_types = tuple(arguments[0]) if isinstance(arguments[0], _PACKED) else tuple(arguments)
-    signature = types.void(types.int64, types.StarArgTuple(argument_types))
-    return signature, _call_codegen(argument_types)
-
-
-def _call_interpreted(address, *arguments):
-    jit._interpreted_kernels[address - 1](*arguments)
-
-
-call = _call_interpreted if jit.INTERPRETED else _call
-
-
-# ---- places in vectors -----------------------------------------------------------------------------------------------
+# ---- places in vectors --------------------------------------------------------------------------
 # A vector takes seven registers to be handed on, a place in it one.
 
 
@@ -75,7 +38,8 @@ def _at_interpreted(vector, offset):
 
 
 at = _at_interpreted if jit.INTERPRETED else _at
-"""Return the place of a vector's element ``offset``, or the place so many elements behind another one.
+"""Return the place of a vector's element ``offset``, or the place so many elements behind another
+one.
 
 Kernels may hand places on and read there, but not write: Numba may take that for dead code.
 """
@@ -87,12 +51,14 @@ def part(vector, offset, size):
     return vector[offset : offset + size]
 
 
-# ---- random numbers --------------------------------------------------------------------------------------------------
+# ---- random numbers ----------------------------------------------------------------------------
 
 
 @intrinsic
 def draw(typing_context, next_uint32, state):
-    """Return the next 32 random bits of a bit generator, by the addresses of its function and its state."""
+    """Return the next 32 random bits of a bit generator, by the addresses of its function and its
+    state.
+    """
 
     def codegen(context, builder, signature, values):
         pointer = ir.IntType(8).as_pointer()
@@ -104,8 +70,9 @@ def draw(typing_context, next_uint32, state):
     return types.uint32(types.int64, types.int64), codegen
 
 
-# ---- denormals -------------------------------------------------------------------------------------------------------
-# Moments of weights that no longer receive gradient decay into denormal numbers, on which x86 is many times slower.
+# ---- denormals ---------------------------------------------------------------------------------
+# Moments of weights that no longer receive gradient decay into denormal numbers, on which x86 is
+# many times slower.
 
 _FLUSH_TO_ZERO = 0x8040  # the control register's bits "flush to zero" and "denormals are zero"
 _IS_X86 = platform.machine().lower() in {"x86_64", "amd64", "x64"}
@@ -113,7 +80,9 @@ _IS_X86 = platform.machine().lower() in {"x86_64", "amd64", "x64"}
 
 @intrinsic
 def _swap_control(typing_context, control, keep):
-    """Set the floating-point control register to ``control`` (or-ed to its value if ``keep``); return what it was."""
+    """Set the floating-point control register to ``control`` (or-ed to its value if ``keep``);
+    return what it was.
+    """
 
     def codegen(context, builder, signature, values):
         int32 = ir.IntType(32)
@@ -161,24 +130,28 @@ def _restore_compiled(control):
 
 
 flush_denormals = _flush_interpreted if jit.INTERPRETED else _flush_compiled
-"""Treat denormals as zero in this thread from here on; returns what :func:`restore_denormals` takes."""
+"""Treat denormals as zero in this thread from here on; returns what :func:`restore_denormals`
+takes."""
 
 restore_denormals = _restore_interpreted if jit.INTERPRETED else _restore_compiled
 """Give this thread its floating-point mode back."""
 
 
-# ---- threads ---------------------------------------------------------------------------------------------------------
+# ---- threads -----------------------------------------------------------------------------------
 
 
 def _yield_address():
-    """Return the address of the system's function; cached kernels look it up under the name that it is given here."""
+    """Return the address of the system's function; cached kernels look it up under the name that it
+    is given here.
+    """
     library = ctypes.CDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
     function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
 current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
-"""Return the number of the core that the calling thread runs on; None where the system has no such function."""
+"""Return the number of the core that the calling thread runs on; None where the system has no such
+function."""
 
 llvmlite.binding.add_symbol("sknn_yield_thread", _yield_address())
 
@@ -242,7 +215,8 @@ def _do_nothing():
 
 
 atomic_add = _atomic_add_interpreted if jit.INTERPRETED else _atomic_add
-"""Add to an element of a vector of int64; return what it was. What was written before is seen by whoever reads the sum after."""
+"""Add to an element of a vector of int64; return what it was. What was written before is seen by
+whoever reads the sum after."""
 
 atomic_load = _atomic_load_interpreted if jit.INTERPRETED else _atomic_load
 """Return an element of a vector of int64 that other threads change."""

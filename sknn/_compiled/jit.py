@@ -4,14 +4,18 @@ Every kernel is decorated with :func:`jit` and nothing else, so that all share o
 
 - ``nogil``, so that threads train side by side;
 - ``error_model="numpy"``, because a division that may raise keeps LLVM from vectorising its loop;
-- no reference counts, which kernels that only read and write what they are given do not need: they took half the time of small steps;
-- fast-math without ``nnan`` and ``ninf``, because divergence is found by looking for NaN. ``reassoc`` lets sums be
-  vectorised but ties their last bits to the vector width, so only sums that never reach a weight ask for it.
+- no reference counts, which kernels that only read and write what they are given do not need: they
+  took half the time of small steps;
+- fast-math without ``nnan`` and ``ninf``, because divergence is found by looking for NaN.
+  ``reassoc`` lets sums be
+  vectorised but ties their last bits to the vector width, so only sums that never reach a weight
+  ask for it.
 
-Compilation is lazy. Compiled code is kept on disk, one file for each kernel and signature, named by a hash of the signature,
-the processor, the sources of the whole package, the options and the versions of everything that shapes code. A file starts with
-its checksum. Whatever goes wrong with it (missing, truncated, flipped bits, full disk, nothing writable), one
-warning is given and the kernel is compiled: a cache must never be the reason why a fit fails.
+Compilation is lazy. Compiled code is kept on disk, one file for each kernel and signature, named by
+a hash of the signature, the processor, the sources of the whole package, the options and the
+versions of everything that shapes code. A file starts with its checksum. Whatever goes wrong with
+it (missing, truncated, flipped bits, full disk, nothing writable), one warning is given and the
+kernel is compiled: a cache must never be the reason why a fit fails.
 
 ``NUMBA_DISABLE_JIT=1`` runs all of it as plain Python; ``NUMBA_CACHE_DIR`` moves the cache.
 """
@@ -40,7 +44,6 @@ from numba.core.serialize import dumps
 from numba.extending import overload
 
 from .interrupts import interrupts_held_back
-from .references import reference_type
 
 INTERPRETED = bool(config.DISABLE_JIT)
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -58,14 +61,16 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
     ----------
     function : callable
     entry : bool, default=False
-        It is called from Python, so its compiled code is kept on disk, with all that it calls. (Kernels that are called by address are
-        kept too; see :func:`address`.)
+        It is called from Python, so its compiled code is kept on disk, with all that it calls.
+        (Kernels that are called by address are kept too; see :mod:`kinds`.)
     reassociate : bool, default=False
         Let LLVM reorder sums, for loops whose result no weight depends on.
     inline : bool, default=False
-        Compile it only into its callers: for small helpers, which then cost no compilation of their own.
+        Compile it only into its callers: for small helpers, which then cost no compilation of their
+        own.
     internal : bool, default=False
-        Only kernels call it: the ways in from Python, which unpack NamedTuples, would cost a third of the compilation.
+        Only kernels call it: the ways in from Python, which unpack NamedTuples, would cost a third
+        of the compilation.
     """
     if function is None:
         return functools.partial(
@@ -85,7 +90,9 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
 
 
 def scalar(function):
-    """Make a user's function of one number callable from kernels; what Numba knows itself, like ``math.sin``, already is."""
+    """Make a user's function of one number callable from kernels; what Numba knows itself, like
+    ``math.sin``, already is.
+    """
     if INTERPRETED or not isinstance(function, FunctionType):
         return function
     return numba.njit(fastmath=set(_FASTMATH), **_OPTIONS | {"_nrt": True})(
@@ -107,63 +114,20 @@ def _kept_on_disk(dispatcher):
 MOST_THREADS = config.NUMBA_NUM_THREADS
 
 
-# ---- kernels by address ----------------------------------------------------------------------------------------------
+# ---- kernels by address ------------------------------------------------------------------------
 
-_interpreted_kernels = []  # with NUMBA_DISABLE_JIT=1 an address is an index into this table
-
-
-def numba_types(kinds, dtype):
-    """Translate ``"run scalar int totals"`` to a tuple of Numba types for arithmetic in ``dtype``."""
-    scalar = numba.from_dtype(np.dtype(dtype))
-    known = {
-        "run": types.Array(scalar, 1, "C"),
-        "scalar": scalar,
-        "int": types.int64,
-        "ints": types.Array(types.int64, 1, "C"),
-        "totals": types.Array(types.float64, 1, "C"),
-        "place": types.CPointer(scalar),
-    }
-    return tuple(known[kind] for kind in kinds.split())
+interpreted_kernels = []  # with NUMBA_DISABLE_JIT=1 an address is an index into this table
 
 
 @functools.cache
-def address(kernel, kinds, dtype):
-    """Compile or load ``kernel`` and return the address under which other kernels call it.
+def compiled_address(kernel, signature):
+    """Compile or load ``kernel`` for a tuple of Numba types and return its address.
 
-    Parameters
-    ----------
-    kernel : function decorated with ``jit``
-    kinds : str
-        Its arguments: ``run`` (contiguous vector of ``dtype``), ``scalar`` (of ``dtype``), ``int`` (int64), ``ints`` (contiguous
-        vector of int64), ``totals`` (contiguous vector of float64) or ``place`` (see :func:`_native.at`), separated by blanks.
-    dtype : numpy.dtype
+    See :class:`kinds.Kind`, whose methods are the callers.
     """
-    return _address(kernel, None if INTERPRETED else numba_types(kinds, dtype))
-
-
-_addresses = {}
-
-
-def address_for(kernel, dtype, *arguments):
-    """Return the address of ``kernel``, compiled for the types of ``arguments``, which are always the same for one ``dtype``.
-
-    NamedTuples are passed to it by reference.
-    """
-    if (kernel, dtype) not in _addresses:
-        signature = (
-            None
-            if INTERPRETED
-            else tuple(reference_type(numba.typeof(argument)) for argument in arguments)
-        )
-        _addresses[kernel, dtype] = _address(kernel, signature)
-    return _addresses[kernel, dtype]
-
-
-@functools.cache
-def _address(kernel, signature):
     if INTERPRETED:
-        _interpreted_kernels.append(kernel)
-        return len(_interpreted_kernels)  # from 1, since address 0 means none
+        interpreted_kernels.append(kernel)
+        return len(interpreted_kernels)  # from 1, since address 0 means none
     try:
         with interrupts_held_back():
             _kept_on_disk(kernel).compile(signature)
@@ -176,9 +140,11 @@ def _address(kernel, signature):
 
 
 def by_precision(single, double, interpreted):
-    """Return a scalar function for kernels: ``single`` for float32 arguments, ``double`` for float64.
+    """Return a scalar function for kernels: ``single`` for float32 arguments, ``double`` for
+    float64.
 
-    Both are plain functions of one number, compiled into the loops that use them, which LLVM then vectorises.
+    Both are plain functions of one number, compiled into the loops that use them, which LLVM then
+    vectorises.
     """
     if INTERPRETED:
         return interpreted
@@ -193,7 +159,7 @@ def by_precision(single, double, interpreted):
     return function
 
 
-# ---- the guarded cache -----------------------------------------------------------------------------------------------
+# ---- the guarded cache -------------------------------------------------------------------------
 
 
 class GuardedCache:
@@ -290,7 +256,9 @@ STAMP = (
 
 @functools.cache
 def cache_directory():
-    """Return the first folder that can be written: NUMBA_CACHE_DIR, the package's __pycache__, the user's cache."""
+    """Return the first folder that can be written: NUMBA_CACHE_DIR, the package's __pycache__, the
+    user's cache.
+    """
     user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     candidates = (
         [config.CACHE_DIR] if config.CACHE_DIR else [PACKAGE / "__pycache__", Path(user, "sknn")]

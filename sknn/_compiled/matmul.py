@@ -1,10 +1,12 @@
 """Matrix products from register tiles.
 
-An element of C is one chain of fused multiply-adds in the order of the inner dimension, whatever tile it falls into: results have the same
-bits however C is cut into blocks, shared among threads or batched. Only where B is stored with no more columns than half a register has
-lanes, and A is not transposed, are there two chains, whose sums are added.
+An element of C is one chain of fused multiply-adds in the order of the inner dimension, whatever
+tile it falls into: results have the same bits however C is cut into blocks, shared among threads or
+batched. Only where B is stored with no more columns than half a register has lanes, and A is not
+transposed, are there two chains, whose sums are added.
 
-Against OpenBLAS this is worth a factor of 1.3 to 4 on the small and flat matrices of multi-layer perceptrons.
+Against OpenBLAS this is worth a factor of 1.3 to 4 on the small and flat matrices of multi-layer
+perceptrons.
 """
 
 import numpy as np
@@ -17,7 +19,9 @@ _DEPTH = 1024  # inner dimension a pass: a panel of B stays in the second-level 
 
 
 def _make_strip(vectors, *, masked):
-    """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many rows as fit."""
+    """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many
+    rows as fit.
+    """
     largest, four, single = (plain_tile(rows, vectors, masked=masked) for rows in (MOST_ROWS, 4, 1))
 
     @jit(internal=True)
@@ -41,7 +45,9 @@ _rest_strip = _make_strip(1, masked=True)
 
 
 def _make_narrow(*, pairs_rows):
-    """Return a kernel for a matrix C that fits into half a register; it returns how many rows it has computed."""
+    """Return a kernel for a matrix C that fits into half a register; it returns how many rows it
+    has computed.
+    """
     many, one = (narrow_tile(vectors, pairs_rows=pairs_rows) for vectors in (SUMS, 1))
     height = 2 if pairs_rows else 1
 
@@ -65,7 +71,9 @@ _pairs_of_sums = _make_narrow(pairs_rows=False)
 
 @jit(internal=True)
 def _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n):
-    """Compute the last ``n`` columns of C, which do not fill a register; two rows, or two sums of a row, at a time if they may be."""
+    """Compute the last ``n`` columns of C, which do not fill a register; two rows, or two sums of a
+    row, at a time if they may be.
+    """
     done = np.int64(0)
     if 2 * n <= lanes_of(c) and a_row == 1:
         done = _pairs_of_rows(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n)
@@ -133,11 +141,12 @@ def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row,
     matrix(c, (m, n), (c_row, 1))[...] = total
 
 
-PRODUCT = "int int int place int int place int place int place int"
 product = _interpreted_product if INTERPRETED else _compiled_product
-"""Compute ``C = start + A B`` for an m x k matrix A and a k x n matrix B, blocks of larger matrices.
+"""Compute ``C = start + A B`` for an m x k matrix A and a k x n matrix B, blocks of larger
+matrices.
 
-All are given by the places of their first elements. Element (i, p) of A stands at ``i * a_row + p * a_step``, so that A may be transposed;
-row p of B begins at ``p * b_step``, row i of C at ``i * c_row`` and of ``start`` at ``i * start_row``: 0 repeats one row, and
--1 stands for zeros, wherever ``start`` is. Kernels call it by address, like a part, so that its many tiles are compiled once.
+All are given by the places of their first elements. Element (i, p) of A stands at ``i * a_row + p *
+a_step``, so that A may be transposed; row p of B begins at ``p * b_step``, row i of C at ``i *
+c_row`` and of ``start`` at ``i * start_row``: 0 repeats one row, and -1 stands for zeros, wherever
+``start`` is. Kernels call it by address, like a part, so that its many tiles are compiled once.
 """

@@ -1,7 +1,9 @@
-"""Register tiles, of which matrix products are made, written as LLVM IR for the vector registers of this processor.
+"""Register tiles, of which matrix products are made, written as LLVM IR for the vector registers of
+this processor.
 
-A tile is a block of C = start + A B. It begins with the block of ``start``, or zeros, and adds one outer product after another: elements
-of a column of A times vectors of a row of B. Nothing is packed beforehand; the rows of B are read where they are.
+A tile is a block of C = start + A B. It begins with the block of ``start``, or zeros, and adds one
+outer product after another: elements of a column of A times vectors of a row of B. Nothing is
+packed beforehand; the rows of B are read where they are.
 """
 
 import itertools
@@ -28,7 +30,9 @@ def _vector_unit():
 
 
 REGISTER_BYTES, MOST_ROWS = _vector_unit()
-SUMS = 8  # registers that a tile of one vector a row adds to by turns, since each waits some cycles for its last sum
+# registers that a tile of one vector a row adds to by turns, since each waits some cycles for its
+# last sum
+SUMS = 8
 
 
 class Emitter:
@@ -111,7 +115,8 @@ class Emitter:
 class _Tile:
     """A function that computes one tile; what differs between kinds of tiles is left to subclasses.
 
-    Its arguments are those of :data:`_products.product`, for a tile whose size is known but for ``rest``, columns in its last vector.
+    Its arguments are those of :data:`_products.product`, for a tile whose size is known but for
+    ``rest``, columns in its last vector.
     """
 
     depth = 1  # of the outer product that is added at a time
@@ -196,14 +201,18 @@ class _Tile:
         return phi
 
     def _add_tail(self, sums, a_offset, b, count, done):
-        """Add the last ``count`` < ``depth`` columns of A times rows of B and go on in the block ``done``."""
+        """Add the last ``count`` < ``depth`` columns of A times rows of B and go on in the block
+        ``done``.
+        """
         self.ir.branch(done)
         self.ir.position_at_end(done)
         return sums
 
 
 class _PlainTile(_Tile):
-    """``rows`` x ``vectors`` registers, the last vector ``masked`` to its first ``rest`` lanes: each row of C has its own ones."""
+    """``rows`` x ``vectors`` registers, the last vector ``masked`` to its first ``rest`` lanes:
+    each row of C has its own ones.
+    """
 
     def __init__(self, module, scalar, rows, vectors, masked):
         super().__init__(module, scalar)
@@ -254,10 +263,12 @@ class _PlainTile(_Tile):
 
 
 class _NarrowTile(_Tile):
-    """``vectors`` registers for a matrix C that fits into half of one: even and odd lanes add up different things, column by column.
+    """``vectors`` registers for a matrix C that fits into half of one: even and odd lanes add up
+    different things, column by column.
 
-    These are two rows of C, whose elements of A stand together (``a_row`` is 1), or two sums for one row, over the even and the odd
-    elements of the inner dimension (``a_step`` is 1), which are added in the end.
+    These are two rows of C, whose elements of A stand together (``a_row`` is 1), or two sums for
+    one row, over the even and the odd elements of the inner dimension (``a_step`` is 1), which are
+    added in the end.
     """
 
     def __init__(self, module, scalar, vectors, pairs_rows):
@@ -344,7 +355,9 @@ class _NarrowTile(_Tile):
 
 
 def _as_kernel(make):
-    """Return an intrinsic for the tile that ``make(module, scalar)`` returns, with its arguments behind the number of its first row."""
+    """Return an intrinsic for the tile that ``make(module, scalar)`` returns, with its arguments
+    behind the number of its first row.
+    """
 
     @intrinsic
     def tile(
@@ -376,7 +389,9 @@ def plain_tile(rows, vectors, *, masked):
 
 
 def narrow_tile(vectors, *, pairs_rows):
-    """Return a kernel for a tile of so many vectors, each for two rows, or for two sums of one row."""
+    """Return a kernel for a tile of so many vectors, each for two rows, or for two sums of one
+    row.
+    """
     return _as_kernel(lambda module, scalar: _NarrowTile(module, scalar, vectors, pairs_rows))
 
 

@@ -1,6 +1,8 @@
-"""NamedTuples by reference: kernels that pass them on by value copy hundreds of numbers onto the stack, call by call.
+"""NamedTuples by reference: kernels that pass them on by value copy hundreds of numbers onto the
+stack, call by call.
 
-A reference reads like the tuple itself; tuples in it are references again. With ``NUMBA_DISABLE_JIT=1`` it is the tuple.
+A reference reads like the tuple itself; tuples in it are references again. With
+``NUMBA_DISABLE_JIT=1`` it is the tuple.
 """
 
 from llvmlite import ir
@@ -29,6 +31,11 @@ class _Reference(types.Type):
 def reference_type(kind):
     """Return the type of references to ``kind``, or, if that is no NamedTuple, ``kind`` itself."""
     return _Reference(kind) if isinstance(kind, types.BaseNamedTuple) else kind
+
+
+def is_reference_to(kind, name):
+    """Return whether ``kind`` is the type of references to a NamedTuple class called ``name``."""
+    return isinstance(kind, _Reference) and kind.target.instance_class.__name__ == name
 
 
 @register_model(_Reference)

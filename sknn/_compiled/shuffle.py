@@ -1,4 +1,6 @@
-"""``RandomState.shuffle`` for vectors of indices, compiled: the same draws and the same result in half the time."""
+"""``RandomState.shuffle`` for vectors of indices, compiled: the same draws and the same result in
+half the time.
+"""
 
 import ctypes
 
@@ -18,8 +20,9 @@ _pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
 def _shuffle(next_uint32, state, order):
     """Swap each element, from the last one on, with one chosen among those up to itself.
 
-    A choice is the first draw, cut to as many bits as its bound has, that is within the bound. One that is not swaps the element with
-    itself instead of branching, since no processor could foresee it.
+    A choice is the first draw, cut to as many bits as its bound has, that is within the bound. One
+    that is not swaps the element with itself instead of branching, since no processor could foresee
+    it.
     """
     i = np.int64(order.size - 1)
     mask = np.int64(_MOST - 1)

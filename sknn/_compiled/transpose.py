@@ -74,5 +74,6 @@ def _interpreted_transpose(matrix, n_rows, n_columns, row, transposed, transpose
 transpose = _interpreted_transpose if INTERPRETED else _compiled_transpose
 """Write the transpose of a block of ``n_rows`` x ``n_columns``.
 
-Rows of ``matrix`` begin at multiples of ``row``, rows of ``transposed`` at multiples of ``transposed_row``.
+Rows of ``matrix`` begin at multiples of ``row``, rows of ``transposed`` at multiples of
+``transposed_row``.
 """

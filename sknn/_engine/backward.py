@@ -1,14 +1,21 @@
 """The backward pass over a batch, layer by layer from the last to the first.
 
-A phase computes the gradient of a layer's inputs, in blocks of units or of rows, and that of the weights of the layer above, which nobody
-reads any more, in blocks of their rows: each is used to move its weights while it is in cache. The last phase has the weights of
-two layers.
+A phase computes the gradient of a layer's inputs, in blocks of units or of rows, and that of the
+weights of the layer above, which nobody reads any more, in blocks of their rows: each is used to
+move its weights while it is in cache. The last phase has the weights of two layers.
 """
 
 import numpy as np
 
-from .._compiled.intrinsics import call, part
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import (
+    call_activation_backward,
+    call_block_update,
+    call_dropout_in_place,
+    call_normalize_backward,
+    call_sparse_weight_gradient,
+)
 from .._compiled.transpose import transpose
 from .dense import (
     ROWS,
@@ -28,12 +35,14 @@ from .scheduler import claim, finish, n_phases
 from .structs import NO_NORM, NORM_AFTER, NORM_BEFORE
 from .update import n_weight_blocks, weight_block
 
-# ---- gradients of inputs ---------------------------------------------------------------------------------------------
+# ---- gradients of inputs ------------------------------------------------------------------------
 
 
 @jit(internal=True)
 def _normalize_backward(work, batch, layer, start, stop, delta, width):
-    """Turn the gradient of batch norm's results in columns ``start:stop`` of ``delta``, ``width`` to a row, into that of its inputs."""
+    """Turn the gradient of batch norm's results in columns ``start:stop`` of ``delta``, ``width``
+    to a row, into that of its inputs.
+    """
     network = work.network
     scratch = work.scratch
     scale_offset = network.norm_offsets[layer]
@@ -44,7 +53,7 @@ def _normalize_backward(work, batch, layer, start, stop, delta, width):
     g_scale = part(scratch.gradient, scale_offset, width)
     g_shift = part(scratch.gradient, shift_offset, width)
     weight = part(work.rows.weight, batch.first, batch.n_rows)
-    call(
+    call_normalize_backward(
         network.normalize_backward,
         delta,
         batch.n_rows,
@@ -62,19 +71,25 @@ def _normalize_backward(work, batch, layer, start, stop, delta, width):
 
 @jit(internal=True)
 def _drop_backward(work, batch, layer, first, last, start, stop, da):
-    """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass dropped, in rows ``first:last``."""
+    """Drop the gradients of the units ``start:stop`` of a hidden layer that the forward pass
+    dropped, in rows ``first:last``.
+    """
     network = work.network
     rate = work.network.dropout[layer + 1]
     key = dropout_key(work.update.seed, work.update.first_step + batch.step, layer + 1)
     for i in range(first, last):
         begin = i * network.widths[layer] + start
         position = (batch.place + i) * network.widths[layer] + start
-        call(network.drop_in_place, part(da, begin, stop - start), position, key, rate)
+        call_dropout_in_place(
+            network.drop_in_place, part(da, begin, stop - start), position, key, rate
+        )
 
 
 @jit(internal=True)
 def _activation_gradient(work, layer, first, last, start, stop, da):
-    """Turn dL/da of units ``start:stop`` of a hidden layer, in rows ``first:last``, into dL/dz in the layer's deltas."""
+    """Turn dL/da of units ``start:stop`` of a hidden layer, in rows ``first:last``, into dL/dz in
+    the layer's deltas.
+    """
     network = work.network
     values = work.scratch.values
     width = network.widths[layer]
@@ -93,12 +108,16 @@ def _activation_gradient(work, layer, first, last, start, stop, da):
         end = begin + run
         first_z = begin * pieces
         last_z = end * pieces
-        call(function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z])
+        call_activation_backward(
+            function, z[first_z:last_z], a[begin:end], shape, da[begin:end], delta[first_z:last_z]
+        )
 
 
 @jit(internal=True)
 def _unit_gradient(work, batch, layer, first, last, start, stop, da):
-    """Turn dL/dout of units ``start:stop`` of a hidden layer, in rows ``first:last`` of ``da``, into dL/dz in the layer's deltas."""
+    """Turn dL/dout of units ``start:stop`` of a hidden layer, in rows ``first:last`` of ``da``,
+    into dL/dz in the layer's deltas.
+    """
     network = work.network
     width = work.network.widths[layer]
     fan_out = work.network.fan_outs[layer]
@@ -138,7 +157,9 @@ def _input_block_size(work, batch, layer):
 
 @jit(internal=True)
 def _input_gradient_of_rows(work, batch, layer, first, last, w_t):
-    """Compute dL/dz of all units of the layer under ``layer`` for rows ``first:last``, by way of ``w_t``, the transposed weights."""
+    """Compute dL/dz of all units of the layer under ``layer`` for rows ``first:last``, by way of
+    ``w_t``, the transposed weights.
+    """
     network = work.network
     scratch = work.scratch
     zero = np.int64(0)
@@ -164,7 +185,9 @@ def _input_gradient_of_rows(work, batch, layer, first, last, w_t):
 
 @jit(internal=True)
 def _input_gradient_of_units(work, batch, layer, start, stop, moved):
-    """Compute dL/dz of units ``start:stop`` of the layer under ``layer``, by way of ``moved``, what has to be transposed."""
+    """Compute dL/dz of units ``start:stop`` of the layer under ``layer``, by way of ``moved``, what
+    has to be transposed.
+    """
     network = work.network
     scratch = work.scratch
     n_rows = batch.n_rows
@@ -221,12 +244,14 @@ def _input_block(work, batch, layer, block):
         _input_gradient_of_units(work, batch, layer, start, stop, moved)
 
 
-# ---- gradients of weights --------------------------------------------------------------------------------------------
+# ---- gradients of weights ----------------------------------------------------------------------
 
 
 @jit(internal=True)
 def _gradient_block(work, batch, layer, block):
-    """Compute a block of the gradient of a layer's weights and, with the last rows, that of its intercepts."""
+    """Compute a block of the gradient of a layer's weights and, with the last rows, that of its
+    intercepts.
+    """
     network = work.network
     scratch = work.scratch
     rows = work.rows
@@ -247,7 +272,7 @@ def _gradient_block(work, batch, layer, block):
             scratch.gradient[network.bias_offsets[layer] :],
         )
     if layer == 0 and rows.affine != 0:
-        call(
+        call_sparse_weight_gradient(
             rows.weight_gradient,
             rows.data,
             rows.indices,
@@ -281,10 +306,10 @@ def _weights(work, batch, layer, block):
     """Compute a block of a layer's gradient and, if it is to be consumed, use it."""
     _gradient_block(work, batch, layer, block)
     if batch.consume:
-        call(work.passes.use_gradient, work, batch, layer, block)
+        call_block_update(work.passes.use_gradient, work, batch, layer, block)
 
 
-# ---- phases ----------------------------------------------------------------------------------------------------------
+# ---- phases ------------------------------------------------------------------------------------
 
 
 @jit(internal=True)
@@ -295,7 +320,9 @@ def _n_input_blocks(work, batch, layer):
 
 @jit(internal=True)
 def _gradients(work, batch, layer, phase):
-    """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the weights of the layer above."""
+    """Compute the gradients of a layer's inputs, or of the first layer's weights, and of the
+    weights of the layer above.
+    """
     above = layer + 1
     n_own = (
         _n_input_blocks(work, batch, layer) if layer > 0 else n_weight_blocks(work, batch, layer)
@@ -324,7 +351,9 @@ def _gradients(work, batch, layer, phase):
 
 @jit(internal=True)
 def backward(work, batch):
-    """Compute all gradients of a batch from the output layer's deltas and, if they are to be consumed, move all weights."""
+    """Compute all gradients of a batch from the output layer's deltas and, if they are to be
+    consumed, move all weights.
+    """
     n_layers = work.network.fan_ins.size
     phase = batch.step * n_phases(n_layers) + 2 * n_layers + 1
     for i in range(n_layers):

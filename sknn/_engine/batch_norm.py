@@ -1,8 +1,10 @@
-"""Batch norm of columns of a layer's values (Ioffe and Szegedy, arXiv:1502.03167), weighted like the loss.
+"""Batch norm of columns of a layer's values (Ioffe and Szegedy, arXiv:1502.03167), weighted like
+the loss.
 
     x = (z - mean) / sqrt(variance + EPSILON),    out = scale x + shift
 
-with the weighted mean and variance of the batch in training, and their running averages in prediction.
+with the weighted mean and variance of the batch in training, and their running averages in
+prediction.
 """
 
 import numpy as np
@@ -10,8 +12,6 @@ import numpy as np
 from .._compiled.jit import jit
 
 EPSILON = 1e-5
-NORMALIZE = "run int int int int run run run run run run run run run run"
-NORMALIZE_BACKWARD = "run int int int int run run run run run run"
 
 
 @jit(inline=True)
@@ -23,7 +23,9 @@ def _row(values, i, width, start, stop):
 def _batch_statistics(
     z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum
 ):
-    """Compute mean and 1 / deviation of columns ``start:stop`` and move the running averages, all given from ``start`` on."""
+    """Compute mean and 1 / deviation of columns ``start:stop`` and move the running averages, all
+    given from ``start`` on.
+    """
     total = weight.dtype.type(0)
     for i in range(n_rows):
         total += weight[i]
@@ -77,10 +79,11 @@ def normalize(
     x,
     out,
 ):
-    """Compute ``x`` and ``out`` in columns ``start:stop`` of rows of ``width``; ``out`` may be ``z``.
+    """Compute ``x`` and ``out`` in columns ``start:stop`` of rows of ``width``; ``out`` may be
+    ``z``.
 
-    ``mean`` and ``deviation`` (its inverse) are written: those of the batch, which also move the running ones, or, if ``weight`` is
-    empty, the running ones.
+    ``mean`` and ``deviation`` (its inverse) are written: those of the batch, which also move the
+    running ones, or, if ``weight`` is empty, the running ones.
     """
     mean = mean[start:stop]
     deviation = deviation[start:stop]
@@ -118,7 +121,9 @@ def normalize(
 def normalize_backward(
     delta, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift
 ):
-    """Turn dL/dout in columns ``start:stop`` of ``delta`` into dL/dz, and compute the gradients of scale and shift."""
+    """Turn dL/dout in columns ``start:stop`` of ``delta`` into dL/dz, and compute the gradients of
+    scale and shift.
+    """
     deviation = deviation[start:stop]
     scale = scale[start:stop]
     g_scale = g_scale[start:stop]

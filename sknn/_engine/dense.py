@@ -1,31 +1,38 @@
-"""Dense layers, in blocks: each function computes some columns or rows of a product and nothing else.
+"""Dense layers, in blocks: each function computes some columns or rows of a product and nothing
+else.
 
 Blocks are fixed by the shapes alone, so that whoever computes one, the result has the same bits.
 """
 
 import numpy as np
 
-from .._compiled.intrinsics import at, call
+from .._compiled.intrinsics import at
 from .._compiled.jit import jit
+from .._compiled.kinds import call_product
 from .._compiled.transpose import transpose
 
 # of a block: whole tiles of every width
 COLUMNS = 96
 ROWS = 32
 _SMALL_PRODUCT = 1 << 17  # multiplications under which a product is not worth cutting
-SPARSE_BLOCKS = 8  # of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
+# of a sparse first layer's gradient, since each looks for its elements in all rows of the batch
+SPARSE_BLOCKS = 8
 _VECTOR = 16  # elements in the largest vector register
 
 
 @jit(inline=True)
 def count_blocks(width, size):
-    """Return how many blocks of ``size`` columns or rows there are, the last of which may be smaller."""
+    """Return how many blocks of ``size`` columns or rows there are, the last of which may be
+    smaller.
+    """
     return (width + size - 1) // size
 
 
 @jit(internal=True)
 def half_of(width, size):
-    """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two threads has."""
+    """Return how many of ``width`` columns or rows, cut into blocks of ``size``, the first of two
+    threads has.
+    """
     return (
         width if size >= width else min(width, (width + 2 * _VECTOR - 1) // (2 * _VECTOR) * _VECTOR)
     )
@@ -41,7 +48,9 @@ def _block_size(width, largest):
 
 @jit(inline=True)
 def block_size(n_operations, width, largest):
-    """Return how many of ``width`` columns or rows make a block of a product of so many multiplications: about ``largest``, or all."""
+    """Return how many of ``width`` columns or rows make a block of a product of so many
+    multiplications: about ``largest``, or all.
+    """
     return width if n_operations <= _SMALL_PRODUCT else _block_size(width, np.int64(largest))
 
 
@@ -54,7 +63,9 @@ def n_blocks_of(width, size):
 
 @jit(internal=True)
 def bounds_of(number, width, size):
-    """Return where the ``number``-th block to be claimed begins and ends: two threads that take turns have one half each."""
+    """Return where the ``number``-th block to be claimed begins and ends: two threads that take
+    turns have one half each.
+    """
     half = half_of(width, size)
     n_last = count_blocks(width - half, size)
     if number < 2 * n_last and number % 2 == 1:
@@ -72,13 +83,16 @@ def input_block_size(n_rows, fan_in, fan_out):
 
 @jit(inline=True)
 def shares_rows(n_rows, fan_in, fan_out):
-    """Tell whether blocks of a layer's inputs and outputs are rows, for which all of W is read, or columns, for which all rows are."""
+    """Tell whether blocks of a layer's inputs and outputs are rows, for which all of W is read, or
+    columns, for which all rows are.
+    """
     return n_rows * (fan_in + fan_out) >= fan_in * fan_out
 
 
 @jit(inline=True)
 def adds_halves(n_rows, fan_in, fan_out):
-    """Tell whether W is so much larger than the pre-activations that it had better stay in the caches of those who move its rows.
+    """Tell whether W is so much larger than the pre-activations that it had better stay in the
+    caches of those who move its rows.
 
     Pre-activations are written twice and added then. Smaller matrices would make too few blocks.
     """
@@ -93,7 +107,8 @@ def most_blocks(width):
 
 @jit(internal=True)
 def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z):
-    """Compute columns ``start:stop`` of ``z = a_in W + b``, or what the inputs ``low:high`` add to it; intercepts go with the first one.
+    """Compute columns ``start:stop`` of ``z = a_in W + b``, or what the inputs ``low:high`` add to
+    it; intercepts go with the first one.
 
     Parameters
     ----------
@@ -111,7 +126,7 @@ def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start,
     rows_of_w = at(w, low * fan_out + start)
     target = at(z, start)
     b_row = 0 if low == 0 else -1  # the same for all rows, or zeros instead
-    call(
+    call_product(
         product,
         n_rows,
         stop - start,
@@ -130,11 +145,13 @@ def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start,
 
 @jit(internal=True)
 def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da):
-    """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, by way of ``w_t``, the rows' transpose."""
+    """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, by way
+    of ``w_t``, the rows' transpose.
+    """
     count = stop - start
     transpose(w[start * fan_out :], count, fan_out, fan_out, w_t, count)
     target = at(da, start)
-    call(
+    call_product(
         product,
         n_rows,
         count,
@@ -156,7 +173,7 @@ def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, 
     """Compute the same from dz' (fan_out x n_rows), by way of ``da_t``, the block's transpose."""
     count = stop - start
     target = at(da_t, 0)
-    call(
+    call_product(
         product,
         count,
         n_rows,
@@ -176,10 +193,12 @@ def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, 
 
 @jit(internal=True)
 def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
-    """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or ``add`` them to it."""
+    """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or
+    ``add`` them to it.
+    """
     target = at(g, 0)
     before = fan_out if add else -1
-    call(
+    call_product(
         product,
         stop - start,
         fan_out,
@@ -198,10 +217,12 @@ def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, sto
 
 @jit(internal=True)
 def bias_gradient(product, one, dz, n_rows, fan_out, add, g):
-    """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is ``one`` again and again, times dz."""
+    """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is
+    ``one`` again and again, times dz.
+    """
     target = at(g, 0)
     before = fan_out if add else -1
-    call(
+    call_product(
         product,
         1,
         fan_out,

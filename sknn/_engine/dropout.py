@@ -1,14 +1,13 @@
-"""Dropout from counter-based random numbers: whether a unit is dropped is a hash of seed, step, layer, row and unit.
+"""Dropout from counter-based random numbers: whether a unit is dropped is a hash of seed, step,
+layer, row and unit.
 
-So it depends neither on who computes it nor on when, and the backward pass asks again instead of keeping masks.
+So it depends neither on who computes it nor on when, and the backward pass asks again instead of
+keeping masks.
 """
 
 import numpy as np
 
 from .._compiled.jit import jit
-
-DROP = "run int int scalar run"
-DROP_IN_PLACE = "run int int scalar"
 
 
 @jit(inline=True)
@@ -38,7 +37,8 @@ def _factor(unit, key, threshold, scale):
 
 @jit
 def drop(values, first, key, rate, out):
-    """Compute ``out = values / (1 - rate)`` where the random number of the unit is at least ``rate``, else 0.
+    """Compute ``out = values / (1 - rate)`` where the random number of the unit is at least
+    ``rate``, else 0.
 
     Parameters
     ----------
@@ -55,7 +55,9 @@ def drop(values, first, key, rate, out):
 
 @jit
 def drop_in_place(values, first, key, rate):
-    """Do the same with ``out`` being ``values``: a loop of its own, since LLVM does not vectorise the other one then."""
+    """Do the same with ``out`` being ``values``: a loop of its own, since LLVM does not vectorise
+    the other one then.
+    """
     threshold = np.uint32(rate * 4294967295.0)
     scale = values.dtype.type(1 / (1 - rate))
     for i in range(values.size):

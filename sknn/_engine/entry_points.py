@@ -1,12 +1,14 @@
 """The engine's entry points, one for each job; everything else is compiled into them.
 
-Numbers that start a variable are written ``np.int64(0)``, since Numba would compile each callee a second time for a literal 0.
+Numbers that start a variable are written ``np.int64(0)``, since Numba would compile each callee a
+second time for a literal 0.
 """
 
 import numpy as np
 
-from .._compiled.intrinsics import atomic_load, call, flush_denormals, part, restore_denormals
+from .._compiled.intrinsics import atomic_load, flush_denormals, part, restore_denormals
 from .._compiled.jit import jit
+from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
 from .forward import losses
 from .scheduler import claim, finish, join, n_phases
@@ -32,9 +34,11 @@ def _settle(work, member, step, epoch, ends):
 
 @jit(entry=True)
 def train(work, n_rows, batch_size, epoch_rows, ends):
-    """Take one optimizer step a batch over a chunk of rows. All threads of a team call it, with the same arguments.
+    """Take one optimizer step a batch over a chunk of rows. All threads of a team call it, with the
+    same arguments.
 
-    The chunk holds part of an epoch or several ones of ``epoch_rows`` each; row by row, ``ends`` gets their losses and penalties.
+    The chunk holds part of an epoch or several ones of ``epoch_rows`` each; row by row, ``ends``
+    gets their losses and penalties.
 
     Returns
     -------
@@ -56,12 +60,12 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
         batch = by_reference(
             Batch(member, no, first, size, step, real.type(1 / size), yes, fused, no)
         )
-        call(work.passes.forward, work, batch)
+        call_pass(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
-        call(work.passes.backward, work, batch)
+        call_pass(work.passes.backward, work, batch)
         if not fused:
-            call(work.passes.clip_and_move, work, batch)
+            call_pass(work.passes.clip_and_move, work, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
             _settle(work, member, step, epoch, ends)
@@ -72,7 +76,9 @@ def train(work, n_rows, batch_size, epoch_rows, ends):
 
 @jit(entry=True)
 def accumulate(work, n_rows, block_size, scale):
-    """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch`` holds; return how many rows were used."""
+    """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch``
+    holds; return how many rows were used.
+    """
     control = flush_denormals()
     work = by_reference(work)
     member = join(work.team)
@@ -83,10 +89,10 @@ def accumulate(work, n_rows, block_size, scale):
     while first < n_rows:
         size = min(block_size, n_rows - first)
         batch = by_reference(Batch(member, no, first, size, step, scale[0], yes, no, yes))
-        call(work.passes.forward, work, batch)
+        call_pass(work.passes.forward, work, batch)
         if atomic_load(work.team.stop, 0) != 0:
             break
-        call(work.passes.backward, work, batch)
+        call_pass(work.passes.backward, work, batch)
         step += 1
         first += size
     restore_denormals(control)
@@ -95,12 +101,14 @@ def accumulate(work, n_rows, block_size, scale):
 
 @jit(entry=True)
 def apply(work, n_rows):
-    """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take its step."""
+    """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take
+    its step.
+    """
     control = flush_denormals()
     work = by_reference(work)
     no = np.int64(0)
     one = work.scratch.values.dtype.type(1)
-    call(
+    call_pass(
         work.passes.clip_and_move,
         work,
         by_reference(Batch(join(work.team), no, no, n_rows, no, one, no, no, no)),
@@ -110,7 +118,8 @@ def apply(work, n_rows):
 
 @jit(entry=True)
 def evaluate(work, n_rows, block_size, layer, outputs):
-    """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of rows into ``outputs``.
+    """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of
+    rows into ``outputs``.
 
     If the network has a loss, it is added to ``totals``.
 
@@ -130,7 +139,7 @@ def evaluate(work, n_rows, block_size, layer, outputs):
         batch = by_reference(
             Batch(member, no, first, size, step, work.scratch.values.dtype.type(1), no, no, no)
         )
-        call(work.passes.forward, work, batch)
+        call_pass(work.passes.forward, work, batch)
         phase = (step + 1) * n_phases(work.network.fan_ins.size) - 1
         n_computed = np.int64(0)
         n_blocks = np.int64(1)
@@ -146,7 +155,9 @@ def evaluate(work, n_rows, block_size, layer, outputs):
 
 @jit(internal=True)
 def _hand_out(work, batch, layer, outputs):
-    """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that up."""
+    """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that
+    up.
+    """
     network = work.network
     values = work.scratch.values
     n_rows = batch.n_rows
@@ -159,7 +170,7 @@ def _hand_out(work, batch, layer, outputs):
     else:
         n_outputs = network.fan_outs[-1]
         z = part(values, network.a_offsets[-1], n_rows * n_outputs)
-        call(
+        call_link(
             network.link,
             z,
             n_outputs,
@@ -172,5 +183,7 @@ def _hand_out(work, batch, layer, outputs):
 
 @jit(entry=True)
 def accept_denormals():
-    """Give this thread the usual floating-point mode, after an entry point that raised instead of giving it back."""
+    """Give this thread the usual floating-point mode, after an entry point that raised instead of
+    giving it back.
+    """
     restore_denormals(np.uint32(_USUAL_MODE))

@@ -1,21 +1,29 @@
-"""The forward pass over a batch, phase by phase: its rows are read, then come the hidden layers in blocks of units or of rows, and the
-output layer in blocks of rows.
+"""The forward pass over a batch, phase by phase: its rows are read, then come the hidden layers in
+blocks of units or of rows, and the output layer in blocks of rows.
 
 A block of a hidden layer goes from the product to the layer's output while it is in cache:
 
     z = input W + b  (-> batch norm)  -> activation a  (-> batch norm)  (-> dropout)  = out
 
-Where W is much larger than z, that is the sum of two halves, over the first and over the last inputs, which blocks of units begin
-with adding up. So a thread reads rows of W that it has moved itself in the last step, instead of columns of which half are in
-another core's caches: fetching them can take longer than the product.
+Where W is much larger than z, that is the sum of two halves, over the first and over the last
+inputs, which blocks of units begin with adding up. So a thread reads rows of W that it has moved
+itself in the last step, instead of columns of which half are in another core's caches: fetching
+them can take longer than the product.
 """
 
 import math
 
 import numpy as np
 
-from .._compiled.intrinsics import call, part
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import (
+    call_activation,
+    call_dropout,
+    call_loss,
+    call_normalize,
+    call_sparse_affine,
+)
 from .._compiled.transpose import transpose
 from .dense import (
     COLUMNS,
@@ -37,22 +45,28 @@ from .update import weight_block_size
 
 @jit(inline=True)
 def transposed_deltas(work, layer):
-    """Return the place of (dL/dz)' of a layer: that of the layer above is still read while it is written."""
+    """Return the place of (dL/dz)' of a layer: that of the layer above is still read while it is
+    written.
+    """
     return work.scratch.work[(layer % 2) * (work.scratch.work.size // 4) :]
 
 
 @jit(inline=True)
 def transposes_weights(batch, fan_out):
-    """Tell whether the gradient of a layer's inputs takes fewer moves with W transposed than with dL/dz and the result."""
+    """Tell whether the gradient of a layer's inputs takes fewer moves with W transposed than with
+    dL/dz and the result.
+    """
     return fan_out <= batch.n_rows
 
 
-# ---- hidden layers ---------------------------------------------------------------------------------------------------
+# ---- hidden layers -----------------------------------------------------------------------------
 
 
 @jit(internal=True)
 def _affine(work, batch, layer, first_row, n_rows, low, high, start, stop, z):
-    """Compute what a layer's inputs ``low:high`` add to columns ``start:stop`` of its pre-activations, for some rows of the batch."""
+    """Compute what a layer's inputs ``low:high`` add to columns ``start:stop`` of its
+    pre-activations, for some rows of the batch.
+    """
     network = work.network
     rows = work.rows
     fan_in = network.fan_ins[layer]
@@ -61,7 +75,7 @@ def _affine(work, batch, layer, first_row, n_rows, low, high, start, stop, z):
     b = part(network.weights, network.bias_offsets[layer], fan_out)
     if layer == 0 and rows.affine != 0:
         first = batch.first + first_row
-        call(
+        call_sparse_affine(
             rows.affine,
             rows.data,
             rows.indices,
@@ -86,7 +100,9 @@ def _affine(work, batch, layer, first_row, n_rows, low, high, start, stop, z):
 
 @jit(internal=True)
 def _halves(work, batch, layer, phase):
-    """Compute both halves of a layer's pre-activations: the first one where they belong, the second one in working memory."""
+    """Compute both halves of a layer's pre-activations: the first one where they belong, the second
+    one in working memory.
+    """
     network = work.network
     scratch = work.scratch
     n_rows = batch.n_rows
@@ -124,7 +140,9 @@ def _add_halves(work, batch, layer, start, stop):
 
 @jit(internal=True)
 def _normalize(work, batch, layer, start, stop, z_offset, width):
-    """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a row."""
+    """Apply batch norm to columns ``start:stop`` of the values at ``z_offset``, ``width`` to a
+    row.
+    """
     network = work.network
     scratch = work.scratch
     rows = work.rows
@@ -139,7 +157,7 @@ def _normalize(work, batch, layer, start, stop, z_offset, width):
     z = scratch.values[z_offset:]
     x = scratch.values[network.x_offsets[layer] :]
     out = scratch.values[network.normed_offsets[layer] :] if network.norm == NORM_AFTER else z
-    call(
+    call_normalize(
         network.normalize, z, batch.n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance,
         work.update.norm_momentum, scale, shift, x, out,
     )  # fmt: skip
@@ -156,7 +174,7 @@ def _drop(work, batch, layer, first, last, start, stop):
         begin = i * network.widths[layer] + start
         position = (batch.place + i) * network.widths[layer] + start
         source = part(values, network.normed_offsets[layer] + begin, stop - start)
-        call(
+        call_dropout(
             network.drop,
             source,
             position,
@@ -168,7 +186,9 @@ def _drop(work, batch, layer, first, last, start, stop):
 
 @jit(internal=True)
 def _hidden_block(work, batch, layer, first, last, start, stop):
-    """Compute the outputs of units ``start:stop`` of a hidden layer for rows ``first:last`` of the batch."""
+    """Compute the outputs of units ``start:stop`` of a hidden layer for rows ``first:last`` of the
+    batch.
+    """
     network = work.network
     values = work.scratch.values
     n_rows = last - first
@@ -200,7 +220,7 @@ def _hidden_block(work, batch, layer, first, last, start, stop):
     for i in range(n_runs):
         begin = i * width + start
         end = begin + run
-        call(
+        call_activation(
             network.forwards[layer],
             z[begin * pieces : end * pieces],
             network.shapes[layer],
@@ -244,12 +264,13 @@ def _hidden(work, batch, layer, phase):
     finish(work.team, phase, n_computed, n_blocks)
 
 
-# ---- the output layer ------------------------------------------------------------------------------------------------
+# ---- the output layer --------------------------------------------------------------------------
 
 
 @jit(internal=True)
 def losses(work, batch, start, stop, block):
-    """Add the losses of rows ``start:stop`` to the block's total and write their scaled gradient into the output layer's deltas.
+    """Add the losses of rows ``start:stop`` to the block's total and write their scaled gradient
+    into the output layer's deltas.
 
     Returns
     -------
@@ -272,7 +293,7 @@ def losses(work, batch, start, stop, block):
         if weight[i] == 0:  # or 0 times inf would be NaN
             z[i * n_outputs : (i + 1) * n_outputs] = 0
     total = part(scratch.totals, 2 * block, 2)
-    call(network.loss, z, y, weight, n_outputs, network.loss_shape, batch.scale, delta, total)
+    call_loss(network.loss, z, y, weight, n_outputs, network.loss_shape, batch.scale, delta, total)
     if last > 0 and batch.is_training and not transposes_weights(batch, n_outputs):
         transpose(
             delta, count, n_outputs, n_outputs, transposed_deltas(work, last)[start:], batch.n_rows
@@ -282,7 +303,9 @@ def losses(work, batch, start, stop, block):
 
 @jit(internal=True)
 def _outputs(work, batch, phase):
-    """Compute the output layer and, in training, the losses; a loss that is not finite stops the team."""
+    """Compute the output layer and, in training, the losses; a loss that is not finite stops the
+    team.
+    """
     network = work.network
     last = work.network.fan_ins.size - 1
     n_outputs = network.fan_outs[last]

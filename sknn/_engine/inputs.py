@@ -1,9 +1,12 @@
-"""What layers read: the batch's rows, brought together from the data, or the outputs of the layer before."""
+"""What layers read: the batch's rows, brought together from the data, or the outputs of the layer
+before.
+"""
 
 import numpy as np
 
-from .._compiled.intrinsics import call, part
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import call_dropout_in_place
 from .dense import ROWS, adds_halves, bounds_of, half_of, n_blocks_of
 from .dropout import dropout_key
 from .scheduler import claim, finish
@@ -12,7 +15,9 @@ from .update import weight_block_size
 
 @jit(inline=True)
 def layer_input(work, batch, layer):
-    """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of the layer before it."""
+    """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of
+    the layer before it.
+    """
     if layer > 0:
         return work.scratch.values[work.network.out_offsets[layer - 1] :]
     if work.rows.order.size > 0:
@@ -22,7 +27,9 @@ def layer_input(work, batch, layer):
 
 @jit(internal=True)
 def in_halves(work, batch, layer):
-    """Tell whether a hidden layer's inputs are taken in two halves, each with the rows of W that belong to it."""
+    """Tell whether a hidden layer's inputs are taken in two halves, each with the rows of W that
+    belong to it.
+    """
     network = work.network
     is_shared = batch.is_training and work.shard_rows == 0 and layer < network.fan_ins.size - 1
     return is_shared and adds_halves(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
@@ -30,7 +37,9 @@ def in_halves(work, batch, layer):
 
 @jit(internal=True)
 def _read(work, batch, first, last, start, stop):
-    """Copy columns ``start:stop`` of rows ``first:last`` out of the data, if these do not stand together there, and drop inputs."""
+    """Copy columns ``start:stop`` of rows ``first:last`` out of the data, if these do not stand
+    together there, and drop inputs.
+    """
     network = work.network
     rows = work.rows
     n_features = work.network.fan_ins[0]
@@ -45,11 +54,13 @@ def _read(work, batch, first, last, start, stop):
             for j in range(row.size):
                 row[j] = source[j]
         if rate > 0 and rows.affine == 0:
-            call(network.drop_in_place, row, (batch.place + i) * n_features + start, key, rate)
+            call_dropout_in_place(
+                network.drop_in_place, row, (batch.place + i) * n_features + start, key, rate
+            )
         elif rate > 0:
             for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
                 value = part(rows.data, position, 1)
-                call(
+                call_dropout_in_place(
                     network.drop_in_place,
                     value,
                     (batch.place + i) * n_features + rows.indices[position],
@@ -60,7 +71,9 @@ def _read(work, batch, first, last, start, stop):
 
 @jit(internal=True)
 def read_inputs(work, batch, phase):
-    """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is never the user's table."""
+    """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is
+    never the user's table.
+    """
     if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
         return
     n_rows = batch.n_rows

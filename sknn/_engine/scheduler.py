@@ -1,9 +1,11 @@
-"""A team of threads that runs one entry point together and shares the blocks of each phase of a step.
+"""A team of threads that runs one entry point together and shares the blocks of each phase of a
+step.
 
-A phase is cut into blocks by the shapes alone. Each member of the team claims its own ones first, the same in every step, so that what it
-moves stays in its caches; then it helps the others with theirs. At the end of a phase all wait until the last block is
-computed. So a thread that the system has put aside holds up nothing but what it is at, one that comes late finds
-nothing left to do, and results have the same bits for every size of the team.
+A phase is cut into blocks by the shapes alone. Each member of the team claims its own ones first,
+the same in every step, so that what it moves stays in its caches; then it helps the others with
+theirs. At the end of a phase all wait until the last block is computed. So a thread that the system
+has put aside holds up nothing but what it is at, one that comes late finds nothing left to do, and
+results have the same bits for every size of the team.
 """
 
 import numpy as np
@@ -21,14 +23,17 @@ _SPINS = 2000  # looks at the counter before others may have the core
 def n_phases(n_layers):
     """Return the number of a step's phases.
 
-    Reading the inputs is the first, then come the layers' outputs in two phases each, their gradients from the last layer to the first,
-    what is done with whole gradients, and what is handed out in the end. Not every batch needs all.
+    Reading the inputs is the first, then come the layers' outputs in two phases each, their
+    gradients from the last layer to the first, what is done with whole gradients, and what is
+    handed out in the end. Not every batch needs all.
     """
     return PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
 
 
 def n_counters(n_phases, size):
-    """Return how many int64 numbers the counters of a team of so many threads take: for each phase, blocks claimed of each, blocks done."""
+    """Return how many int64 numbers the counters of a team of so many threads take: for each phase,
+    blocks claimed of each, blocks done.
+    """
     return n_phases * (size + 1) * LINE
 
 
@@ -40,7 +45,9 @@ def join(team):
 
 @jit(inline=True)
 def claim(team, member, phase, n_blocks, previous):
-    """Return a block that nobody else has, ``previous`` being the last one claimed, -1 at first; ``n_blocks`` if all are taken."""
+    """Return a block that nobody else has, ``previous`` being the last one claimed, -1 at first;
+    ``n_blocks`` if all are taken.
+    """
     return previous + 1 if team.size == 1 else _claim_shared(team, member, phase, n_blocks)
 
 
@@ -60,7 +67,9 @@ def _claim_shared(team, member, phase, n_blocks):
 
 @jit(inline=True)
 def finish(team, phase, n_computed, n_blocks):
-    """Tell how many blocks the thread has computed and wait until all are, or the team has to stop."""
+    """Tell how many blocks the thread has computed and wait until all are, or the team has to
+    stop.
+    """
     if team.size > 1:
         _wait_for_others(team, phase, n_computed, n_blocks)
 

@@ -1,14 +1,17 @@
-"""Passes over a batch that outweighs the network: a shard of its rows goes through all layers and back at once.
+"""Passes over a batch that outweighs the network: a shard of its rows goes through all layers and
+back at once.
 
-What a shard's rows become never leaves the caches of the thread that has claimed it, and nobody waits between the layers. A shard adds up
-the gradient of its own rows; a second phase adds the shards' gradients, in their order, and moves the weights. Shards are
-cut by the shapes alone, so that these sums, too, have the same bits for every size of the team.
+What a shard's rows become never leaves the caches of the thread that has claimed it, and nobody
+waits between the layers. A shard adds up the gradient of its own rows; a second phase adds the
+shards' gradients, in their order, and moves the weights. Shards are cut by the shapes alone, so
+that these sums, too, have the same bits for every size of the team.
 """
 
 import numpy as np
 
-from .._compiled.intrinsics import call, part
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
 from .dense import count_blocks
 from .scheduler import claim, finish, n_phases
@@ -22,7 +25,9 @@ _MOST_SHARDS = 16
 
 
 def rows_of_a_shard(layout, n_rows):
-    """Return how many rows of a batch make a shard, or 0 where passes by layers are better: for large networks and batch norm."""
+    """Return how many rows of a batch make a shard, or 0 where passes by layers are better: for
+    large networks and batch norm.
+    """
     n_operations = 3 * n_rows * layout.size
     n_values = n_rows * int(layout.fan_ins[0] + layout.fan_outs.sum())
     n_shards = (
@@ -55,7 +60,9 @@ def _own(vector, number, n_shards):
 
 @jit(internal=True)
 def _shard(work, batch, number):
-    """Let one thread take a shard through all layers and back, as a batch with memory of its own."""
+    """Let one thread take a shard through all layers and back, as a batch with memory of its
+    own.
+    """
     network = work.network
     scratch = work.scratch
     rows = work.rows
@@ -100,8 +107,8 @@ def _shard(work, batch, number):
             zero,
         )
     )
-    call(work.passes.forward_of_shard, its_work, its_batch)
-    call(work.passes.backward_of_shard, its_work, its_batch)
+    call_pass(work.passes.forward_of_shard, its_work, its_batch)
+    call_pass(work.passes.backward_of_shard, its_work, its_batch)
 
 
 @jit(internal=True)
@@ -120,7 +127,9 @@ def there_and_back(work, batch):
 
 @jit(internal=True)
 def _add_shards(work, batch, offset, size):
-    """Add the other shards' gradients of some weights to the first one's, which becomes the batch's."""
+    """Add the other shards' gradients of some weights to the first one's, which becomes the
+    batch's.
+    """
     partials = work.scratch.partials
     n_weights = work.network.weights.size
     g = part(work.scratch.gradient, offset, size)
@@ -132,7 +141,9 @@ def _add_shards(work, batch, offset, size):
 
 @jit(internal=True)
 def _add_partials(work, batch, layer, block):
-    """Add up a block of a layer's gradient and, with the last rows of its weights, that of its intercepts."""
+    """Add up a block of a layer's gradient and, with the last rows of its weights, that of its
+    intercepts.
+    """
     network = work.network
     fan_out = work.network.fan_outs[layer]
     start, stop = weight_block(work, batch, layer, block)
@@ -161,7 +172,7 @@ def add_and_move(work, batch):
             layer += 1
         _add_partials(work, batch, layer, number)
         if batch.consume:
-            call(work.passes.use_gradient, work, batch, layer, number)
+            call_block_update(work.passes.use_gradient, work, batch, layer, number)
         n_computed += 1
         block = claim(work.team, batch.member, phase, n_blocks, block)
     finish(work.team, phase, n_computed, n_blocks)

@@ -1,12 +1,10 @@
-"""The first layer on CSR rows with sorted indices: sums over stored elements only; nothing is densified.
+"""The first layer on CSR rows with sorted indices: sums over stored elements only; nothing is
+densified.
 
 Called by address, like batch norm and dropout, so that only who uses them compiles them.
 """
 
 from .._compiled.jit import jit
-
-AFFINE = "run ints ints int int int int run run int int int run"
-WEIGHT_GRADIENT = "run ints ints int int run int int int int run"
 
 
 @jit(inline=True)
@@ -23,7 +21,8 @@ def _first_position(indices, begin, end, start):
 
 @jit
 def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start, stop, z):
-    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``, of whose inputs ``low:high`` are taken.
+    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``, of
+    whose inputs ``low:high`` are taken.
 
     The intercepts go with the first input.
     """
@@ -45,7 +44,9 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
 
 @jit
 def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, stop, add, g):
-    """Compute rows ``start:stop`` of ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g`` (which begins there), or ``add`` them."""
+    """Compute rows ``start:stop`` of ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g``
+    (which begins there), or ``add`` them.
+    """
     if not add:
         whole = g[: (stop - start) * fan_out]
         for i in range(whole.size):

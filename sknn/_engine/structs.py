@@ -1,4 +1,6 @@
-"""What the engine works on: NamedTuples of contiguous vectors, int64 numbers and numbers of the network's dtype."""
+"""What the engine works on: NamedTuples of contiguous vectors, int64 numbers and numbers of the
+network's dtype.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +13,9 @@ NORM_AFTER = 2
 
 
 class Network(NamedTuple):
-    """A network: its weights and where each layer's parts are. Vectors have one element a layer, hidden or output."""
+    """A network: its weights and where each layer's parts are. Vectors have one element a layer,
+    hidden or output.
+    """
 
     weights: np.ndarray  # the flat vector of _layout
     fan_ins: np.ndarray
@@ -53,7 +57,9 @@ class Network(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of the data in the network's dtype: a chunk of them, dense or CSR, or all, dense, with the chunk's places in them."""
+    """Rows of the data in the network's dtype: a chunk of them, dense or CSR, or all, dense, with
+    the chunk's places in them.
+    """
 
     dense: np.ndarray  # row after row; empty if sparse
     order: np.ndarray  # int64, which of the dense rows the chunk has; empty if they are the chunk
@@ -96,7 +102,9 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
     delta_offsets: np.ndarray
     statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
-    work: np.ndarray  # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to it; before, a half of z
+    # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to
+    # it; before, a half of z
+    work: np.ndarray
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
     partials: (
@@ -118,7 +126,9 @@ class Team(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """Addresses of the engine's own passes, each compiled once for all that call it, and only if it is used."""
+    """Addresses of the engine's own passes, each compiled once for all that call it, and only if it
+    is used.
+    """
 
     forward: int
     backward: int
@@ -141,7 +151,9 @@ class Work(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """The rows that go through the network together and what is done with them; passed on by reference."""
+    """The rows that go through the network together and what is done with them; passed on by
+    reference.
+    """
 
     member: int  # number of the thread in its team
     place: int  # row of the whole batch that the first one is
@@ -150,5 +162,6 @@ class Batch(NamedTuple):
     step: int  # number of the batch in the chunk
     scale: float  # factor of the losses' gradients
     is_training: int  # 0 or 1, as are the next two
-    consume: int  # penalise gradients and move weights block by block; else gradients stay in Scratch.gradient
+    # penalise gradients and move weights block by block; else gradients stay in Scratch.gradient
+    consume: int
     add: int  # add gradients to what that holds

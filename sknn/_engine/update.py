@@ -1,9 +1,12 @@
-"""What is done with gradients, block by block or, where they are clipped, as a whole: weights are penalised and moved."""
+"""What is done with gradients, block by block or, where they are clipped, as a whole: weights are
+penalised and moved.
+"""
 
 import numpy as np
 
-from .._compiled.intrinsics import call, part
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import call_optimizer_step, call_penalty, call_proximal_step, call_step_sizes
 from .dense import SPARSE_BLOCKS, bounds_of, count_blocks, input_block_size, n_blocks_of
 from .scheduler import claim, finish, n_phases
 
@@ -19,7 +22,9 @@ def weight_block_size(work, batch, layer):
 
 @jit(internal=True)
 def n_weight_blocks(work, batch, layer):
-    """Return the number of blocks of a layer's gradient: rows of its weights; the last rows have intercepts and batch norm with them."""
+    """Return the number of blocks of a layer's gradient: rows of its weights; the last rows have
+    intercepts and batch norm with them.
+    """
     return n_blocks_of(work.network.fan_ins[layer], weight_block_size(work, batch, layer))
 
 
@@ -31,7 +36,9 @@ def weight_block(work, batch, layer, block):
 
 @jit(internal=True)
 def _penalize(work, batch, layer, start, size, block):
-    """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the penalty to the block's total."""
+    """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the
+    penalty to the block's total.
+    """
     network = work.network
     scratch = work.scratch
     update = work.update
@@ -40,14 +47,18 @@ def _penalize(work, batch, layer, start, size, block):
     w = part(network.weights, offset, size)
     g = part(scratch.gradient, offset, size)
     total = part(scratch.totals, scratch.total_offsets[layer] + 2 * block, 2)
-    call(update.penalize, w, update.strengths[0] * share, update.strengths[1] * share, g, total)
+    call_penalty(
+        update.penalize, w, update.strengths[0] * share, update.strengths[1] * share, g, total
+    )
     total[0] += batch.n_rows * total[1]
     total[1] = 0
 
 
 @jit(internal=True)
 def _move(work, batch, offset, size, share):
-    """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights, decayed and shrunk too."""
+    """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights,
+    decayed and shrunk too.
+    """
     update = work.update
     w = part(work.network.weights, offset, size)
     g = part(work.scratch.gradient, offset, size)
@@ -61,10 +72,10 @@ def _move(work, batch, offset, size, share):
     if share > 0 and keep != 1:
         for i in range(w.size):
             w[i] *= keep
-    call(update.step, w, g, state_0, state_1, state_2, h)
+    call_optimizer_step(update.step, w, g, state_0, state_1, state_2, h)
     if share > 0 and update.shrink != 0:
-        call(update.step_sizes, g, state_0, state_1, state_2, h)
-        call(update.shrink, w, g, update.strengths[0] * share)
+        call_step_sizes(update.step_sizes, g, state_0, state_1, state_2, h)
+        call_proximal_step(update.shrink, w, g, update.strengths[0] * share)
 
 
 @jit(internal=True)
@@ -110,7 +121,9 @@ def _clip(update, gradient):
 
 @jit(internal=True)
 def penalize_and_move(work, batch):
-    """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its step."""
+    """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its
+    step.
+    """
     network = work.network
     update = work.update
     none = np.int64(0)

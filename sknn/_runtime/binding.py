@@ -1,15 +1,17 @@
-"""From an estimator's parameters to the engine's NamedTuples: addresses of its parts, places of its values."""
+"""From an estimator's parameters to the engine's NamedTuples: addresses of its parts, places of its
+values.
+"""
 
 from types import SimpleNamespace
 
 import numpy as np
 
-from .._compiled.jit import address
-from .._compiled.matmul import PRODUCT, product
+from .._compiled import kinds
+from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
-from ..parts import losses, optimizers, regularizers
-from ..parts.activations import ACTIVATIONS, BACKWARD, FORWARD
+from ..parts import losses, regularizers
+from ..parts.activations import ACTIVATIONS
 from ..parts.custom import Activation, custom_part
 from ..parts.initializers import INITIALIZERS
 from .layout import COEFS, INTERCEPTS, aligned_zeros, norm_part_offsets, padded, views
@@ -77,7 +79,9 @@ class _Places:
 
 
 def bind_network(flat, layout, settings, loss, n_rows):
-    """Return ``(network, size of its values, offsets of its deltas, their size)`` for blocks of up to ``n_rows`` rows."""
+    """Return ``(network, size of its values, offsets of its deltas, their size)`` for blocks of up
+    to ``n_rows`` rows.
+    """
     dtype = flat.dtype
     parts = hidden_parts(settings, len(layout.fan_ins) - 1)
     norm = NORM_PLACES[settings.batch_norm]
@@ -105,21 +109,23 @@ def bind_network(flat, layout, settings, loss, n_rows):
         *(norm_part_offsets(layout, part) for part in range(4)),
         *(np.array(column, np.int64) for column in columns.values()),
         np.cumsum(layout.norm_widths) - layout.norm_widths,
-        _vector([address(part.forward, FORWARD, dtype) for part in parts], np.int64),
-        _vector([address(part.backward, BACKWARD, dtype) for part in parts], np.int64),
+        _vector([kinds.ACTIVATION.address(part.forward, dtype) for part in parts], np.int64),
+        _vector(
+            [kinds.ACTIVATION_BACKWARD.address(part.backward, dtype) for part in parts], np.int64
+        ),
         _vector(shapes, dtype),
         _vector([*rates, 0.0], dtype),
         {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}[norm],
-        address(loss.loss, losses.LOSS, dtype),
+        kinds.LOSS.address(loss.loss, dtype),
         0,
-        address(product, PRODUCT, dtype),
+        kinds.PRODUCT.address(product, dtype),
         _vector(
             np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype
         ),
-        address(batch_norm.normalize, batch_norm.NORMALIZE, dtype) if norm else 0,
-        address(batch_norm.normalize_backward, batch_norm.NORMALIZE_BACKWARD, dtype) if norm else 0,
-        address(dropout.drop, dropout.DROP, dtype) if any(rates) else 0,
-        address(dropout.drop_in_place, dropout.DROP_IN_PLACE, dtype) if any(rates) else 0,
+        kinds.NORMALIZE.address(batch_norm.normalize, dtype) if norm else 0,
+        kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype) if norm else 0,
+        kinds.DROPOUT.address(dropout.drop, dtype) if any(rates) else 0,
+        kinds.DROPOUT_IN_PLACE.address(dropout.drop_in_place, dtype) if any(rates) else 0,
     )
     return network, values.size, deltas[:-1], int(deltas[-1])
 
@@ -135,7 +141,7 @@ def for_prediction(network, link, *, with_loss):
     """Return the network as it predicts: without dropout, with a link."""
     return without_dropout(network)._replace(
         loss=network.loss if with_loss else 0,
-        link=address(link, losses.LINK, network.weights.dtype),
+        link=kinds.LINK.address(link, network.weights.dtype),
     )
 
 
@@ -149,7 +155,9 @@ _READ_IN_PREDICTION = {"activation", "batch_norm"} | {
 
 
 def prediction_settings(settings):
-    """Return the parameters that predictions depend on, as they are now; equal ones predict alike."""
+    """Return the parameters that predictions depend on, as they are now; equal ones predict
+    alike.
+    """
     chosen = {
         name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)
     }
@@ -169,7 +177,9 @@ def no_update(dtype):
 
 
 def bind_update(settings, dtype, mean_weight, optimizer=None):
-    """Return what to do with gradients: only penalise them, or give them to an optimizer, whose steps are scheduled chunk by chunk."""
+    """Return what to do with gradients: only penalise them, or give them to an optimizer, whose
+    steps are scheduled chunk by chunk.
+    """
     states = [np.empty(0, dtype)] * 3
     step = 0
     step_sizes = 0
@@ -181,17 +191,17 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     ]
     if optimizer is not None:
         states[: len(optimizer.states)] = optimizer.states
-        step = address(optimizer.part.step, optimizers.STEP, dtype)
+        step = kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype)
         seed = optimizer.seed
         max_norm = settings.max_grad_norm or 0.0
         if regularizer.shrink is not None:
-            shrink = address(regularizer.shrink, regularizers.SHRINK, dtype)
-            step_sizes = address(optimizer.part.step_sizes, optimizers.STEP_SIZES, dtype)
+            shrink = kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype)
+            step_sizes = kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype)
     strengths = settings.alpha / mean_weight * np.array([settings.l1_ratio, 1 - settings.l1_ratio])
     return Update(
         step,
         step_sizes,
-        address(regularizer.penalize, regularizers.PENALIZE, dtype),
+        kinds.PENALTY.address(regularizer.penalize, dtype),
         shrink,
         strengths.astype(dtype),
         np.empty(0, dtype),
@@ -206,7 +216,9 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
 
 
 def schedule_update(update, settings, optimizer, n_steps, n_epochs):
-    """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of ``n_epochs``, which are counted."""
+    """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of
+    ``n_epochs``, which are counted.
+    """
     dtype = update.decays.dtype
     first_step = optimizer.n_steps
     h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._compiled.jit import address_for
+from .._compiled.kinds import BLOCK_UPDATE, PASS
 from .._engine import backward, entry_points, forward, shards
 from .._engine.dense import most_blocks
 from .._engine.structs import Batch, Passes, Scratch, Work
@@ -43,7 +43,9 @@ class Session:
         self._bound = {}
 
     def prepare(self, n_rows, *, with_gradient):
-        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block comes."""
+        """Return the network and scratch memory for blocks of ``n_rows``; kept until a larger block
+        comes.
+        """
         if n_rows > self._capacity:
             self._capacity = n_rows
             self._bound = {}
@@ -54,7 +56,9 @@ class Session:
         return self._network, self._scratch
 
     def prepare_shards(self, n_rows, n_shards):
-        """Return the network and scratch memory for batches of so many shards of ``n_rows``, which have gradients of their own."""
+        """Return the network and scratch memory for batches of so many shards of ``n_rows``, which
+        have gradients of their own.
+        """
         if (n_rows, n_shards) not in self._of_shards:
             network, scratch = self._allocate(n_rows, n_shards)
             partials = aligned_zeros(n_shards * self.flat.size, self.dtype)
@@ -100,27 +104,31 @@ class Session:
         return sum(vector.nbytes for vector in self._scratch)
 
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
-        """Return what an entry point works on, with the addresses of the passes that it will call."""
+        """Return what an entry point works on, with the addresses of the passes that it will
+        call.
+        """
         work = Work(
             Passes(0, 0, 0, 0, 0, 0), network, update, scratch, rows, self._alone, shard_rows
         )
         common = self.dtype, work, Batch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
-        there = address_for(forward.forward, *common)
-        back = address_for(backward.backward, *common) if with_gradient else 0
+        there = PASS.address_for(forward.forward, *common)
+        back = PASS.address_for(backward.backward, *common) if with_gradient else 0
         passes = Passes(
-            address_for(shards.there_and_back, *common) if shard_rows else there,
-            address_for(shards.add_and_move, *common) if shard_rows else back,
-            address_for(penalize_and_move, *common) if clip else 0,
-            address_for(use_gradient, *common, 0, 0) if with_gradient else 0,
+            PASS.address_for(shards.there_and_back, *common) if shard_rows else there,
+            PASS.address_for(shards.add_and_move, *common) if shard_rows else back,
+            PASS.address_for(penalize_and_move, *common) if clip else 0,
+            BLOCK_UPDATE.address_for(use_gradient, *common, 0, 0) if with_gradient else 0,
             there if shard_rows else 0,
             back if shard_rows else 0,
         )
         return work._replace(passes=passes)
 
-    # ---- gradients of many rows ----------------------------------------------------------------------------------------
+    # ---- gradients of many rows -----------------------------------------------------------------
 
     def loss_and_gradient(self, table, order):
-        """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)`` over the rows ``order``."""
+        """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)``
+        over the rows ``order``.
+        """
         update = bind_update(self.settings, self.dtype, table.mean_weight)
         data, penalty = self.accumulate_and_apply(table, order, update)
         return (
@@ -130,7 +138,8 @@ class Session:
         )
 
     def accumulate_and_apply(self, table, order, update):
-        """Add up the gradient over the rows ``order`` chunk by chunk, then use it; return ``(sum of losses, n_rows x penalty)``.
+        """Add up the gradient over the rows ``order`` chunk by chunk, then use it; return ``(sum of
+        losses, n_rows x penalty)``.
 
         Rows whose losses are not finite are not used.
         """
@@ -150,19 +159,25 @@ class Session:
             self._accumulate(table, order, norm_momentum=0.0)
 
     def totals(self):
-        """Return the sum of the losses and of the penalties (each times its batch's rows) since they were set to 0."""
+        """Return the sum of the losses and of the penalties (each times its batch's rows) since
+        they were set to 0.
+        """
         totals = self._scratch.totals
         n_row_totals = self._scratch.total_offsets[0]
         return float(totals[:n_row_totals].sum()), float(totals[n_row_totals:].sum())
 
     def reported(self, data, penalty):
-        """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though their gradient is the sum's."""
+        """Return the loss as scikit-learn reports it: some losses as the mean over outputs, though
+        their gradient is the sum's.
+        """
         return (
             data / int(self.layout.fan_outs[-1]) if self._loss.averages_outputs else data
         ) + penalty
 
     def _accumulate(self, table, order, norm_momentum=1.0):
-        """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of their mean; return the last work."""
+        """Set scratch memory to the sum of losses over the rows ``order`` and to the gradient of
+        their mean; return the last work.
+        """
         # Batch norm needs all rows at once.
         n_operations = self.n_operations(table)
         block, chunk = (
@@ -187,10 +202,12 @@ class Session:
             )
         return work
 
-    # ---- prediction --------------------------------------------------------------------------------------------------
+    # ---- prediction -----------------------------------------------------------------------------
 
     def outputs(self, table, order=None, *, link=True):
-        """Return predictions for all rows, or for the rows ``order``, of shape (n_rows, n_outputs); logits if not ``link``."""
+        """Return predictions for all rows, or for the rows ``order``, of shape (n_rows, n_outputs);
+        logits if not ``link``.
+        """
         return self._evaluate(table, order, link=link, with_loss=False)[0]
 
     def outputs_and_loss(self, table, order):
@@ -235,7 +252,9 @@ class Session:
         return self._bound[link, with_loss]._replace(rows=rows)
 
     def _crew(self, entry, n_operations):
-        """Return the threads that call an entry point together, for blocks of so many multiplications; others only for larger blocks."""
+        """Return the threads that call an entry point together, for blocks of so many
+        multiplications; others only for larger blocks.
+        """
         known = self._crews.get(entry, (0, None))
         if n_operations > known[0]:
             self._crews[entry] = known = (
@@ -245,5 +264,7 @@ class Session:
         return known[1]
 
     def fitted_attributes(self):
-        """Return the attributes that make a copy of the estimator predict with a copy of the weights as they are now."""
+        """Return the attributes that make a copy of the estimator predict with a copy of the
+        weights as they are now.
+        """
         return views(self.flat.copy(), self.layout)

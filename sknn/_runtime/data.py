@@ -1,9 +1,11 @@
-"""A table of rows that is read chunk by chunk, so that the data are never copied or cast as a whole."""
+"""A table of rows that is read chunk by chunk, so that the data are never copied or cast as a
+whole.
+"""
 
 import numpy as np
 from scipy import sparse
 
-from .._compiled.jit import address
+from .._compiled.kinds import SPARSE_AFFINE, SPARSE_WEIGHT_GRADIENT
 from .._engine import sparse as sparse_layer
 from .._engine.structs import Rows
 from .layout import aligned_zeros
@@ -56,11 +58,15 @@ class Table:
         self._copy = self._read = self._nothing
 
     def chunk_rows(self, n_operations):
-        """Return how many rows may be handed out at a time if each takes so many multiplications."""
+        """Return how many rows may be handed out at a time if each takes so many
+        multiplications.
+        """
         return _rows_within(_CHUNK_BYTES, self._row_bytes, n_operations)
 
     def batch_rows(self, n_operations, n_values):
-        """Return how many rows may go through a network together in which each takes so many multiplications and has so many values."""
+        """Return how many rows may go through a network together in which each takes so many
+        multiplications and has so many values.
+        """
         return _rows_within(
             _BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations
         )
@@ -72,9 +78,11 @@ class Table:
         )
 
     def rows(self, which, together):
-        """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many of them ``together``.
+        """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many
+        of them ``together``.
 
-        They are valid until the next call. Where the network can read X as it is, nothing is copied.
+        They are valid until the next call. Where the network can read X as it is, nothing is
+        copied.
         """
         y = weight = self._nothing
         if self.y is not None:
@@ -89,11 +97,10 @@ class Table:
             with _cast_silently():
                 data = part.data.astype(self.dtype)
             csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
-            kernels = (
-                (sparse_layer.affine, sparse_layer.AFFINE),
-                (sparse_layer.weight_gradient, sparse_layer.WEIGHT_GRADIENT),
+            addresses = (
+                SPARSE_AFFINE.address(sparse_layer.affine, self.dtype),
+                SPARSE_WEIGHT_GRADIENT.address(sparse_layer.weight_gradient, self.dtype),
             )
-            addresses = (address(*kernel, self.dtype) for kernel in kernels)
             return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
         no_csr = self._nothing, self._no_indices, self._no_indices
         return Rows(*self._dense(which, together), *no_csr, y, weight, 0, 0)
@@ -120,12 +127,16 @@ class Table:
 
 
 def _rows_within(n_bytes, row_bytes, n_operations):
-    """Return how many rows, at least one, take no more memory than ``n_bytes`` and no more time than a chunk."""
+    """Return how many rows, at least one, take no more memory than ``n_bytes`` and no more time
+    than a chunk.
+    """
     return int(max(1, min(n_bytes // row_bytes, _CHUNK_OPERATIONS / n_operations)))
 
 
 def _usual_row(X):
-    """Return how many elements a sparse row has: the mean over elements of what their rows have, so that a few long rows count."""
+    """Return how many elements a sparse row has: the mean over elements of what their rows have, so
+    that a few long rows count.
+    """
     sizes = np.diff(X.indptr).astype(np.float64)
     return int(max(1, np.ceil((sizes @ sizes) / max(1, sizes.sum()))))
 

@@ -1,7 +1,9 @@
-"""One flat vector for all that is learned, and the views of it that users know as ``coefs_``, ``intercepts_``, ...
+"""One flat vector for all that is learned, and the views of it that users know as ``coefs_``,
+``intercepts_``, ...
 
-Layer after layer, each as its weights (fan_in x fan_out, row-major), its intercepts and, with batch norm, scale, shift, running mean and
-running variance; every block starts at a multiple of ``ALIGNMENT`` elements, and the padding between blocks stays zero.
+Layer after layer, each as its weights (fan_in x fan_out, row-major), its intercepts and, with batch
+norm, scale, shift, running mean and running variance; every block starts at a multiple of
+``ALIGNMENT`` elements, and the padding between blocks stays zero.
 """
 
 import ctypes
@@ -64,7 +66,9 @@ def padded(count):
 
 
 def aligned_zeros(size, dtype):
-    """Return a vector of zeros that begins where a cache line does, so that no vector register is filled from two."""
+    """Return a vector of zeros that begins where a cache line does, so that no vector register is
+    filled from two.
+    """
     memory = bytearray(
         size * np.dtype(dtype).itemsize + _LINE - 1
     )  # no array: views would have that as base instead of the vector
@@ -97,7 +101,9 @@ def views(flat, layout):
 
 
 def flat_vector(owner, layout, dtype):
-    """Return the flat vector behind the attributes of ``owner``: the one they are views of, if they are, else a new one."""
+    """Return the flat vector behind the attributes of ``owner``: the one they are views of, if they
+    are, else a new one.
+    """
     base = getattr(owner.coefs_[0], "base", None) if len(owner.coefs_) else None
     if (
         isinstance(base, np.ndarray)

@@ -1,7 +1,8 @@
 """Networks bound for prediction.
 
-Binding a small network takes longer than predicting a few rows by it, so what has just predicted is kept for the next rows: not on the
-estimator, which predictions leave as it is, and for one caller at a time, since it has scratch memory.
+Binding a small network takes longer than predicting a few rows by it, so what has just predicted is
+kept for the next rows: not on the estimator, which predictions leave as it is, and for one caller
+at a time, since it has scratch memory.
 """
 
 import os
@@ -27,7 +28,9 @@ class KeptSessions:
         self._entries = {}
 
     def take(self, estimator):
-        """Return the estimator's session and the arrays that it was kept with, which are the caller's now, or None."""
+        """Return the estimator's session and the arrays that it was kept with, which are the
+        caller's now, or None.
+        """
         with self._lock:
             owner, *kept = self._entries.pop(id(estimator), (lambda: None,))
         return kept if owner() is estimator else None
@@ -75,7 +78,9 @@ def session_for(estimator):
 
 
 def keep_session(estimator, session):
-    """Keep a small session for the estimator's next prediction, if what was learned are views of its weights."""
+    """Keep a small session for the estimator's next prediction, if what was learned are views of
+    its weights.
+    """
     arrays = _learned(estimator)
     if session.scratch_bytes <= _MOST_BYTES and all(
         getattr(array, "base", None) is session.flat for array in arrays

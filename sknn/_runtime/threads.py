@@ -1,7 +1,8 @@
 """Threads that help a fit through its chunks: how many, where they come from, and how they leave.
 
-A helper calls the same entry point with the same arguments as the fit's own thread, which needs no one: it computes
-whatever nobody else claims. So a helper that does not start, comes late or is put aside by the system delays nothing.
+A helper calls the same entry point with the same arguments as the fit's own thread, which needs no
+one: it computes whatever nobody else claims. So a helper that does not start, comes late or is put
+aside by the system delays nothing.
 """
 
 import contextlib
@@ -66,8 +67,8 @@ class Threads:
     def _leave_this_core(self):
         """Keep the helpers off the core that the calling thread runs on.
 
-        A system that does not know which caches cores share, as in many virtual machines, wakes a thread on the core of the one that
-        wakes it. There it would wait until the chunk is done.
+        A system that does not know which caches cores share, as in many virtual machines, wakes a
+        thread on the core of the one that wakes it. There it would wait until the chunk is done.
         """
         if current_core is None:
             return
@@ -80,7 +81,9 @@ class Threads:
 
 
 def usable_cores():
-    """Return how many cores this process may use, by affinity, control groups, joblib's and Numba's limits."""
+    """Return how many cores this process may use, by affinity, control groups, joblib's and Numba's
+    limits.
+    """
     return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), MOST_THREADS))
 
 
@@ -92,10 +95,12 @@ if hasattr(os, "register_at_fork"):
 
 
 class Pace:
-    """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured to be faster.
+    """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured
+    to be faster.
 
-    That is looked at when chunks keep taking much longer than the best one did, which happens when others want the cores, and, if it is
-    doubtful whether steps are large enough to share, soon and then now and again: cores may be far from each other.
+    That is looked at when chunks keep taking much longer than the best one did, which happens when
+    others want the cores, and, if it is doubtful whether steps are large enough to share, soon and
+    then now and again: cores may be far from each other.
     """
 
     def __init__(self, most, *, is_doubtful=False):
@@ -119,7 +124,9 @@ class Pace:
         self._most_rows = 0
 
     def measured(self, size, seconds, n_rows):
-        """Take note of how long a chunk took and choose the size for the next one; short chunks and other sizes tell nothing."""
+        """Take note of how long a chunk took and choose the size for the next one; short chunks and
+        other sizes tell nothing.
+        """
         if size != self.size or 2 * n_rows < self._most_rows:
             return
         self._most_rows = max(n_rows, self._most_rows)
@@ -163,7 +170,9 @@ def new_team(size, n_phases):
 
 
 def _called(entry, arguments):
-    """Return what an entry point returns; if it raises, which users' own functions may, leave the thread as it was."""
+    """Return what an entry point returns; if it raises, which users' own functions may, leave the
+    thread as it was.
+    """
     try:
         return entry(*arguments)
     except Exception:
@@ -198,7 +207,8 @@ class Door:
                 self._change.notify_all()
 
     def close(self, *, everybody_out):
-        """Let nobody in any more; with ``everybody_out``, or if a helper failed, stop those inside and wait until they have left.
+        """Let nobody in any more; with ``everybody_out``, or if a helper failed, stop those inside
+        and wait until they have left.
 
         Raises
         ------
@@ -247,7 +257,8 @@ class Crew:
         self._alone = team_of_one()
 
     def run(self, work, n_steps, n_rows, block_size, *others):
-        """Call the entry point for a chunk of ``n_steps`` blocks of rows, with these and other arguments.
+        """Call the entry point for a chunk of ``n_steps`` blocks of rows, with these and other
+        arguments.
 
         Returns
         -------

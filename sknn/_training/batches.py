@@ -1,4 +1,6 @@
-"""Epochs of optimizer steps, one a batch, with all that stays the same from epoch to epoch bound once."""
+"""Epochs of optimizer steps, one a batch, with all that stays the same from epoch to epoch bound
+once.
+"""
 
 import sys
 
@@ -59,7 +61,9 @@ class Batches:
         self._clips = settings.max_grad_norm is not None
 
     def epochs_at_once(self, n_rows):
-        """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few milliseconds."""
+        """Return how many epochs of ``n_rows`` rows fit into one chunk that takes a few
+        milliseconds.
+        """
         n_steps = -(-n_rows // self._batch_size)
         bounds = (
             self._chunk // n_rows,
@@ -116,7 +120,9 @@ class Batches:
         return [self._session.reported(*end) / n_rows for end in ends.tolist()]
 
     def _train_in_parts(self, order):
-        """Train with batches too large to be held at once: gradients are added up chunk by chunk, then used."""
+        """Train with batches too large to be held at once: gradients are added up chunk by chunk,
+        then used.
+        """
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]

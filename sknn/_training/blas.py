@@ -1,6 +1,7 @@
 """One BLAS thread at a time for what still runs on BLAS: SciPy's L-BFGS-B on its small matrices.
 
-Its threads cost more than they bring there, wait for each other on busy machines, and change last bits with their number.
+Its threads cost more than they bring there, wait for each other on busy machines, and change last
+bits with their number.
 """
 
 import threading
@@ -9,7 +10,9 @@ from threadpoolctl import ThreadpoolController
 
 
 class _SingleThread:
-    """Hold the process' BLAS at one thread while at least one user is inside; the last one out gives the threads back."""
+    """Hold the process' BLAS at one thread while at least one user is inside; the last one out
+    gives the threads back.
+    """
 
     def __init__(self):
         self._lock = threading.Lock()

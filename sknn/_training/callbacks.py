@@ -1,4 +1,6 @@
-"""scikit-learn's callbacks, where this scikit-learn has them (1.9 and later): one task a fit, one subtask an epoch."""
+"""scikit-learn's callbacks, where this scikit-learn has them (1.9 and later): one task a fit, one
+subtask an epoch.
+"""
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -13,7 +15,8 @@ except ImportError:
 
 
 class EpochTasks:
-    """Tell the estimator's callbacks, if it has any, of the beginning and end of ``fit`` and of each epoch.
+    """Tell the estimator's callbacks, if it has any, of the beginning and end of ``fit`` and of
+    each epoch.
 
     Parameters
     ----------

@@ -15,7 +15,8 @@ from .trainer import Training
 class LBFGSTraining(Training):
     """Training by L-BFGS-B; one iteration of it counts as an epoch.
 
-    An L1 penalty has no gradient at 0, so each weight is then split into a positive and a negative part, both bounded below by 0.
+    An L1 penalty has no gradient at 0, so each weight is then split into a positive and a negative
+    part, both bounded below by 0.
     """
 
     def _train(self, n_epochs, tasks, warn):
@@ -57,7 +58,9 @@ class LBFGSTraining(Training):
             )
 
     def _l1_strengths(self):
-        """Return the L1 penalty's strength for every element of the flat vector, or None without one."""
+        """Return the L1 penalty's strength for every element of the flat vector, or None without
+        one.
+        """
         strength = (
             self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / self.n_rows
         )

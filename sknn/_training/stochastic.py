@@ -1,4 +1,6 @@
-"""Training by the stochastic solvers: epochs of shuffled batches, and what an optimizer remembers between them."""
+"""Training by the stochastic solvers: epochs of shuffled batches, and what an optimizer remembers
+between them.
+"""
 
 import time
 import warnings
@@ -151,10 +153,12 @@ class StochasticTraining(Training):
         optimizer.end_epoch(estimator, estimator.t_)
         return True
 
-    # ---- several epochs at once ------------------------------------------------------------------------------------------
+    # ---- several epochs at once -----------------------------------------------------------------
 
     def _epochs_at_once(self, n_left, tasks):
-        """Return how many epochs may run before anybody looks at them: more than one where epochs are short and nobody does."""
+        """Return how many epochs may run before anybody looks at them: more than one where epochs
+        are short and nobody does.
+        """
         estimator = self.estimator
         is_watched = self.monitor is not None or tasks.has_listeners or estimator.verbose
         is_shared = isinstance(
@@ -172,7 +176,8 @@ class StochasticTraining(Training):
     def _run_at_once(self, n_epochs):
         """Train for ``n_epochs``, then record and judge them one by one; return whether to go on.
 
-        If training should have stopped at one of them, all are taken back and trained again up to that one: same orders, same bits.
+        If training should have stopped at one of them, all are taken back and trained again up to
+        that one: same orders, same bits.
         """
         estimator = self.estimator
         started = time.perf_counter()
@@ -195,7 +200,9 @@ class StochasticTraining(Training):
         return True
 
     def _next_order(self):
-        """Return the training rows in this epoch's order: each epoch shuffles the last one's, as scikit-learn does."""
+        """Return the training rows in this epoch's order: each epoch shuffles the last one's, as
+        scikit-learn does.
+        """
         estimator = self.estimator
         if estimator._order is None or len(estimator._order) != self.n_rows:
             estimator._order = np.arange(self.n_rows, dtype=np.int64)

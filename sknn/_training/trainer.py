@@ -1,4 +1,6 @@
-"""What every solver's training shares: the record of epochs, the judgement of progress, and the way back from an unfinished epoch."""
+"""What every solver's training shares: the record of epochs, the judgement of progress, and the way
+back from an unfinished epoch.
+"""
 
 import warnings
 
@@ -57,10 +59,12 @@ class Training:
         finally:
             self._finish()
 
-    # ---- the record --------------------------------------------------------------------------------------------------
+    # ---- the record -----------------------------------------------------------------------------
 
     def _validate(self):
-        """Return the validation rows' loss and score with the weights as they are; NaN without validation rows."""
+        """Return the validation rows' loss and score with the weights as they are; NaN without
+        validation rows.
+        """
         return (np.nan, np.nan) if self.monitor is None else self.monitor.evaluate(self.session)
 
     def _record(self, loss, val_loss, val_score, rate, seconds):
@@ -110,12 +114,13 @@ class Training:
         watched = "Validation score" if estimator.early_stopping else "Training loss"
         return f"{watched} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
 
-    # ---- the way back ------------------------------------------------------------------------------------------------
+    # ---- the way back ---------------------------------------------------------------------------
 
     def _remember(self):
         """Keep what must be there again if the coming epoch is not finished.
 
-        One assignment takes it over, so that an interrupt finds either all of the last epoch or all of this one.
+        One assignment takes it over, so that an interrupt finds either all of the last epoch or all
+        of this one.
         """
         self._finished = self._state()
 
@@ -166,7 +171,9 @@ class Training:
         )
 
     def _finish(self):
-        """Hand the weights to the estimator: the best ones if early stopping watched for them, else the last ones."""
+        """Hand the weights to the estimator: the best ones if early stopping watched for them, else
+        the last ones.
+        """
         estimator = self.estimator
         estimator._last_weights = None
         if (

@@ -34,7 +34,9 @@ class Monitor:
             self._y = y[rows]
 
     def evaluate(self, session):
-        """Return ``(mean loss, score)`` of the validation rows with the session's weights; a greater score is better."""
+        """Return ``(mean loss, score)`` of the validation rows with the session's weights; a
+        greater score is better.
+        """
         predictions, loss = session.outputs_and_loss(self.table, self.rows)
         scoring = self.estimator.scoring
         if scoring == "loss":
@@ -51,10 +53,12 @@ class Monitor:
 
 
 def split_rows(X, y, validation_fraction, random_state, labels):
-    """Return ``(training rows, validation rows)``: the first split of a splitter, or drawn as scikit-learn draws them.
+    """Return ``(training rows, validation rows)``: the first split of a splitter, or drawn as
+    scikit-learn draws them.
 
-    Drawn rows are stratified by ``labels`` if there are any. With two classes the split is scikit-learn's, errors included. With more, the
-    only row of a class is trained on, and labels are ignored if there are more classes than validation rows.
+    Drawn rows are stratified by ``labels`` if there are any. With two classes the split is
+    scikit-learn's, errors included. With more, the only row of a class is trained on, and labels
+    are ignored if there are more classes than validation rows.
     """
     if hasattr(validation_fraction, "split"):
         rows = np.arange(len(y))

@@ -1,11 +1,13 @@
-"""Activations of the hidden layers: two kernels over contiguous runs of one layer's values, and a row in ``ACTIVATIONS``.
+"""Activations of the hidden layers: two kernels over contiguous runs of one layer's values, and a
+row in ``ACTIVATIONS``.
 
     forward(z, shape, a)              a = f(z)
     backward(z, a, shape, da, dz)     dz = da f'(z)
 
-``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the activation's parameter (a slope, say), 0 if
-it has none. What is written shares no memory with what is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds
-nothing unless the row says ``needs_z``. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in
+``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the
+activation's parameter (a slope, say), 0 if it has none. What is written shares no memory with what
+is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds nothing unless the row
+says ``needs_z``. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in
 tests/test_activations.py. Validation, docstrings and tests follow the registry.
 """
 
@@ -14,9 +16,6 @@ from typing import NamedTuple
 
 from .._compiled.elementary import constant, exp, logistic, one, softplus, tanh
 from .._compiled.jit import jit
-
-FORWARD = "run scalar run"
-BACKWARD = "run run scalar run run"
 
 
 @jit

@@ -18,8 +18,9 @@ class Activation:
 
     Notes
     -----
-    Module-level functions make it picklable, which process-based parallelism needs. Compiling takes some tenths of a second in every
-    process.
+    -----
+    Module-level functions make it picklable, which process-based parallelism needs. Compiling
+    takes some tenths of a second in every process.
 
     Examples
     --------

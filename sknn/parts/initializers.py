@@ -1,9 +1,11 @@
-"""Initializers: functions that draw one layer's weights and intercepts, and a row in ``INITIALIZERS``.
+"""Initializers: functions that draw one layer's weights and intercepts, and a row in
+``INITIALIZERS``.
 
     initialize(random_state, shape, fan_out, activation)     (weights of ``shape``, intercepts of shape (shape[1],))
 
-``shape`` is (fan_in, fan_out), or wider for activations of several pieces, each of which counts as a layer of its own. Intercepts are
-0 except for "auto". To add one: write the function, add its row, add its property to ``REFERENCE`` in tests/test_initializers.py.
+``shape`` is (fan_in, fan_out), or wider for activations of several pieces, each of which counts as
+a layer of its own. Intercepts are 0 except for "auto". To add one: write the function, add its row,
+add its property to ``REFERENCE`` in tests/test_initializers.py.
 """
 
 import math

@@ -1,12 +1,15 @@
-"""Losses: a kernel for the value and its gradient, the link from outputs to predictions, and a row in ``LOSSES``.
+"""Losses: a kernel for the value and its gradient, the link from outputs to predictions, and a row
+in ``LOSSES``.
 
     loss(z, y, weight, n_outputs, shape, scale, delta, totals)     totals[0] += sum_i weight_i l_i,  delta = scale weight dl/dz
     link(z, n_outputs, shape, prediction)                          prediction = g(z)
 
-``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the targets: one class code a row for
-``softmax``, else one number an output; ``shape`` holds the parameters of the loss. A loss may overwrite ``z``, which shares no memory with
-``delta``, but may with ``prediction``. Values are summed in float64. Probabilities are never 0, so that their logarithms are finite.
-To add one: write its kernel, add its row, add its formula to ``REFERENCE`` in tests/test_losses.py.
+``z`` holds the output layer's pre-activations of some rows, one row after another, ``y`` the
+targets: one class code a row for ``softmax``, else one number an output; ``shape`` holds the
+parameters of the loss. A loss may overwrite ``z``, which shares no memory with ``delta``, but may
+with ``prediction``. Values are summed in float64. Probabilities are never 0, so that their
+logarithms are finite. To add one: write its kernel, add its row, add its formula to ``REFERENCE``
+in tests/test_losses.py.
 """
 
 import math
@@ -18,9 +21,6 @@ import numpy as np
 from .._compiled.elementary import epsilon, exp, log, logistic, one, smallest, softplus, tanh
 from .._compiled.intrinsics import at
 from .._compiled.jit import jit
-
-LOSS = "run run run int run scalar run totals"
-LINK = "run int run run"
 
 
 @jit(inline=True)
@@ -61,7 +61,8 @@ def _logistic_link(z, n_outputs, shape, prediction):
 
 @jit(inline=True)
 def _exp_of_gaps(z, n_outputs, gaps):
-    # exp(z - max z) of every row: the loop over exponentials runs over all rows at once, since rows are often short.
+    # exp(z - max z) of every row: the loop over exponentials runs over all rows at once, since rows
+    # are often short.
     for start in range(0, z.size, n_outputs):
         row = at(z, start)
         top = row[0]
@@ -208,7 +209,8 @@ def _log_cosh(z, y, weight, n_outputs, shape, scale, delta, totals):
 
 @jit
 def _quantile_link(z, n_outputs, shape, prediction):
-    # Levels are in rising order; each quantile but the first lies a positive step above the one before it.
+    # Levels are in rising order; each quantile but the first lies a positive step above the one
+    # before it.
     for start in range(0, z.size, n_outputs):
         prediction[start] = z[start]
         for j in range(start + 1, start + n_outputs):

@@ -1,12 +1,15 @@
-"""Stochastic optimizers: a kernel that moves a block of weights, the numbers it needs a step, and a row in ``OPTIMIZERS``.
+"""Stochastic optimizers: a kernel that moves a block of weights, the numbers it needs a step, and a
+row in ``OPTIMIZERS``.
 
     step(w, g, state_0, state_1, state_2, h)            w and the states move, given the gradient g
     step_sizes(sizes, state_0, state_1, state_2, h)     what was multiplied with the gradient, weight by weight; for proximal steps
     hyperparameters(settings, first, rates, epochs)     array of shape (steps, numbers): h of every step
 
-``settings`` is the estimator, ``first`` the number of the first step, from 1, ``rates`` the learning rate of every step and ``epochs`` how
-many epochs lie before it. States are as long as the weights, zero at the start; ``n_states`` says how many there are, the others are
-empty. To add one: write the kernels and the function, add the row, add its formula to ``REFERENCE`` in tests/test_optimizers.py.
+``settings`` is the estimator, ``first`` the number of the first step, from 1, ``rates`` the
+learning rate of every step and ``epochs`` how many epochs lie before it. States are as long as the
+weights, zero at the start; ``n_states`` says how many there are, the others are empty. To add one:
+write the kernels and the function, add the row, add its formula to ``REFERENCE`` in
+tests/test_optimizers.py.
 """
 
 import math
@@ -16,9 +19,6 @@ from typing import NamedTuple
 import numpy as np
 
 from .._compiled.jit import jit
-
-STEP = "run run run run run run"
-STEP_SIZES = "run run run run run"
 
 
 def _table(rates, *constants):

@@ -1,19 +1,18 @@
-"""Regularizers of the weights (intercepts are never penalised): kernels over a block of weights, and a row in ``REGULARIZERS``.
+"""Regularizers of the weights (intercepts are never penalised): kernels over a block of weights,
+and a row in ``REGULARIZERS``.
 
     penalize(w, l1, l2, g, totals)     g += dP/dw, smooth terms only,  totals[1] += P(w)
     shrink(w, step_sizes, l1)          the proximal step of the others: w = argmin_v (v - w)^2 / (2 step_size) + l1 abs(v)
 
-``l1`` and ``l2`` are the strengths over the weight of the batch: alpha l1_ratio and alpha (1 - l1_ratio). To add one: write its
-kernels, add its row, add its formula to ``REFERENCE`` in tests/test_regularizers.py.
+``l1`` and ``l2`` are the strengths over the weight of the batch: alpha l1_ratio and alpha (1 -
+l1_ratio). To add one: write its kernels, add its row, add its formula to ``REFERENCE`` in
+tests/test_regularizers.py.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from .._compiled.jit import jit
-
-PENALIZE = "run scalar scalar run totals"
-SHRINK = "run run scalar"
 
 
 @jit(reassociate=True)

@@ -4,8 +4,8 @@
     after_epoch(settings, rate, t)         the rate to go on with after an epoch, ``t`` samples having been seen since training began
     on_stall(settings, rate)               the rate to go on with when nothing improves any more; None stops training
 
-``settings`` is the estimator. To add one: write what is special to it, add its row, add its formula to ``REFERENCE`` in
-tests/test_schedules.py.
+``settings`` is the estimator. To add one: write what is special to it, add its row, add its formula
+to ``REFERENCE`` in tests/test_schedules.py.
 """
 
 from collections.abc import Callable

@@ -5,36 +5,37 @@ import warnings
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._compiled.jit import address
+from .._compiled import kinds
 from .._engine import batch_norm, dropout, sparse
 from ..mlp import MLPClassifier
 from ..parts import activations, losses, optimizers, regularizers
 
 _KERNELS = {  # what a registry's rows have compiled, and for which arguments
-    activations.FORWARD: [part.forward for part in activations.ACTIVATIONS.values()],
-    activations.BACKWARD: [part.backward for part in activations.ACTIVATIONS.values()],
-    losses.LOSS: [part.loss for part in losses.LOSSES.values()],
-    losses.LINK: [losses.identity_link, *(part.link for part in losses.LOSSES.values())],
-    optimizers.STEP: [part.step for part in optimizers.OPTIMIZERS.values()],
-    optimizers.STEP_SIZES: [part.step_sizes for part in optimizers.OPTIMIZERS.values()],
-    regularizers.PENALIZE: [part.penalize for part in regularizers.REGULARIZERS.values()],
-    regularizers.SHRINK: [
+    kinds.ACTIVATION: [part.forward for part in activations.ACTIVATIONS.values()],
+    kinds.ACTIVATION_BACKWARD: [part.backward for part in activations.ACTIVATIONS.values()],
+    kinds.LOSS: [part.loss for part in losses.LOSSES.values()],
+    kinds.LINK: [losses.identity_link, *(part.link for part in losses.LOSSES.values())],
+    kinds.OPTIMIZER_STEP: [part.step for part in optimizers.OPTIMIZERS.values()],
+    kinds.STEP_SIZES: [part.step_sizes for part in optimizers.OPTIMIZERS.values()],
+    kinds.PENALTY: [part.penalize for part in regularizers.REGULARIZERS.values()],
+    kinds.PROXIMAL_STEP: [
         part.shrink for part in regularizers.REGULARIZERS.values() if part.shrink is not None
     ],
-    batch_norm.NORMALIZE: [batch_norm.normalize],
-    batch_norm.NORMALIZE_BACKWARD: [batch_norm.normalize_backward],
-    dropout.DROP: [dropout.drop],
-    dropout.DROP_IN_PLACE: [dropout.drop_in_place],
-    sparse.AFFINE: [sparse.affine],
-    sparse.WEIGHT_GRADIENT: [sparse.weight_gradient],
+    kinds.NORMALIZE: [batch_norm.normalize],
+    kinds.NORMALIZE_BACKWARD: [batch_norm.normalize_backward],
+    kinds.DROPOUT: [dropout.drop],
+    kinds.DROPOUT_IN_PLACE: [dropout.drop_in_place],
+    kinds.SPARSE_AFFINE: [sparse.affine],
+    kinds.SPARSE_WEIGHT_GRADIENT: [sparse.weight_gradient],
 }
 
 
 def warmup(dtypes=("float32", "float64")):
     """Compile everything that a fit or a prediction may need, and keep it in the compile cache.
 
-    Without it, each fit compiles what it uses and nobody has used before on this machine: some ten seconds the first time. Call it,
-    or run ``python -m sknn.warmup``, when an image is built, before many processes start at once, or before a fork.
+    Without it, each fit compiles what it uses and nobody has used before on this machine: some ten
+    seconds the first time. Call it, or run ``python -m sknn.warmup``, when an image is built,
+    before many processes start at once, or before a fork.
 
     Parameters
     ----------
@@ -56,9 +57,9 @@ def warmup(dtypes=("float32", "float64")):
         if name not in ("float32", "float64"):
             raise ValueError(f"dtypes must be of 'float32' and 'float64', got {name!r}.")
     for name in dtypes:
-        for kinds, kernels in _KERNELS.items():
+        for kind, kernels in _KERNELS.items():
             for kernel in kernels:
-                address(kernel, kinds, np.dtype(name))
+                kind.address(kernel, np.dtype(name))
         X = np.eye(4, dtype=name)
         y = np.arange(4) % 2
         with warnings.catch_warnings():

@@ -1,4 +1,5 @@
-"""The compile cache: whatever happens to its files, kernels give the same bits, with one warning at most."""
+"""The compile cache: whatever happens to its files, kernels give the same bits, with one warning at
+most."""
 
 import errno
 import hashlib
@@ -17,14 +18,16 @@ from processes import finish, run, start
 
 from sknn import MLPRegressor
 from sknn._compiled import jit as jit_module
-from sknn._compiled.jit import GuardedCache, address, jit
-from sknn.parts.activations import ACTIVATIONS, FORWARD
+from sknn._compiled.jit import GuardedCache, jit
+from sknn._compiled.kinds import ACTIVATION
+from sknn.parts.activations import ACTIVATIONS
 
 CHECKSUM = 32  # bytes in front of every file
 
 
 def flip(position):
-    """Return a function that flips one bit of the byte at ``position`` (a fraction of the file if it is a float)."""
+    """Return a function that flips one bit of the byte at ``position`` (a fraction of the file if
+    it is a float)."""
 
     def damage(raw):
         where = int(position * len(raw)) if isinstance(position, float) else position
@@ -59,7 +62,7 @@ DAMAGES = {
 }
 
 
-# ---- one small kernel in this process --------------------------------------------------------------------------------
+# ---- one small kernel in this process ----------------------------------------------------------
 
 
 def _third(x):
@@ -203,7 +206,7 @@ def test_flush_removes_the_files_of_one_kernel(folder):
     assert only_file(folder) == kept
 
 
-# ---- what compiled code depends on -----------------------------------------------------------------------------------
+# ---- what compiled code depends on -------------------------------------------------------------
 
 
 def new_stamp():
@@ -242,7 +245,7 @@ def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
         seen.add(new_stamp())
 
 
-# ---- where the cache is ----------------------------------------------------------------------------------------------
+# ---- where the cache is ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -255,7 +258,8 @@ def places(tmp_path, monkeypatch):
 
 
 def block(path):
-    """Make ``path`` impossible to write to, for the superuser too: a file stands where the folder should be."""
+    """Make ``path`` impossible to write to, for the superuser too: a file stands where the folder
+    should be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 
@@ -294,14 +298,14 @@ def test_numba_cache_dir_is_the_only_place_if_it_is_set(places, monkeypatch):
     assert find_directory() is None
 
 
-# ---- one kernel of the package, in processes -------------------------------------------------------------------------
+# ---- one kernel of the package, in processes ---------------------------------------------------
 
 
 def logistic_of_two():
     """Return logistic(2) from the kernel that fits use, and whether it came from disk."""
     kernel = ACTIVATIONS["logistic"].forward
     out = np.zeros(1)
-    address(kernel, FORWARD, out.dtype)
+    ACTIVATION.address(kernel, out.dtype)
     kernel(np.array([2.0]), 0.0, out)
     return out[0], sum(kernel.stats.cache_hits.values()) == 1
 
@@ -357,7 +361,7 @@ def test_limit_on_the_size_of_files(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- whole fits, in processes ----------------------------------------------------------------------------------------
+# ---- whole fits, in processes ------------------------------------------------------------------
 
 
 def fit():

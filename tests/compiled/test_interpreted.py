@@ -49,7 +49,8 @@ CASES = {
 
 
 def fit_all():
-    """Return whether kernels are interpreted, and each case's loss curve, validation scores and first predictions."""
+    """Return whether kernels are interpreted, and each case's loss curve, validation scores and
+    first predictions."""
     warnings.simplefilter("ignore")
     records = {}
     for name, (kind, data, y, parameters) in CASES.items():

@@ -37,7 +37,8 @@ def the_usual_answer_to_interrupts():
 
 
 def interrupted(call, when):
-    """Run ``call``, interrupt it once ``when()`` holds, and return how long that took to be raised, in seconds."""
+    """Run ``call``, interrupt it once ``when()`` holds, and return how long that took to be raised,
+    in seconds."""
     finished = threading.Event()
     sent = []
 
@@ -75,7 +76,8 @@ def after(seconds):
 
 
 def compiled(kind, table, y, **settings):
-    """Return an estimator that trains endlessly, after a small one has made all kernels that it needs."""
+    """Return an estimator that trains endlessly, after a small one has made all kernels that it
+    needs."""
     kind(**{**settings, "hidden_layer_sizes": (1, 1), "max_iter": 1}).fit(table, y).predict(table)
     return kind(**{**ENDLESS, **settings})
 
@@ -85,7 +87,8 @@ def n_finished(network):
 
 
 def within_epoch(network, epoch):
-    """Hold from some time after the epoch before was finished on; epochs here take much longer than that."""
+    """Hold from some time after the epoch before was finished on; epochs here take much longer than
+    that."""
     elapsed = after(0.02)
     return lambda: n_finished(network) >= epoch - 1 and elapsed()
 
@@ -96,7 +99,7 @@ def assert_same_network(one, other):
     assert one.n_iter_ == other.n_iter_
 
 
-# ---- at once ---------------------------------------------------------------------------------------------------------
+# ---- at once -----------------------------------------------------------------------------------
 
 
 @both_kinds
@@ -148,9 +151,10 @@ def test_an_interrupt_ends_a_process():
         import numpy
         import sknn
 
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
-        X = numpy.random.default_rng(0).normal(size=(2000, 50))
-        sknn.MLPRegressor(hidden_layer_sizes=(300, 300), max_iter=100_000, tol=0, n_iter_no_change=numpy.inf, verbose=True).fit(X, X[:, 0])
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have
+        it ignored X = numpy.random.default_rng(0).normal(size=(2000, 50))
+        sknn.MLPRegressor(hidden_layer_sizes=(300, 300), max_iter=100_000, tol=0,
+        n_iter_no_change=numpy.inf, verbose=True).fit(X, X[:, 0])
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", textwrap.dedent(program)]
@@ -167,7 +171,7 @@ def test_an_interrupt_ends_a_process():
     assert process.returncode == -signal.SIGINT
 
 
-# ---- the last finished epoch -----------------------------------------------------------------------------------------
+# ---- the last finished epoch -------------------------------------------------------------------
 
 FINISHED = [
     {},
@@ -215,7 +219,7 @@ def test_training_goes_on_after_an_interrupt_as_if_there_had_been_none(kind, set
     assert network.loss_curve_ == reference.loss_curve_
 
 
-# ---- a model that was there before -----------------------------------------------------------------------------------
+# ---- a model that was there before -------------------------------------------------------------
 
 
 @both_kinds

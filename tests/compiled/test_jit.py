@@ -1,4 +1,5 @@
-"""What is compiled, and how: one signature for each dtype whatever is fitted, and options that keep NaN."""
+"""What is compiled, and how: one signature for each dtype whatever is fitted, and options that keep
+NaN."""
 
 import importlib
 import itertools
@@ -16,10 +17,10 @@ from scipy import sparse
 import sknn
 from sknn import MLPClassifier, MLPRegressor
 from sknn._compiled import jit as jit_module
-from sknn._compiled.intrinsics import call
-from sknn._compiled.jit import GuardedCache, address, jit, numba_types
+from sknn._compiled.jit import GuardedCache, jit
+from sknn._compiled.kinds import ACTIVATION, Kind, call_activation
 from sknn._validation import SOLVERS
-from sknn.parts.activations import ACTIVATIONS, FORWARD
+from sknn.parts.activations import ACTIVATIONS
 from sknn.parts.losses import REGRESSION_LOSSES
 
 RANDOM = np.random.RandomState(0)
@@ -54,7 +55,8 @@ def every_kernel():
 
 
 def fit_everything(dtype):
-    """Fit over all that could bring another type into the kernels, with few weights and few epochs."""
+    """Fit over all that could bring another type into the kernels, with few weights and few
+    epochs."""
     warnings.simplefilter("ignore")
     dense = X.astype(dtype)
     forms = {"dense": dense, "csr": sparse.csr_array(dense)}
@@ -110,7 +112,8 @@ def fit_unusual_inputs(dense):
 
 
 def signatures_by_kernel():
-    """Return the number of signatures of every compiled function, but of those that exist inside their callers only."""
+    """Return the number of signatures of every compiled function, but of those that exist inside
+    their callers only."""
     kernels = [kernel for kernel in every_kernel() if kernel.targetoptions["inline"] != "always"]
     return [
         (f"{kernel.__module__}.{kernel.__qualname__}", len(kernel.signatures)) for kernel in kernels
@@ -128,7 +131,8 @@ def count_signatures():
 
 @pytest.fixture(scope="module")
 def signatures(tmp_path_factory):
-    """Return ``(signatures after float64, after float32 too)`` in a process that compiles everything itself."""
+    """Return ``(signatures after float64, after float32 too)`` in a process that compiles
+    everything itself."""
     counts = run(count_signatures, NUMBA_CACHE_DIR=tmp_path_factory.mktemp("empty")).value
     assert "sknn._engine.backward.backward" in dict(counts[0])
     return counts
@@ -151,7 +155,7 @@ def test_each_kernel_has_one_signature_for_each_dtype(signatures, n_dtypes):
     assert others == []
 
 
-# ---- options ---------------------------------------------------------------------------------------------------------
+# ---- options -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kernel", every_kernel(), ids=lambda kernel: kernel.__qualname__)
@@ -197,7 +201,7 @@ def test_jit_keeps_the_function_and_compiles_lazily():
     assert kernel.signatures == []
 
 
-# ---- kernels by address ----------------------------------------------------------------------------------------------
+# ---- kernels by address ------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -207,7 +211,7 @@ def own_cache(tmp_path, monkeypatch):
 
 @jit(entry=True)
 def call_part(function, z, shape, a):
-    call(function, z, shape, a)
+    call_activation(function, z, shape, a)
 
 
 @jit
@@ -223,13 +227,13 @@ def scale_or_fail(z, shape, a):
 def test_call_by_address(dtype):
     z = np.array([1, np.nan, -np.inf], dtype)
     a = np.zeros(3, dtype)
-    call_part(address(scale_or_fail, FORWARD, np.dtype(dtype)), z, dtype(2), a)
+    call_part(ACTIVATION.address(scale_or_fail, np.dtype(dtype)), z, dtype(2), a)
     np.testing.assert_array_equal(a, 2 * z)
 
 
 @pytest.mark.usefixtures("own_cache")
 def test_an_error_passes_through_a_call_by_address():
-    function = address(scale_or_fail, FORWARD, np.dtype(float))
+    function = ACTIVATION.address(scale_or_fail, np.dtype(float))
     z = np.ones(1)
     with pytest.raises(ValueError, match="shape is 0"):
         call_part(function, z, 0.0, z.copy())
@@ -238,7 +242,7 @@ def test_an_error_passes_through_a_call_by_address():
 def test_addresses_are_one_for_each_kernel_and_dtype():
     kernels = {part.forward for part in ACTIVATIONS.values()}
     addresses = [
-        address(kernel, FORWARD, np.dtype(dtype))
+        ACTIVATION.address(kernel, np.dtype(dtype))
         for kernel in kernels
         for dtype in ("f4", "f8")
         for _ in range(2)
@@ -249,5 +253,10 @@ def test_addresses_are_one_for_each_kernel_and_dtype():
 
 @pytest.mark.parametrize(("dtype", "scalar"), [("f4", "float32"), ("f8", "float64")])
 def test_names_of_argument_types(dtype, scalar):
-    names = [str(kind) for kind in numba_types("run scalar int totals", np.dtype(dtype))]
+    names = [
+        str(kind)
+        for kind in Kind("of this test", "vector scalar int64 float64_vector").numba_types(
+            np.dtype(dtype)
+        )
+    ]
     assert names == [f"array({scalar}, 1d, C)", scalar, "int64", "array(float64, 1d, C)"]

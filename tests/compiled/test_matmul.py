@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from reference import DTYPES, bits, compiled_only
 
-from sknn._compiled.intrinsics import at, call
-from sknn._compiled.jit import address, jit
-from sknn._compiled.matmul import PRODUCT, product
+from sknn._compiled.intrinsics import at
+from sknn._compiled.jit import jit
+from sknn._compiled.kinds import PRODUCT, call_product
+from sknn._compiled.matmul import product
 from sknn._compiled.transpose import transpose
 
 SIDES = (0, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 31, 33, 48, 49, 50, 100)
@@ -20,7 +21,7 @@ def _numbers(shape, dtype, *, whole):
 
 @jit
 def _product_of_vectors(product, m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
-    call(
+    call_product(
         product,
         m,
         n,
@@ -38,7 +39,8 @@ def _product_of_vectors(product, m, n, k, a, a_row, a_step, b, b_step, start, st
 
 
 def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
-    """Compute a block of ``C = start + A B``, where all are windows of C-contiguous matrices, A perhaps transposed."""
+    """Compute a block of ``C = start + A B``, where all are windows of C-contiguous matrices, A
+    perhaps transposed."""
     block = C[rows, columns]
     A = A[rows]
     B = B[:, columns]
@@ -49,7 +51,7 @@ def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
     steps = [[step // array.itemsize for step in array.strides] for array in (A, B, start, block)]
     start_row = -1 if start.size == 0 else steps[2][0] if start.ndim == 2 else 0
     runs = [_from_first_element(array) for array in (A, B, start, block)]
-    where = address(product, PRODUCT, C.dtype)
+    where = PRODUCT.address(product, C.dtype)
     _product_of_vectors(
         where,
         m,
@@ -67,7 +69,8 @@ def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
 
 
 def _from_first_element(window):
-    """Return the vector that begins at the window's first element and ends where its memory ends."""
+    """Return the vector that begins at the window's first element and ends where its memory
+    ends."""
     whole = window if window.base is None else window.base
     first = (
         window.__array_interface__["data"][0] - whole.__array_interface__["data"][0]

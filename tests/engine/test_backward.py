@@ -101,7 +101,8 @@ class Problem:
 
 
 def _smooth_problem(activation, loss, **kwargs):
-    """Return the first problem whose pre-activations keep away from where the activation has no derivative."""
+    """Return the first problem whose pre-activations keep away from where the activation has no
+    derivative."""
     return next(
         problem
         for seed in range(20)

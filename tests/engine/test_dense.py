@@ -27,7 +27,8 @@ HALVES = {
 
 @jit
 def cut_into(width, size, bounds):
-    """Write where blocks begin and end, in the order in which they are claimed; return their number and the first half's size."""
+    """Write where blocks begin and end, in the order in which they are claimed; return their number
+    and the first half's size."""
     n_blocks = dense.n_blocks_of(width, size)
     for number in range(n_blocks):
         bounds[number, 0], bounds[number, 1] = dense.bounds_of(number, width, size)
@@ -36,7 +37,8 @@ def cut_into(width, size, bounds):
 
 @jit
 def cut(n_operations, width, largest, bounds):
-    """Do the same with blocks as products have them; return their number, their size and the first half's."""
+    """Do the same with blocks as products have them; return their number, their size and the first
+    half's."""
     size = dense.block_size(n_operations, width, largest)
     n_blocks, half = cut_into(width, size, bounds)
     return n_blocks, size, half
@@ -104,7 +106,8 @@ def test_layers_whose_weights_outweigh_a_batch_learn_the_same_in_halves(settings
         "random_state": 0,
     } | settings
     in_halves = MLPClassifier(batch_size=30, **settings).fit(X, CLASSES)
-    # With rows that weigh nothing at its end, a batch is the same to the loss, but too large for halves.
+    # With rows that weigh nothing at its end, a batch is the same to the loss, but too large for
+    # halves.
     n_more = 50
     more = [
         np.concatenate([rows, np.ones_like(rows[:1]).repeat(n_more, axis=0)])

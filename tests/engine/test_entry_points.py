@@ -11,9 +11,9 @@ from reference import (
     plain_layout,
 )
 from scipy import sparse
-from sknn._training.trainer.stochastic import OptimizerState
+from sknn._training.stochastic import OptimizerState
 from test_activations import REFERENCE as ACTIVATIONS
-from test_gradients import ELEMENTWISE, SHAPE, settings_for
+from test_backward import ELEMENTWISE, SHAPE, settings_for
 from test_losses import REFERENCE as LOSSES
 from test_optimizers import REFERENCE as OPTIMIZERS
 from test_optimizers import SETTINGS
@@ -79,7 +79,8 @@ class Problem:
             return [batches.train([order])[0] for order in orders]
 
     def oracle(self, orders, batch_size):
-        """Return ``(weights, losses)`` that training should lead to, from the weights as they are."""
+        """Return ``(weights, losses)`` that training should lead to, from the weights as they
+        are."""
         activation = ACTIVATIONS[self.settings.activation]
         coefs, intercepts = coefs_and_intercepts(self.flat.astype(np.float64), self.layout)
         network = Network(
@@ -125,7 +126,7 @@ def _check_training(problem, orders, batch_size, X=None):
         np.testing.assert_allclose(part, expected, rtol=rtol, atol=atol)
 
 
-# ---- training --------------------------------------------------------------------------------------------------------
+# ---- training ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -234,7 +235,7 @@ def test_denormal_numbers_are_given_back():
     assert np.float64(1e-310) * 0.5 > 0
 
 
-# ---- predictions -----------------------------------------------------------------------------------------------------
+# ---- predictions -------------------------------------------------------------------------------
 
 TABLES = {
     "float32": np.float32,

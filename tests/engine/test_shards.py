@@ -1,4 +1,5 @@
-"""Batches whose rows go through the network shard by shard learn what whole batches learn, but for the last bits."""
+"""Batches whose rows go through the network shard by shard learn what whole batches learn, but for
+the last bits."""
 
 import numpy as np
 import pytest

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from reference import DTYPES, EXTREMES, FINITE, SIZES, bits, compiled, run, slope
 
-from sknn.parts.activations import ACTIVATIONS, BACKWARD, FORWARD
+from sknn._compiled.kinds import ACTIVATION, ACTIVATION_BACKWARD
+from sknn.parts.activations import ACTIVATIONS
 
 
 def _softplus(z):
@@ -48,7 +49,7 @@ rows_and_dtypes = pytest.mark.parametrize(
 def _forward(name, z):
     a = np.full_like(z, 77)
     with np.errstate(all="ignore"):
-        compiled(ACTIVATIONS[name].forward, FORWARD, z.dtype)(z, z.dtype.type(SHAPE), a)
+        compiled(ACTIVATIONS[name].forward, ACTIVATION, z.dtype)(z, z.dtype.type(SHAPE), a)
     return a
 
 
@@ -56,7 +57,9 @@ def _backward(name, z, da):
     a = _forward(name, z)
     dz = np.full_like(z, 77)
     given = z if ACTIVATIONS[name].needs_z else np.full_like(z, np.nan)
-    compiled(ACTIVATIONS[name].backward, BACKWARD, z.dtype)(given, a, z.dtype.type(SHAPE), da, dz)
+    compiled(ACTIVATIONS[name].backward, ACTIVATION_BACKWARD, z.dtype)(
+        given, a, z.dtype.type(SHAPE), da, dz
+    )
     return dz
 
 
@@ -146,8 +149,8 @@ def test_maxout_takes_the_largest_piece(dtype):
     a = np.empty(33, dtype)
     dz = np.empty(132, dtype)
     da = np.arange(1, 34).astype(dtype)
-    compiled(part.forward, FORWARD, z.dtype)(z.ravel(), z.dtype.type(0), a)
-    compiled(part.backward, BACKWARD, z.dtype)(z.ravel(), a, z.dtype.type(0), da, dz)
+    compiled(part.forward, ACTIVATION, z.dtype)(z.ravel(), z.dtype.type(0), a)
+    compiled(part.backward, ACTIVATION_BACKWARD, z.dtype)(z.ravel(), a, z.dtype.type(0), da, dz)
     np.testing.assert_array_equal(a, z.max(axis=1))
     expected = np.zeros_like(z)
     expected[np.arange(33), z.argmax(axis=1)] = da

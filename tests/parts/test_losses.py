@@ -14,7 +14,8 @@ from reference import (
 )
 from scipy.special import xlogy
 
-from sknn.parts.losses import LINK, LOSS, LOSSES, REGRESSION_LOSSES
+from sknn._compiled.kinds import LINK, LOSS
+from sknn.parts.losses import LOSSES, REGRESSION_LOSSES
 
 
 def _softplus(z):
@@ -67,7 +68,8 @@ def _normal_targets(rng, n_rows, n_outputs):
 
 
 class Formulas(NamedTuple):
-    """The loss of one row, as terms to be summed, also for complex z; the prediction; targets that fit."""
+    """The loss of one row, as terms to be summed, also for complex z; the prediction; targets that
+    fit."""
 
     loss: object
     link: object
@@ -147,7 +149,8 @@ def _link(name, z):
 
 
 def _terms(name, z, y, dtype):
-    """Return the terms of one row's loss by the formula, clipped as the kernel does in ``dtype``."""
+    """Return the terms of one row's loss by the formula, clipped as the kernel does in
+    ``dtype``."""
     eps = float(np.finfo(dtype).eps)
     with np.errstate(all="ignore"):
         terms = REFERENCE[name].loss(z.astype(np.float64), y)

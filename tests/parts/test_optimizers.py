@@ -3,7 +3,8 @@ import pytest
 from reference import DTYPES, EXTREMES, FINITE, SIZES, compiled, run
 
 from sknn import MLPRegressor
-from sknn.parts.optimizers import OPTIMIZERS, STEP, STEP_SIZES
+from sknn._compiled.kinds import OPTIMIZER_STEP, STEP_SIZES
+from sknn.parts.optimizers import OPTIMIZERS
 
 
 def _sgd(w, g, states, settings, rate, t):
@@ -114,7 +115,7 @@ def _steps(name, settings, w, gradients, states, first=1):
     """Let the kernel move w and states, in place, by one gradient after another."""
     part = OPTIMIZERS[name]
     dtype = w.dtype
-    step = compiled(part.step, STEP, dtype)
+    step = compiled(part.step, OPTIMIZER_STEP, dtype)
     for g, h in zip(
         gradients,
         part.hyperparameters(
@@ -132,7 +133,8 @@ def _zero_states(name, size, dtype):
 
 
 def _gradients(values, size, dtype):
-    """Return gradients for as many steps as there are rates, each element always of the same size and sign."""
+    """Return gradients for as many steps as there are rates, each element always of the same size
+    and sign."""
     factors = np.random.default_rng(0).uniform(0.5, 1.5, (len(RATES), size))
     return (run(values, size, dtype) * factors).astype(dtype)
 
@@ -234,7 +236,7 @@ def test_step_sizes_are_what_gradients_are_multiplied_with(name, dtype):
     before = w.copy()
     sizes = np.empty(33, dtype)
     h = part.hyperparameters(settings, 5, RATES[4:], EPOCHS[4:]).astype(dtype)[0]
-    compiled(part.step, STEP, w.dtype)(w, gradients[4], *states, h)
+    compiled(part.step, OPTIMIZER_STEP, w.dtype)(w, gradients[4], *states, h)
     compiled(part.step_sizes, STEP_SIZES, w.dtype)(sizes, *states, h)
     np.testing.assert_allclose(
         before - sizes * gradients[4],

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 from reference import DTYPES, EXTREMES, FINITE, SIZES, compiled, run, slope
 
-from sknn.parts.regularizers import PENALIZE, REGULARIZERS, SHRINK
+from sknn._compiled.kinds import PENALTY, PROXIMAL_STEP
+from sknn.parts.regularizers import REGULARIZERS
 
-# The smooth and the other part of P(w), to be summed over all weights; the first also for complex w.
+# The smooth and the other part of P(w), to be summed over all weights; the first also for complex
+# w.
 REFERENCE = {
     "l2": lambda w, l1, l2: (l2 * w**2 / 2, 0 * w.real),
     "elastic_net": lambda w, l1, l2: (l2 * w**2 / 2, l1 * np.abs(w)),
@@ -17,7 +19,7 @@ rows_and_dtypes = pytest.mark.parametrize(
 
 
 def _penalize(name, w, strength, g, totals):
-    compiled(REGULARIZERS[name].penalize, PENALIZE, w.dtype)(
+    compiled(REGULARIZERS[name].penalize, PENALTY, w.dtype)(
         w, w.dtype.type(L1), w.dtype.type(strength), g, totals
     )
 
@@ -65,7 +67,7 @@ def test_shrinking_is_the_proximal_step(name, dtype):
     w = rng.normal(0, 1, 33).astype(dtype)
     sizes = rng.uniform(0, 8, 33).astype(dtype)
     before = w.astype(np.float64)
-    compiled(REGULARIZERS[name].shrink, SHRINK, w.dtype)(w, sizes, w.dtype.type(L1))
+    compiled(REGULARIZERS[name].shrink, PROXIMAL_STEP, w.dtype)(w, sizes, w.dtype.type(L1))
     candidates = np.linspace(-3, 3, 60_001)
     for start, size, found in zip(before, sizes, w, strict=True):
         objective = (candidates - start) ** 2 / (2 * size) + REFERENCE[name](candidates, L1, 0.0)[1]

@@ -169,7 +169,7 @@ def layout_and_generator():
     )
 
 
-# ---- what may go wrong -----------------------------------------------------------------------------------------------
+# ---- what may go wrong -------------------------------------------------------------------------
 
 
 def test_threads_that_cannot_start_are_not_needed(sharing, monkeypatch):
@@ -202,7 +202,8 @@ def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch)
 
 
 def entry_that_raises(in_helper):
-    """Return an entry point that raises in one kind of thread and waits to be stopped in the other."""
+    """Return an entry point that raises in one kind of thread and waits to be stopped in the
+    other."""
     caller = threading.get_ident()
     started = threading.Event()
 
@@ -292,7 +293,7 @@ def test_fork_after_a_fit(sharing):
     assert child.exitcode == 0
 
 
-# ---- how many --------------------------------------------------------------------------------------------------------
+# ---- how many ----------------------------------------------------------------------------------
 
 
 def team_sizes(n_operations, n_chunks=1):
@@ -344,7 +345,8 @@ def test_limits_of_others_are_kept(variable):
 
 
 def sizes_chosen(pace, n_chunks, seconds):
-    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size, i)``."""
+    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size,
+    i)``."""
     sizes = []
     for chunk in range(n_chunks):
         sizes.append(pace.size)
@@ -435,7 +437,8 @@ def test_crews_of_like_steps_share_what_they_found_out(sharing):
 
 
 def test_a_late_thread_finds_nothing_left():
-    """All blocks of all phases are claimed and done: an entry point returns without touching anything."""
+    """All blocks of all phases are claimed and done: an entry point returns without touching
+    anything."""
     model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
     work = captured_work(model)
     team = new_team(2, 9)

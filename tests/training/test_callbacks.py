@@ -1,4 +1,5 @@
-"""scikit-learn's callbacks: told of the fit and of every epoch, able to stop training, and gone when it ends."""
+"""scikit-learn's callbacks: told of the fit and of every epoch, able to stop training, and gone
+when it ends."""
 
 import copy
 import pickle
@@ -95,7 +96,7 @@ def assert_same_network(one, other):
         np.testing.assert_array_equal(mine, reference)
 
 
-# ---- what callbacks are told -----------------------------------------------------------------------------------------
+# ---- what callbacks are told -------------------------------------------------------------------
 
 
 @both_kinds
@@ -197,7 +198,7 @@ def test_the_estimators_record_is_up_to_date_in_every_epoch(kind, solver):
     assert [call for call in watcher.calls if isinstance(call, float)] == network.loss_curve_
 
 
-# ---- stopping --------------------------------------------------------------------------------------------------------
+# ---- stopping ----------------------------------------------------------------------------------
 
 
 @both_kinds
@@ -229,7 +230,7 @@ def test_training_that_was_stopped_can_go_on():
     assert_same_network(network, MLPRegressor(**SETTINGS).fit(X, NUMBERS))
 
 
-# ---- leaving nothing behind ------------------------------------------------------------------------------------------
+# ---- leaving nothing behind --------------------------------------------------------------------
 
 
 @both_kinds
@@ -292,7 +293,7 @@ def test_callbacks_are_not_called_for_unusable_data():
     assert recorder.calls == []
 
 
-# ---- snapshots -------------------------------------------------------------------------------------------------------
+# ---- snapshots ---------------------------------------------------------------------------------
 
 
 class Keeper(Recorder):
@@ -332,7 +333,7 @@ def test_fitted_estimators_of_a_second_fit(change):
     )
 
 
-# ---- scikit-learn's own callbacks ------------------------------------------------------------------------------------
+# ---- scikit-learn's own callbacks --------------------------------------------------------------
 
 
 @both_kinds

@@ -1,4 +1,5 @@
-"""What training promises beyond scikit-learn's: weights, early stopping, continuation, divergence, failure, determinism."""
+"""What training promises beyond scikit-learn's: weights, early stopping, continuation, divergence,
+failure, determinism."""
 
 import copy
 import itertools
@@ -72,7 +73,7 @@ def assert_same_training(one, other):
         assert getattr(one, name) == getattr(other, name), name
 
 
-# ---- sample weights --------------------------------------------------------------------------------------------------
+# ---- sample weights ----------------------------------------------------------------------------
 
 
 @both_kinds
@@ -91,7 +92,8 @@ def test_batches_of_zero_weight_change_nothing(kind, batch_size):
         "hidden_layer_sizes": 6,
     }
     settings |= {"max_iter": 8, "random_state": 0, **PATIENT}
-    # A row counts w / mean(w), so that its share of the loss is 15 / 10 of what it is without the rows of weight zero.
+    # A row counts w / mean(w), so that its share of the loss is 15 / 10 of what it is without the
+    # rows of weight zero.
     weighted = kind(learning_rate_init=0.02, **settings).fit(X, y, sample_weight=weight)
     if kind is MLPClassifier:  # all classes are known to both
         y = np.where(weight > 0, y, y[-1])
@@ -176,7 +178,7 @@ def test_unusable_weights_are_refused(kind, weight, message):
         assert vars(estimator) == kind().get_params()
 
 
-# ---- early stopping --------------------------------------------------------------------------------------------------
+# ---- early stopping ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("counts", [(50, 50, 50), (100, 30, 20), (40, 40, 40, 40, 40)])
@@ -266,7 +268,8 @@ def test_early_stopping_keeps_the_best_weights(solver):
     assert r2_score(y[held_back], network.predict(X[held_back])) == pytest.approx(
         network.best_validation_score_, rel=1e-12
     )
-    # The record of loss and score of one epoch belong together, and the score is of held-back rows only.
+    # The record of loss and score of one epoch belong together, and the score is of held-back rows
+    # only.
     assert network.history_["val_loss"][network.best_iter_ - 1] == pytest.approx(
         np.mean((y[held_back] - network.predict(X[held_back])) ** 2) / 2, rel=1e-10
     )
@@ -283,7 +286,7 @@ def test_weights_on_held_back_rows_alone_are_refused():
         clone(network).fit(X, y, sample_weight=weight)
 
 
-# ---- continuing ------------------------------------------------------------------------------------------------------
+# ---- continuing --------------------------------------------------------------------------------
 
 CONTINUED = [
     {},
@@ -384,7 +387,7 @@ def test_a_fit_without_warm_start_begins_anew():
     assert_same_training(network.fit(X, y), clone(network).fit(X, y))
 
 
-# ---- the record ------------------------------------------------------------------------------------------------------
+# ---- the record --------------------------------------------------------------------------------
 
 
 @both_kinds
@@ -468,7 +471,7 @@ def test_linear_network_is_ridge_regression(n_outputs):
     np.testing.assert_allclose(network.predict(X), ridge.predict(X), rtol=1e-4, atol=1e-5)
 
 
-# ---- divergence ------------------------------------------------------------------------------------------------------
+# ---- divergence --------------------------------------------------------------------------------
 
 
 def _divergences():
@@ -566,7 +569,7 @@ def test_logarithms_of_probabilities_are_finite(dtype, n_classes):
     np.testing.assert_array_equal(logarithms, np.log(network.predict_proba(far)))
 
 
-# ---- failures leave what was there -----------------------------------------------------------------------------------
+# ---- failures leave what was there -------------------------------------------------------------
 
 
 def _same(one, other):
@@ -712,7 +715,7 @@ def test_the_comparison_of_attributes_sees_single_bits():
     assert not _same(vars(network), before)
 
 
-# ---- assigned weights ------------------------------------------------------------------------------------------------
+# ---- assigned weights --------------------------------------------------------------------------
 
 
 @both_kinds
@@ -768,7 +771,7 @@ def test_assigned_weights_of_a_wrong_shape_are_named():
         network.predict(X)
 
 
-# ---- determinism -----------------------------------------------------------------------------------------------------
+# ---- determinism -------------------------------------------------------------------------------
 
 WIDE = {"hidden_layer_sizes": (150, 70), "max_iter": 4, "batch_size": 50, "random_state": 0}
 
