@@ -51,10 +51,11 @@ def watch():
     while not fitted.wait(0.001):
         peaks[0] = max(peaks[0], kibibytes("RssAnon"))
 
-rng, shape = np.random.default_rng(0), (mebibytes * 2**20 // (n_features *
-np.dtype(dtype).itemsize), n_features) y = rng.integers(0, 10, shape[0]) file =
-tempfile.TemporaryFile() X = np.memmap(file, dtype, "w+", shape=shape) if is_mapped else
-np.empty(shape, dtype) for start in range(0, len(X), 10_000):
+rng, shape = np.random.default_rng(0), (mebibytes * 2**20 // (n_features * np.dtype(dtype).itemsize), n_features)
+y = rng.integers(0, 10, shape[0])
+file = tempfile.TemporaryFile()
+X = np.memmap(file, dtype, "w+", shape=shape) if is_mapped else np.empty(shape, dtype)
+for start in range(0, len(X), 10_000):
     X[start : start + 10_000] = rng.integers(0, 2, X[start : start + 10_000].shape, np.uint8)
 if is_mapped:
     X.flush()

@@ -118,9 +118,10 @@ def test_only_the_compiling_modules_see_numba(name):
 
 
 NEW_FAMILIES = """
-import sys, sklearn.neural_network before = set(sys.modules) import sknn
-print(*{module.partition(".")[0] for module in set(sys.modules) - before} -
-set(sys.stdlib_module_names))
+import sys, sklearn.neural_network
+before = set(sys.modules)
+import sknn
+print(*{module.partition(".")[0] for module in set(sys.modules) - before} - set(sys.stdlib_module_names))
 """
 
 

@@ -204,11 +204,13 @@ def test_memory_that_runs_out_leaves_the_old_network():
         import numpy as np
         import sknn
 
-        warnings.simplefilter("ignore") X = np.random.default_rng(0).normal(size=(40, 3)) network =
-        sknn.MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(X, X[:, 0]) before =
-        network.predict(X) used = int(open("/proc/self/statm").read().split()[0]) *
-        resource.getpagesize() resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
-        # half of what three vectors of weights need try:
+        warnings.simplefilter("ignore")
+        X = np.random.default_rng(0).normal(size=(40, 3))
+        network = sknn.MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(X, X[:, 0])
+        before = network.predict(X)
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))  # half of what three vectors of weights need
+        try:
             network.set_params(hidden_layer_sizes=(4000, 4000)).fit(X, X[:, 0])
         except MemoryError:
             assert (network.predict(X) == before).all() and network.n_parameters_ == 26

@@ -11,7 +11,6 @@ from reference import (
     plain_layout,
 )
 from scipy import sparse
-from sknn._training.stochastic import OptimizerState
 from test_activations import REFERENCE as ACTIVATIONS
 from test_backward import ELEMENTWISE, SHAPE, settings_for
 from test_losses import REFERENCE as LOSSES
@@ -22,6 +21,7 @@ import sknn._runtime.data
 from sknn._runtime.compiled_network import Session
 from sknn._runtime.data import Table
 from sknn._training.batches import Batches
+from sknn._training.stochastic import OptimizerState
 
 RATE = 0.01
 
