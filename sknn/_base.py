@@ -14,11 +14,18 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ._runtime.binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
-from ._runtime.compiled_network import Session
+from ._runtime.architecture import LEARNED, Architecture, draw_weights, make_architecture
+from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
-from ._runtime.layout import flat_vector, make_layout, views
-from ._runtime.prediction_cache import keep_session, kept_sessions, session_for
+from ._runtime.layout import (
+    aligned_zeros,
+    flat_vector,
+    has_shapes_of,
+    make_layout,
+    views,
+    weights_dtype,
+)
+from ._runtime.prediction_cache import keep_network, kept_networks, network_for
 from ._runtime.threads import threads
 from ._training.callbacks import CallbackSupportMixin, EpochTasks
 from ._training.lbfgs import LBFGSTraining
@@ -35,7 +42,6 @@ from ._validation import (
     relative_weight,
 )
 from .inspection import summarize
-from .parts.losses import LOSSES
 from .parts.optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
@@ -127,7 +133,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).pop("_training", None)
 
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
-        kept_sessions.drop(id(self))
+        kept_networks.drop(id(self))
         with self._unchanged_on_error():
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
@@ -136,9 +142,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             data = self._check_data(X, y, fresh=fresh, incremental=incremental)
             weight = self._check_weight(sample_weight, *data, incremental=incremental)
             dtype = arithmetic_dtype(self, data[0])
-            layout = self._make_layout(data[0].shape[1], hidden, data[1], dtype, fresh)
-            flat = self._start(layout, dtype, fresh, incremental)
-            session = Session(flat, layout, self, self._loss_name)
+            architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
+            flat = self._start(architecture, dtype, fresh, incremental)
+            session = CompiledNetwork(flat, architecture, self)
             table, train_rows, monitor = self._make_tables(*data, weight, dtype, validation, fresh)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             self._training = kind(self, session, table, train_rows, monitor)
@@ -185,64 +191,63 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             )
         return self._split_kept
 
-    def _make_layout(self, n_features, hidden, y, dtype, fresh):
-        """Return the layout of the network, after checking that it fits into memory and to the one
-        being trained on.
+    def _make_architecture(self, n_features, widths, y, dtype, fresh):
+        """Return the architecture to train, after checking that it fits into memory and, where
+        training goes on, has the weights of the one trained before.
         """
-        units = [n_features, *hidden, self._n_outputs_of(y)]
-        layout = make_layout(
-            units, pieces_of(self, hidden_parts(self, len(hidden))), NORM_PLACES[self.batch_norm]
+        architecture = make_architecture(
+            self, widths, n_features, self._n_outputs_of(y), self._loss_name
         )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
-        check_memory(self, n_vectors * layout.size * dtype.itemsize)
-        if not fresh and any(
-            not np.array_equal(new, old) for new, old in zip(layout, self._layout, strict=True)
-        ):
-            widths = [int(self._layout.fan_ins[0]), *map(int, self._layout.widths)]
+        check_memory(self, n_vectors * make_layout(architecture).size * dtype.itemsize)
+        if not fresh and architecture.shapes != self._architecture.shapes:
+            trained = self._architecture
+            units = [trained.n_features, *(layer.units for layer in trained.hidden)]
             raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes the network, does not fit the one "
-                f"trained before, of widths {widths}; set warm_start=False to start anew, or give the same sizes, features and outputs."
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes "
+                f"the network, does not fit the one trained before, of widths "
+                f"{[*units, trained.n_outputs]}; set warm_start=False to start anew, or give the "
+                "same sizes, features and outputs."
             )
-        return layout
+        return architecture
 
-    def _start(self, layout, dtype, fresh, incremental):
+    def _start(self, architecture, dtype, fresh, incremental):
         """Set all that training begins with; return the flat weights to train, a vector of their
         own.
         """
         kept = vars(self)
-        self._layout = layout
+        self._architecture = architecture
         if fresh or kept.get("_random_state") is None:
             self._random_state = check_random_state(self.random_state)
         elif isinstance(
             self.random_state, Integral
         ):  # nobody else draws from it, so a failing fit can leave it as it was
             self._random_state = copy.deepcopy(self._random_state)
-        flat = (
-            self._initialize(layout, dtype) if fresh else self._continue(layout, dtype, incremental)
-        )
+        flat = self._initialize(dtype) if fresh else self._continue(dtype, incremental)
         optimizer = None if fresh else kept.get("_optimizer")
         if self.solver == "lbfgs":
             self._optimizer = None
         elif optimizer is not None and optimizer.fits(self.solver, flat):
             self._optimizer = optimizer.copy()
         else:
-            drops = any(dropout_rates(self, len(layout.widths) - 1))
+            drops = architecture.has_dropout
             seed = int(self._random_state.randint(np.iinfo(np.int32).max)) if drops else 0
             self._optimizer = OptimizerState(
                 self.solver, flat.size, dtype, self.learning_rate_init, seed
             )
         return flat
 
-    def _initialize(self, layout, dtype):
+    def _initialize(self, dtype):
         """Return new weights and forget all earlier training."""
-        flat = initial_weights(self, layout, dtype, self._random_state)
+        architecture = self._architecture
+        layout = make_layout(architecture)
+        flat = aligned_zeros(layout.size, dtype)
+        draw_weights(architecture, self.initializer, views(flat, layout), self._random_state)
         self.n_iter_ = self.t_ = 0
-        self.n_layers_ = len(layout.fan_ins) + 1
-        self.n_outputs_ = int(layout.fan_outs[-1])
-        self.n_parameters_ = int(
-            ((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum()
-        )
-        self.out_activation_ = LOSSES[self._loss_name].out_activation
+        self.n_layers_ = architecture.n_layers + 1
+        self.n_outputs_ = architecture.n_outputs
+        self.n_parameters_ = architecture.n_parameters
+        self.out_activation_ = architecture.loss_part.out_activation
         self.loss_curve_ = []
         self.history_ = {column: [] for column in HISTORY_COLUMNS}
         self.validation_scores_ = [] if self.early_stopping else None
@@ -253,7 +258,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         vars(self).update(dict.fromkeys(_KEPT_FROM_FIT_TO_FIT))
         return flat
 
-    def _continue(self, layout, dtype, incremental):
+    def _continue(self, dtype, incremental):
         """Take up training where it was left; lists are copied, so that a failing fit leaves the
         old ones.
         """
@@ -272,7 +277,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self.best_loss_ = None
         elif self.best_loss_ is None:
             self.best_loss_ = np.inf
-        flat = flat_vector(self, layout, dtype)
+        flat = flat_vector(self, make_layout(self._architecture), dtype)
         if self._last_weights is not None and np.array_equal(flat, self._best_weights):
             return self._last_weights.astype(dtype)
         return flat.copy()
@@ -280,7 +285,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     # ---- weights --------------------------------------------------------------------------------
 
     def _set_weights(self, flat):
-        vars(self).update(views(flat, self._layout))
+        """Let the learned attributes be views of ``flat``, and no others be left of earlier fits."""
+        for name in LEARNED:
+            vars(self).pop(name, None)
+        vars(self).update(views(flat, make_layout(self._architecture)))
 
     def __getstate__(self):
         state = dict(super().__getstate__())
@@ -289,16 +297,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if not (self.warm_start or state.get("_keeps_training")):
             for name in _RESUME_ATTRIBUTES:
                 state.pop(name, None)
+        if "_architecture" in state:
+            state["_architecture"] = self._architecture.to_dict()
         return state
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        # Arrays come back one by one; predictions want them in one vector. (In a copy made during a
-        # refit they may be the old ones.)
-        if "coefs_" in state and [np.shape(coef) for coef in self.coefs_] == [
-            *zip(*self._layout[:2], strict=True)
-        ]:
-            self._set_weights(flat_vector(self, self._layout, self.coefs_[0].dtype))
+        if "_architecture" in state:
+            self._architecture = Architecture.from_dict(state["_architecture"])
+            # Arrays come back one by one; predictions want them in one vector.
+            if has_shapes_of(self, self._architecture):  # not in a pickle made during a refit
+                layout = make_layout(self._architecture)
+                self._set_weights(flat_vector(self, layout, weights_dtype(self)))
 
     # ---- prediction -----------------------------------------------------------------------------
 
@@ -306,16 +316,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not
         ``link``.
         """
-        session, table = self._for_prediction(X)
-        outputs = session.outputs(table, link=link)
-        keep_session(self, session)
+        network, table = self._for_prediction(X)
+        outputs = network.outputs(table, link=link)
+        keep_network(self, network)
         return outputs
 
     def _for_prediction(self, X):
-        check_is_fitted(self)
+        """Return the fitted network, compiled, and the rows of X."""
+        check_is_fitted(self, "_architecture")
         X = check_X(self, X)
-        session = session_for(self)
-        return session, Table(X, None, None, session.dtype)
+        n_features = self._architecture.n_features
+        if X.shape[1] != n_features:
+            raise ValueError(f"X has {X.shape[1]} features, but the network has {n_features}.")
+        network = network_for(self)
+        return network, Table(X, None, None, network.dtype)
 
     def hidden_features(self, X, layer=-1):
         """Return the outputs of a hidden layer, as the next layer reads them in prediction.
@@ -323,33 +337,61 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The input samples.
         layer : int, default=-1
             Hidden layer, from 0; negative numbers count from the last.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_units)
+            Outputs of the layer.
 
         Raises
         ------
         ValueError
             If there is no such layer.
         """
-        session, table = self._for_prediction(X)
-        n_hidden = len(self.coefs_) - 1
-        if not -n_hidden <= layer < n_hidden:
+        network, table = self._for_prediction(X)
+        n_hidden = len(self._architecture.hidden)
+        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
             raise ValueError(
-                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has {n_hidden} hidden layers."
+                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has "
+                f"{n_hidden} hidden layers."
             )
-        features = session.hidden(table, layer % n_hidden)
-        keep_session(self, session)
+        features = network.hidden(table, layer % n_hidden)
+        keep_network(self, network)
         return features
 
-    def summary(self):
-        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters,
-        as a table that prints.
+    def summary(self, n_features=None, n_outputs=None):
+        """Return the network's layers with their output shapes and numbers of parameters.
+
+        Parameters
+        ----------
+        n_features, n_outputs : int, default=None
+            Before ``fit``: the widths of the inputs and of the output layer. What depends on a
+            width that is not given is shown as "?". After ``fit`` they are not used.
+
+        Returns
+        -------
+        summary : Summary
+            A table that prints, as text or, in notebooks, as HTML.
+
+        Examples
+        --------
+        >>> from sknn import MLPClassifier
+        >>> print(MLPClassifier((20,), batch_norm=True).summary(n_features=4, n_outputs=3))
+        Layer         Output shape  Parameters
+        --------------------------------------
+        dense 1       (None, 20)           100
+        batch norm 1  (None, 20)            80
+        relu 1        (None, 20)             0
+        dense 2       (None, 3)             63
+        --------------------------------------
+        Total                              243
+        Trainable                          203
+        Non-trainable                       40
         """
-        return summarize(self)
+        return summarize(self, n_features, n_outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -104,7 +104,7 @@ def check_parameters(estimator):
     """Return the hidden layers' widths, after checking what depends on several parameters; warn of
     parameters without effect.
     """
-    widths = _check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    widths = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
     _check_per_layer(
         estimator,
         "activation",
@@ -166,7 +166,7 @@ def _warn_without_effect(estimator, name):
     )
 
 
-def _check_hidden_layer_sizes(sizes):
+def check_hidden_layer_sizes(sizes):
     widths = list(np.atleast_1d(np.asarray(sizes, dtype=object)))
     if not all(isinstance(width, Integral) and not isinstance(width, bool) for width in widths):
         raise ValueError(f"hidden_layer_sizes must be an int or a sequence of ints, got {sizes!r}.")

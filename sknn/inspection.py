@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._runtime.binding import activations_of
+from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, loss_part, make_architecture
+from ._validation import check_hidden_layer_sizes
 
 _HEADINGS = ("Layer", "Output shape", "Parameters")
 
@@ -15,16 +16,19 @@ class LayerSummary(NamedTuple):
 
     name: str
     output_shape: tuple
-    n_parameters: int
+    n_parameters: int | None  # None if it depends on a width that is not known
+    n_trainable: int | None
 
 
 class Summary:
-    """The layers of a trained network with their output shapes and numbers of learned parameters,
-    as text or HTML.
+    """The layers of a network with their output shapes and numbers of learned values.
+
+    It prints as a table, and shows as one in notebooks.
 
     Parameters
     ----------
     layers : list of LayerSummary
+        In the order in which they act.
     """
 
     def __init__(self, layers):
@@ -32,25 +36,38 @@ class Summary:
 
     @property
     def n_parameters(self):
-        """Number of learned parameters of all layers."""
-        return sum(layer.n_parameters for layer in self.layers)
+        """Number of learned values, running averages included; None if not all are known."""
+        return _total(layer.n_parameters for layer in self.layers)
 
-    def _table(self):
-        rows = [
-            (layer.name, str(layer.output_shape), _grouped(layer.n_parameters))
+    @property
+    def n_trainable(self):
+        """Number of values that the optimizer trains; None if not all are known."""
+        return _total(layer.n_trainable for layer in self.layers)
+
+    def _totals(self):
+        fixed = None if self.n_parameters is None else self.n_parameters - self.n_trainable
+        return [
+            ("Total", "", _grouped(self.n_parameters)),
+            ("Trainable", "", _grouped(self.n_trainable)),
+            ("Non-trainable", "", _grouped(fixed)),
+        ]
+
+    def _rows(self):
+        return [
+            (layer.name, _shape(layer.output_shape), _grouped(layer.n_parameters))
             for layer in self.layers
         ]
-        return [*rows, ("Total", "", _grouped(self.n_parameters))]
 
     def __str__(self):
-        table = [_HEADINGS, *self._table()]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = [
+        rows = self._rows()
+        totals = self._totals()
+        widths = [max(map(len, column)) for column in zip(_HEADINGS, *rows, *totals, strict=True)]
+        heading, *lines = (
             f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}"
-            for name, shape, count in table
-        ]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+            for name, shape, count in [_HEADINGS, *rows, *totals]
+        )
+        rule = "-" * len(heading)
+        return "\n".join([heading, rule, *lines[: len(rows)], rule, *lines[len(rows) :]])
 
     __repr__ = __str__
 
@@ -60,32 +77,53 @@ class Summary:
                 "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
             )
 
-        return f"<table>{row(_HEADINGS, 'th')}{''.join(row(cells, 'td') for cells in self._table())}</table>"
+        body = "".join(row(cells, "td") for cells in [*self._rows(), *self._totals()])
+        return f"<table>{row(_HEADINGS, 'th')}{body}</table>"
+
+
+def _total(counts):
+    counts = list(counts)
+    return None if None in counts else sum(counts)
 
 
 def _grouped(number):
-    return f"{number:,}".replace(",", " ")
+    return "?" if number is None else f"{number:,}"
 
 
-def summarize(estimator):
-    """Return the :class:`Summary` of a fitted estimator."""
-    check_is_fitted(estimator)
-    layout = estimator._layout
-    n_hidden = len(estimator.coefs_) - 1
-    activations = activations_of(estimator, n_hidden)
+def _shape(output_shape):
+    return f"(None, {'?' if output_shape[1] is None else output_shape[1]})"
+
+
+def summarize(estimator, n_features, n_outputs):
+    """Return the :class:`Summary` of an estimator, see ``summary``."""
+    architecture = getattr(estimator, "_architecture", None)
+    if architecture is None:
+        widths = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+        architecture = make_architecture(estimator, widths, n_features, n_outputs, None)
     layers = []
-    for i, (fan_in, fan_out, width, norm) in enumerate(
-        zip(layout.fan_ins, layout.fan_outs, layout.widths, layout.norm_widths, strict=True)
-    ):
-        name = (
-            f"hidden {i + 1} ({activations[i]})"
-            if i < n_hidden
-            else f"output ({estimator.out_activation_})"
-        )
-        layers.append(LayerSummary(name, (None, int(width)), int((fan_in + 1) * fan_out)))
-        if norm:
-            layers.append(LayerSummary(f"batch norm {i + 1}", (None, int(norm)), int(2 * norm)))
+    for operation in architecture.operations:
+        name = _name(operation)
+        if name is not None:
+            n_parameters = _total(value.size for value in operation.learned)
+            n_trainable = _total(value.size for value in operation.learned if value.is_trained)
+            shape = (None, operation.n_outputs)
+            layers.append(LayerSummary(name, shape, n_parameters, n_trainable))
     return Summary(layers)
+
+
+def _name(operation):
+    """Return what to call an operation, or None for those that change nothing."""
+    if operation.kind == LINK:
+        link = getattr(
+            operation.choice and loss_part(operation.choice), "out_activation", "identity"
+        )
+        return None if link == "identity" else f"output ({link})"
+    if operation.layer < 0:
+        return f"input dropout {operation.choice:g}"
+    if operation.kind == ACTIVATION:
+        return f"{operation.choice} {operation.layer + 1}"
+    rate = f" ({operation.choice:g})" if operation.kind == DROPOUT else ""
+    return f"{operation.kind} {operation.layer + 1}{rate}"
 
 
 class TrainingHistoryDisplay:

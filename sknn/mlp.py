@@ -472,7 +472,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
         """
         predictions = self._outputs(X)
-        if self.normalize_y:
+        if self._architecture.scales_targets:
             predictions = (predictions * self.y_scale_ + self.y_mean_).astype(predictions.dtype)
         return predictions.ravel() if self.n_outputs_ == 1 else predictions
 
@@ -509,9 +509,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _encode(self, y, weight, dtype, fresh):
         y = y.reshape(len(y), -1)
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # what becomes inf makes the loss so, which is reported
+        if fresh:
+            vars(self).pop("y_mean_", None)
+            vars(self).pop("y_scale_", None)
+        # What overflows makes the loss infinite, which is reported.
+        with np.errstate(over="ignore", invalid="ignore"):
             if self.normalize_y and (fresh or not hasattr(self, "y_mean_")):
                 self.y_mean_ = np.average(y, axis=0, weights=weight)
                 deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))

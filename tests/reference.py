@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from sknn._compiled.jit import INTERPRETED
-from sknn._runtime.layout import COEFS, INTERCEPTS, make_layout, views
+from sknn._runtime.architecture import COEFS, INTERCEPTS, Architecture, HiddenLayer
+from sknn._runtime.layout import make_layout, views
 
 compiled_only = pytest.mark.skipif(
     INTERPRETED, reason="a property of compiled kernels, which NumPy's do not have"
@@ -182,9 +183,15 @@ def train(network, batches, step, settings, rate):
 # ---- the package's own layout ------------------------------------------------------------------
 
 
-def plain_layout(units):
-    """Return the layout of a network without batch norm or maxout."""
-    return make_layout(units, [1] * (len(units) - 2), None)
+def architecture(units, *, loss="squared_error", pieces=1, **others):
+    """Return the architecture of a network of these widths, from n_features to n_outputs."""
+    hidden = tuple(HiddenLayer(width, "relu", pieces=pieces) for width in units[1:-1])
+    return Architecture(units[0], hidden, units[-1], loss, **others)
+
+
+def plain_layout(units, **others):
+    """Return the layout of such a network."""
+    return make_layout(architecture(units, **others))
 
 
 def coefs_and_intercepts(flat, layout):

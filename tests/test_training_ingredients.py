@@ -326,11 +326,31 @@ def test_normalize_y_predicts_in_original_units():
 
 def test_summary_counts_parameters():
     pixels = np.random.default_rng(0).random((20, 784))
-    summary = MLPClassifier((512, 512), max_iter=1).fit(pixels, np.arange(20) % 10).summary()
-    assert [layer.n_parameters for layer in summary.layers] == [401_920, 262_656, 5_130]
-    assert summary.n_parameters == 669_706
-    for text in (str(summary), summary._repr_html_()):
-        assert all(count in text for count in ("401 920", "262 656", "5 130", "669 706"))
+    network = MLPClassifier((512, 512), max_iter=1)
+    fitted = clone(network).fit(pixels, np.arange(20) % 10).summary()
+    for summary in (network.summary(784, 10), fitted):
+        counts = [layer.n_parameters for layer in summary.layers if layer.n_parameters]
+        assert counts == [401_920, 262_656, 5_130]
+        assert summary.n_parameters == summary.n_trainable == 669_706
+        for text in (str(summary), summary._repr_html_()):
+            assert all(count in text for count in ("401,920", "262,656", "5,130", "669,706"))
+
+
+def test_summary_before_fit_shows_what_is_known():
+    summary = MLPClassifier((20, 10), batch_norm=True).summary()
+    counts = {layer.name: layer.n_parameters for layer in summary.layers}
+    assert counts["dense 1"] is None
+    assert counts["dense 2"] == 21 * 10
+    assert counts["batch norm 2"] == 4 * 10
+    assert summary.n_parameters is None
+    assert "?" in str(summary)
+
+
+def test_summary_is_of_the_fitted_network():
+    network = MLPClassifier((5,), activation="tanh", max_iter=2).fit(X, y)
+    before = str(network.summary())
+    network.set_params(activation="relu", hidden_layer_sizes=(9, 9), batch_norm=True)
+    assert str(network.summary()) == before
 
 
 def test_history_display_draws_losses_and_score():

@@ -1,8 +1,8 @@
-"""From an estimator's parameters to the engine's NamedTuples: addresses of its parts, places of its
-values.
+"""From an architecture and flat weights to the engine's NamedTuples: addresses of kernels, offsets of
+values, hyperparameters of the weight update.
 """
 
-from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,124 +10,148 @@ from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
-from ..parts import losses, regularizers
-from ..parts.activations import ACTIVATIONS
-from ..parts.custom import Activation, custom_part
-from ..parts.initializers import INITIALIZERS
-from .layout import COEFS, INTERCEPTS, aligned_zeros, norm_part_offsets, padded, views
+from ..parts import regularizers
+from .architecture import (
+    ACTIVATION,
+    BATCH_NORM,
+    DENSE,
+    DROPOUT,
+    RUNNING_MEAN,
+    RUNNING_VARIANCE,
+    SCALE,
+    SHIFT,
+)
+from .layout import padded
 
-NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
-
-
-def activations_of(settings, n_hidden):
-    """Return the activation of each hidden layer, by name or as :class:`Activation`."""
-    activation = settings.activation
-    return list(activation) if isinstance(activation, (list, tuple)) else [activation] * n_hidden
-
-
-def hidden_parts(settings, n_hidden):
-    """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
-    return [
-        custom_part(choice.forward, choice.derivative)
-        if isinstance(choice, Activation)
-        else ACTIVATIONS[choice]
-        for choice in activations_of(settings, n_hidden)
-    ]
+_BATCH_NORM_CODES = {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}
 
 
-def pieces_of(settings, parts):
-    """Return how many pre-activations make one activation, for each hidden layer."""
-    return [getattr(settings, part.pieces) if part.pieces else 1 for part in parts]
-
-
-def dropout_rates(settings, n_hidden):
-    """Return the rates of the inputs and of the hidden layers."""
-    rates = settings.dropout
-    return [settings.input_dropout, *(rates if np.ndim(rates) else [rates] * n_hidden)]
-
-
-def initial_weights(settings, layout, dtype, random_state):
-    """Return a flat vector of weights as training begins with them."""
-    flat = aligned_zeros(layout.size, dtype)
-    parts = views(flat, layout)
-    activations = activations_of(
-        settings, len(layout.widths)
-    )  # the output layer is drawn like the last hidden one
-    initialize = INITIALIZERS[settings.initializer].initialize
-    for layer, (coef, intercept) in enumerate(zip(parts[COEFS], parts[INTERCEPTS], strict=True)):
-        activation = activations[min(layer, len(activations) - 1)] if activations else None
-        coef[...], intercept[...] = initialize(
-            random_state, coef.shape, int(layout.widths[layer]), activation
-        )
-    for name in ("batch_norm_scale_", "batch_norm_var_"):
-        for ones in parts.get(name, ()):
-            ones[:] = 1
-    return flat
-
-
-class _Places:
-    """Hand out places in a vector, one after another."""
+class _Allocator:
+    """Bump allocator: returns consecutive aligned offsets into one buffer."""
 
     def __init__(self):
         self.size = 0
 
     def take(self, size):
-        """Return the offset of a new place."""
+        """Return the offset of ``size`` elements."""
         offset = self.size
-        self.size = self.size + padded(size)
+        self.size += padded(size)
         return offset
 
 
-def bind_network(flat, layout, settings, loss, n_rows):
-    """Return ``(network, size of its values, offsets of its deltas, their size)`` for blocks of up
-    to ``n_rows`` rows.
+class _ValueOffsets(NamedTuple):
+    """Offsets of each layer's intermediate values in ``Scratch.values``; see ``Network``."""
+
+    z: np.ndarray
+    a: np.ndarray
+    x: np.ndarray
+    normed: np.ndarray
+    out: np.ndarray
+
+
+def _allocate_values(architecture, layout, n_rows):
+    """Return the offsets of all intermediate values of ``n_rows`` rows, and their total size."""
+    allocator = _Allocator()
+    offsets = _ValueOffsets(*np.zeros((5, layout.n_layers), np.int64))
+    # Layers whose derivative needs no z share one block for it.
+    shared_z = allocator.take(n_rows * int(layout.fan_outs.max()))
+    for operation in architecture.operations:
+        layer = operation.layer
+        size = n_rows * operation.n_outputs
+        if operation.kind == DENSE:
+            is_output = layer == layout.n_layers - 1
+            needs_z = is_output or architecture.hidden[layer].part.needs_z
+            offsets.z[layer] = allocator.take(size) if needs_z else shared_z
+            if is_output:
+                for column in (offsets.a, offsets.normed, offsets.out):
+                    column[layer] = offsets.z[layer]
+        elif operation.kind == ACTIVATION:
+            for column in (offsets.a, offsets.normed, offsets.out):
+                column[layer] = allocator.size
+            allocator.take(size)
+        elif operation.kind == BATCH_NORM:
+            offsets.x[layer] = allocator.take(size)
+            if architecture.batch_norm == "after":
+                offsets.normed[layer] = offsets.out[layer] = allocator.take(size)
+        elif operation.kind == DROPOUT and layer >= 0:
+            offsets.out[layer] = allocator.take(size)
+    return offsets, allocator.size
+
+
+def bind_network(flat, layout, architecture, n_rows):
+    """Bind a network to kernels and to offsets in scratch memory.
+
+    Parameters
+    ----------
+    flat : ndarray
+        All learned values; its dtype is that of the arithmetic.
+    layout : Layout
+    architecture : Architecture
+    n_rows : int
+        The largest minibatch.
+
+    Returns
+    -------
+    network : Network
+    n_values : int
+        Elements of ``Scratch.values``.
+    delta_offsets : ndarray of int64
+        Of each layer's dL/dz in ``Scratch.deltas``.
+    n_deltas : int
+        Elements of that.
     """
     dtype = flat.dtype
-    parts = hidden_parts(settings, len(layout.fan_ins) - 1)
-    norm = NORM_PLACES[settings.batch_norm]
-    rates = dropout_rates(settings, len(parts))
-    values = _Places()
-    columns = {name: [] for name in ("z", "a", "x", "normed", "out")}
-    values.take(n_rows * int(layout.fan_outs.max()))  # for pre-activations that nobody keeps
-    for part, fan_out, width, rate in zip(
-        [*parts, None], layout.fan_outs, layout.widths, [*rates[1:], 0.0], strict=True
-    ):
-        z_size = n_rows * int(fan_out)
-        a_size = n_rows * int(width)
-        a = values.take(a_size)
-        z = a if part is None else values.take(z_size) if part.needs_z else 0
-        x = values.take(max(z_size, a_size)) if norm else 0
-        normed = values.take(a_size) if norm == "after" and part is not None else a
-        out = values.take(a_size) if rate > 0 else normed
-        for column, offset in zip(columns.values(), (z, a, x, normed, out), strict=True):
-            column.append(offset)
-    deltas = np.concatenate([[0], np.cumsum(padded(n_rows * layout.fan_outs))])
-    shapes = [getattr(settings, part.parameter) if part.parameter else 0.0 for part in parts]
+    hidden = architecture.hidden
+    parts = [layer.part for layer in hidden]
+    loss = architecture.loss_part
+    offsets, n_values = _allocate_values(architecture, layout, n_rows)
+    delta_ends = np.cumsum(padded(n_rows * layout.fan_outs))
+    normalizes = architecture.batch_norm is not None
+    drops = architecture.has_dropout
     network = Network(
-        flat,
-        *layout[:5],
-        *(norm_part_offsets(layout, part) for part in range(4)),
-        *(np.array(column, np.int64) for column in columns.values()),
-        np.cumsum(layout.norm_widths) - layout.norm_widths,
-        _vector([kinds.ACTIVATION.address(part.forward, dtype) for part in parts], np.int64),
-        _vector(
-            [kinds.ACTIVATION_BACKWARD.address(part.backward, dtype) for part in parts], np.int64
+        weights=flat,
+        fan_ins=layout.fan_ins,
+        fan_outs=layout.fan_outs,
+        widths=layout.widths,
+        weight_offsets=layout.weight_offsets,
+        bias_offsets=layout.bias_offsets,
+        norm_offsets=layout.offsets_of(SCALE),
+        shift_offsets=layout.offsets_of(SHIFT),
+        mean_offsets=layout.offsets_of(RUNNING_MEAN),
+        variance_offsets=layout.offsets_of(RUNNING_VARIANCE),
+        z_offsets=offsets.z,
+        a_offsets=offsets.a,
+        x_offsets=offsets.x,
+        normed_offsets=offsets.normed,
+        out_offsets=offsets.out,
+        statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
+        forwards=_addresses(kinds.ACTIVATION, [part.forward for part in parts], dtype),
+        backwards=_addresses(kinds.ACTIVATION_BACKWARD, [part.backward for part in parts], dtype),
+        shapes=_vector([layer.parameter for layer in hidden], dtype),
+        dropout=_vector(
+            [architecture.input_dropout, *(layer.dropout for layer in hidden), 0.0], dtype
         ),
-        _vector(shapes, dtype),
-        _vector([*rates, 0.0], dtype),
-        {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}[norm],
-        kinds.LOSS.address(loss.loss, dtype),
-        0,
-        kinds.PRODUCT.address(product, dtype),
-        _vector(
-            np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype
+        norm=_BATCH_NORM_CODES[architecture.batch_norm],
+        loss=kinds.LOSS.address(loss.loss, dtype),
+        link=0,
+        product=kinds.PRODUCT.address(product, dtype),
+        loss_shape=_vector(architecture.loss_parameters, dtype),
+        normalize=kinds.NORMALIZE.address(batch_norm.normalize, dtype) if normalizes else 0,
+        normalize_backward=(
+            kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype)
+            if normalizes
+            else 0
         ),
-        kinds.NORMALIZE.address(batch_norm.normalize, dtype) if norm else 0,
-        kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype) if norm else 0,
-        kinds.DROPOUT.address(dropout.drop, dtype) if any(rates) else 0,
-        kinds.DROPOUT_IN_PLACE.address(dropout.drop_in_place, dtype) if any(rates) else 0,
+        drop=kinds.DROPOUT.address(dropout.drop, dtype) if drops else 0,
+        drop_in_place=(
+            kinds.DROPOUT_IN_PLACE.address(dropout.drop_in_place, dtype) if drops else 0
+        ),
     )
-    return network, values.size, deltas[:-1], int(deltas[-1])
+    return network, n_values, delta_ends - padded(n_rows * layout.fan_outs), int(delta_ends[-1])
+
+
+def _addresses(kind, kernels, dtype):
+    return _vector([kind.address(kernel, dtype) for kernel in kernels], np.int64)
 
 
 def without_dropout(network):
@@ -143,29 +167,6 @@ def for_prediction(network, link, *, with_loss):
         loss=network.loss if with_loss else 0,
         link=kinds.LINK.address(link, network.weights.dtype),
     )
-
-
-_PARTS = (*ACTIVATIONS.values(), *losses.LOSSES.values())
-_READ_IN_PREDICTION = {"activation", "batch_norm"} | {
-    getattr(part, place)
-    for part in _PARTS
-    for place in ("parameter", "pieces")
-    if getattr(part, place, None)
-}
-
-
-def prediction_settings(settings):
-    """Return the parameters that predictions depend on, as they are now; equal ones predict
-    alike.
-    """
-    chosen = {
-        name: getattr(settings, name) for name in _READ_IN_PREDICTION if hasattr(settings, name)
-    }
-    chosen = {
-        name: tuple(value) if isinstance(value, (list, tuple, np.ndarray)) else value
-        for name, value in chosen.items()
-    }
-    return SimpleNamespace(**chosen, dropout=0.0, input_dropout=0.0, loss_name=settings._loss_name)
 
 
 def no_update(dtype):

@@ -9,32 +9,31 @@ from .._engine.structs import Batch, Passes, Scratch, Work
 from .._engine.update import penalize_and_move, use_gradient
 from ..parts import losses
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
-from .layout import aligned_zeros, padded, views
+from .layout import aligned_zeros, make_layout, padded, views
 from .threads import Crew, team_of_one
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
 
-class Session:
+class CompiledNetwork:
     """Run passes of one network; its weights are ``flat``, changed in place.
 
     Parameters
     ----------
     flat : ndarray
         The flat weight vector; its dtype is that of the arithmetic.
-    layout : Layout
-    settings : BaseMLP
-        The estimator, for its parameters.
-    loss : str
-        Key of ``LOSSES``.
+    architecture : Architecture
+    settings : BaseMLP, default=None
+        The estimator, for the hyperparameters of training; predictions need none.
     """
 
-    def __init__(self, flat, layout, settings, loss):
+    def __init__(self, flat, architecture, settings=None):
         self.flat = flat
-        self.layout = layout
+        self.architecture = architecture
+        self.layout = make_layout(architecture)
         self.dtype = flat.dtype
         self.settings = settings
-        self._loss = losses.LOSSES[loss]
+        self._loss = architecture.loss_part
         self._alone = team_of_one()
         self._gradient = np.empty(0, self.dtype)
         self._of_shards = {}
@@ -80,7 +79,7 @@ class Session:
 
     def _allocate(self, n_rows, n_shards):
         network, n_values, delta_offsets, n_deltas = bind_network(
-            self.flat, self.layout, self.settings, self._loss, n_rows
+            self.flat, self.layout, self.architecture, n_rows
         )
         widest = padded(n_rows * int(self.layout.fan_outs.max()))
         n_row_totals = n_shards * 2 * most_blocks(n_rows)

@@ -1,63 +1,80 @@
-"""One flat vector for all that is learned, and the views of it that users know as ``coefs_``,
-``intercepts_``, ...
+"""The flat vector of all learned values, and the views of it that users know as ``coefs_``,
+``intercepts_`` and so on.
 
-Layer after layer, each as its weights (fan_in x fan_out, row-major), its intercepts and, with batch
-norm, scale, shift, running mean and running variance; every block starts at a multiple of
-``ALIGNMENT`` elements, and the padding between blocks stays zero.
+Values stand in the order of the network's operations, each as a block that starts at a multiple of
+``ALIGNMENT`` elements. The padding between blocks stays zero. One vector lets an optimizer update
+everything in one loop and makes a checkpoint one copy.
 """
 
 import ctypes
+import functools
 import itertools
-from typing import NamedTuple
 
 import numpy as np
 
-# elements; bytes in a cache line
-ALIGNMENT = 16
-_LINE = 64
-COEFS = "coefs_"
-INTERCEPTS = "intercepts_"
-NORM_PARTS = ("batch_norm_scale_", "batch_norm_shift_", "batch_norm_mean_", "batch_norm_var_")
+from .architecture import ACTIVATION, BATCH_NORM, COEFS, DENSE, INTERCEPTS
+
+ALIGNMENT = 16  # elements
+_CACHE_LINE = 64  # bytes
 
 
-class Layout(NamedTuple):
-    """Where each layer's parts stand in the flat vector; arrays have one element a layer."""
-
-    fan_ins: np.ndarray
-    fan_outs: np.ndarray  # pre-activations
-    widths: np.ndarray  # activations
-    weight_offsets: np.ndarray
-    bias_offsets: np.ndarray
-    norm_widths: np.ndarray  # 0 without batch norm
-    norm_offsets: np.ndarray  # of scale; shift, mean and variance follow
-    size: int
-
-
-def make_layout(units, pieces, norm):
-    """Return the layout of a network.
+class Layout:
+    """Where each learned value stands in the flat vector.
 
     Parameters
     ----------
-    units : sequence of int
-        n_features, the hidden layers' widths, n_outputs.
-    pieces : sequence of int
-        Pre-activations that make one activation, for each hidden layer.
-    norm : {None, "before", "after"}
-        Where batch norm stands: it is as wide as the pre-activations, or as the activations.
+    architecture : Architecture
+
+    Attributes
+    ----------
+    learned : list of LearnedValue
+    offsets : list of int
+        Of their first elements.
+    size : int
+        Elements of the flat vector, padding included.
+    fan_ins, fan_outs, widths, norm_widths : ndarray of shape (n_layers,), int64
+        Inputs, pre-activations, activations and batch-normalized values of each layer.
+    weight_offsets, bias_offsets : ndarray of shape (n_layers,), int64
     """
-    size = 0
-    rows = []
-    for layer, (fan_in, width, count) in enumerate(
-        zip(units[:-1], units[1:], [*pieces, 1], strict=True)
-    ):
-        fan_out = width * count
-        is_hidden = layer < len(pieces)
-        norm_width = {"before": fan_out, "after": width}.get(norm, 0) if is_hidden else 0
-        bias_offset = size + padded(fan_in * fan_out)
-        norm_offset = bias_offset + padded(fan_out)
-        rows.append((fan_in, fan_out, width, size, bias_offset, norm_width, norm_offset))
-        size = norm_offset + len(NORM_PARTS) * padded(norm_width)
-    return Layout(*np.array(rows, dtype=np.int64).T.copy(), size)
+
+    def __init__(self, architecture):
+        self.n_layers = architecture.n_layers
+        self.learned = architecture.learned
+        ends = list(itertools.accumulate(padded(value.size) for value in self.learned))
+        self.offsets = [0, *ends[:-1]]
+        self.size = ends[-1]
+        self.fan_ins, self.fan_outs, self.widths, self.norm_widths = _widths(architecture)
+        self.weight_offsets = self.offsets_of(COEFS)
+        self.bias_offsets = self.offsets_of(INTERCEPTS)
+
+    def offsets_of(self, name):
+        """Return the offset of each layer's value ``name``; the vector's end where it has none."""
+        offsets = np.full(self.n_layers, self.size, np.int64)
+        for value, offset in zip(self.learned, self.offsets, strict=True):
+            if value.name == name:
+                offsets[value.layer] = offset
+        return offsets
+
+
+@functools.lru_cache(maxsize=256)
+def make_layout(architecture):
+    """Return the layout of a network's learned values."""
+    return Layout(architecture)
+
+
+def _widths(architecture):
+    widths = np.zeros((4, architecture.n_layers), np.int64)
+    fan_ins, fan_outs, units, norm_widths = widths
+    for operation in architecture.operations:
+        layer = operation.layer
+        if operation.kind == DENSE:
+            fan_ins[layer] = operation.n_inputs
+            fan_outs[layer] = units[layer] = operation.n_outputs
+        elif operation.kind == ACTIVATION:
+            units[layer] = operation.n_outputs
+        elif operation.kind == BATCH_NORM:
+            norm_widths[layer] = operation.n_outputs
+    return widths
 
 
 def padded(count):
@@ -66,79 +83,108 @@ def padded(count):
 
 
 def aligned_zeros(size, dtype):
-    """Return a vector of zeros that begins where a cache line does, so that no vector register is
-    filled from two.
+    """Return a vector of zeros that starts at a cache line.
+
+    So no vector register is filled from two lines.
     """
-    memory = bytearray(
-        size * np.dtype(dtype).itemsize + _LINE - 1
-    )  # no array: views would have that as base instead of the vector
-    offset = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _LINE
+    # No array holds the memory: views would have that one as their base instead of the vector.
+    memory = bytearray(size * np.dtype(dtype).itemsize + _CACHE_LINE - 1)
+    offset = -ctypes.addressof(ctypes.c_char.from_buffer(memory)) % _CACHE_LINE
     return np.ndarray(size, dtype, memory, offset)
 
 
-def norm_part_offsets(layout, part):
-    """Return the offsets of batch norm's part number ``part`` of ``NORM_PARTS``."""
-    return layout.norm_offsets + part * padded(layout.norm_widths)
-
-
 def views(flat, layout):
-    """Return a dict of the names of attributes and lists of views of the flat vector."""
-    offsets = layout.weight_offsets, layout.bias_offsets, layout.fan_ins, layout.fan_outs
-    coefs = []
-    intercepts = []
-    for weight, bias, fan_in, fan_out in zip(*offsets, strict=True):
-        coefs.append(flat[weight : weight + fan_in * fan_out].reshape(fan_in, fan_out))
-        intercepts.append(flat[bias : bias + fan_out])
-    parts = {COEFS: coefs, INTERCEPTS: intercepts}
-    if layout.norm_widths.any():
-        for part, name in enumerate(NORM_PARTS):
-            starts = norm_part_offsets(layout, part)[:-1]
-            parts[name] = [
-                flat[start : start + width]
-                for start, width in zip(starts, layout.norm_widths[:-1], strict=True)
-            ]
-    return parts
+    """Return a dict from names of attributes to lists of views of the flat vector."""
+    arrays = {}
+    for value, offset in zip(layout.learned, layout.offsets, strict=True):
+        view = flat[offset : offset + value.size].reshape(value.shape)
+        arrays.setdefault(value.name, []).append(view)
+    return arrays
 
 
 def flat_vector(owner, layout, dtype):
-    """Return the flat vector behind the attributes of ``owner``: the one they are views of, if they
-    are, else a new one.
+    """Return the flat vector with the values of the attributes of ``owner``.
+
+    It is the vector that they are views of, if they are, else a new one.
+
+    Raises
+    ------
+    ValueError
+        If an attribute that a user has assigned does not fit the network.
     """
-    base = getattr(owner.coefs_[0], "base", None) if len(owner.coefs_) else None
-    if (
-        isinstance(base, np.ndarray)
-        and base.shape == (layout.size,)
-        and base.dtype == dtype
-        and base.flags.writeable
-    ):
-        same = (
-            _is_same_view(array, view)
-            for name, expected in views(base, layout).items()
-            for array, view in itertools.zip_longest(getattr(owner, name), expected)
-        )
-        if all(same):
-            return base
+    base = _common_base(owner, layout, dtype)
+    if base is not None:
+        return base
     flat = aligned_zeros(layout.size, dtype)
     for name, targets in views(flat, layout).items():
-        values = [np.asarray(value) for value in getattr(owner, name)]
-        if len(values) != len(targets):
+        values = getattr(owner, name, None)
+        if not isinstance(values, (list, tuple, np.ndarray)) or len(values) != len(targets):
             raise ValueError(
-                f"{name} has {len(values)} arrays, but this network needs {len(targets)}; assign one for each layer"
+                f"{name} must be a list of {len(targets)} arrays, one for each layer that has "
+                f"them, got {_described(values)}"
             )
         for i, (target, value) in enumerate(zip(targets, values, strict=True)):
-            if value.shape != target.shape or value.dtype.kind not in "biuf":
-                raise ValueError(
-                    f"{name}[{i}] has shape {value.shape} and dtype {value.dtype}, but this network needs {target.shape} real numbers; "
-                    "assign arrays of its shapes"
-                )
-            target[...] = value
+            target[...] = _checked(f"{name}[{i}]", value, target.shape)
     return flat
+
+
+def weights_dtype(owner):
+    """Return the dtype of arithmetic with the learned attributes: that of the first weights."""
+    coefs = getattr(owner, COEFS, None)
+    first = coefs[0] if isinstance(coefs, (list, tuple)) and coefs else None
+    return np.dtype(np.float32 if getattr(first, "dtype", None) == np.float32 else np.float64)
+
+
+def has_shapes_of(owner, architecture):
+    """Return whether the learned attributes have the shapes of a network's."""
+    shapes = {}
+    for value in architecture.learned:
+        shapes.setdefault(value.name, []).append(value.shape)
+    return all(
+        [np.shape(array) for array in getattr(owner, name, ())] == expected
+        for name, expected in shapes.items()
+    )
+
+
+def _described(values):
+    length = f" of length {len(values)}" if hasattr(values, "__len__") else ""
+    return f"{type(values).__name__}{length}"
+
+
+def _checked(name, value, shape):
+    """Return an assigned value as an array, after checking that it has the network's shape."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of shape {shape}: {error}") from error
+    if array.shape != shape or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} has shape {array.shape} and dtype {array.dtype}, but this network needs "
+            f"{shape} real numbers; assign arrays of its shapes"
+        )
+    return array
+
+
+def _common_base(owner, layout, dtype):
+    """Return the vector of which all learned attributes are the views, or None."""
+    coefs = getattr(owner, COEFS, None)
+    base = getattr(coefs[0], "base", None) if isinstance(coefs, list) and coefs else None
+    if not isinstance(base, np.ndarray) or base.shape != (layout.size,):
+        return None
+    if base.dtype != dtype or not base.flags.writeable:
+        return None
+    for name, expected in views(base, layout).items():
+        arrays = getattr(owner, name, None)
+        if not isinstance(arrays, list) or len(arrays) != len(expected):
+            return None
+        if not all(map(_is_same_view, arrays, expected)):
+            return None
+    return base
 
 
 def _is_same_view(array, view):
     return (
         isinstance(array, np.ndarray)
-        and isinstance(view, np.ndarray)
         and array.dtype == view.dtype
         and array.shape == view.shape
         and array.strides == view.strides

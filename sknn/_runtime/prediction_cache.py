@@ -1,95 +1,78 @@
-"""Networks bound for prediction.
+"""Cache of compiled networks for prediction.
 
-Binding a small network takes longer than predicting a few rows by it, so what has just predicted is
-kept for the next rows: not on the estimator, which predictions leave as it is, and for one caller
-at a time, since it has scratch memory.
+Setting one up costs more than predicting a few rows. They are kept outside the estimator, because
+``predict`` must not modify it, and lent to one caller at a time, because each owns scratch memory.
 """
 
 import os
 import threading
 import weakref
 
-import numpy as np
+from .architecture import LEARNED
+from .compiled_network import CompiledNetwork
+from .layout import flat_vector, make_layout, weights_dtype
 
-from .binding import prediction_settings
-from .compiled_network import Session
-from .layout import COEFS, INTERCEPTS, NORM_PARTS, flat_vector
-
-# sessions in all, and scratch memory of each
-_MOST_KEPT = 16
-_MOST_BYTES = 4 << 20
+_MOST_KEPT = 16  # networks in all
+_MOST_BYTES = 4 << 20  # scratch memory of each
 
 
-class KeptSessions:
-    """The sessions that predicted last, by their estimators' ids, oldest first."""
+class KeptNetworks:
+    """The networks that predicted last, by their estimators' ids, oldest first."""
 
     def __init__(self):
         self._lock = threading.RLock()  # a garbage collection within may end in drop()
         self._entries = {}
 
     def take(self, estimator):
-        """Return the estimator's session and the arrays that it was kept with, which are the
-        caller's now, or None.
-        """
+        """Return ``[network, arrays]`` as they were kept, which are the caller's now, or None."""
         with self._lock:
             owner, *kept = self._entries.pop(id(estimator), (lambda: None,))
         return kept if owner() is estimator else None
 
-    def keep(self, estimator, session, arrays):
-        """Keep a session, instead of the oldest one if there are many."""
+    def keep(self, estimator, network, arrays):
+        """Keep a network, instead of the oldest one if there are many."""
         key = id(estimator)
         with self._lock:
             self._entries.pop(key, None)
-            self._entries[key] = weakref.ref(estimator, lambda _: self.drop(key)), session, arrays
+            self._entries[key] = weakref.ref(estimator, lambda _: self.drop(key)), network, arrays
             for oldest in list(self._entries)[:-_MOST_KEPT]:
                 self.drop(oldest)
 
     def drop(self, key):
-        """Forget a session."""
+        """Forget a network."""
         with self._lock:
             self._entries.pop(key, None)
 
 
-kept_sessions = KeptSessions()
+kept_networks = KeptNetworks()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        after_in_child=kept_sessions.__init__
-    )  # its lock may have been held by a thread that a child has not
+    # A thread that a child does not have may have held its lock.
+    os.register_at_fork(after_in_child=kept_networks.__init__)
 
 
-def session_for(estimator):
-    """Return a :class:`Session` with the estimator's weights and parameters as they are now."""
-    settings = prediction_settings(estimator)
+def network_for(estimator):
+    """Return a :class:`CompiledNetwork` with the estimator's weights as they are now."""
+    architecture = estimator._architecture
     arrays = _learned(estimator)
-    kept = kept_sessions.take(estimator)
+    kept = kept_networks.take(estimator)
     if kept is not None:
-        session, views = kept
-        if session.settings == settings and [*map(id, arrays)] == [*map(id, views)]:
-            return session
-    dtype = np.dtype(
-        np.float32 if arrays and np.asarray(arrays[0]).dtype == np.float32 else np.float64
-    )
-    return Session(
-        flat_vector(estimator, estimator._layout, dtype),
-        estimator._layout,
-        settings,
-        estimator._loss_name,
-    )
+        network, views = kept
+        same = [*map(id, arrays)] == [*map(id, views)]
+        if same and network.architecture is architecture:
+            return network
+    flat = flat_vector(estimator, make_layout(architecture), weights_dtype(estimator))
+    return CompiledNetwork(flat, architecture)
 
 
-def keep_session(estimator, session):
-    """Keep a small session for the estimator's next prediction, if what was learned are views of
-    its weights.
-    """
+def keep_network(estimator, network):
+    """Keep a small network for the next prediction, if the learned attributes are its views."""
     arrays = _learned(estimator)
-    if session.scratch_bytes <= _MOST_BYTES and all(
-        getattr(array, "base", None) is session.flat for array in arrays
-    ):
-        kept_sessions.keep(estimator, session, arrays)
+    are_views = all(getattr(array, "base", None) is network.flat for array in arrays)
+    if are_views and network.scratch_bytes <= _MOST_BYTES:
+        kept_networks.keep(estimator, network, arrays)
 
 
 def _learned(estimator):
-    """Return all arrays that were learned."""
-    return [
-        array for name in (COEFS, INTERCEPTS, *NORM_PARTS) for array in getattr(estimator, name, ())
-    ]
+    """Return all learned arrays, as far as they are where they belong."""
+    lists = (getattr(estimator, name, ()) for name in LEARNED)
+    return [array for arrays in lists if isinstance(arrays, list) for array in arrays]

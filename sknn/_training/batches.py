@@ -8,7 +8,7 @@ import numpy as np
 
 from .._engine import entry_points
 from .._engine.shards import rows_of_a_shard
-from .._runtime.binding import bind_update, dropout_rates, schedule_update
+from .._runtime.binding import bind_update, schedule_update
 from .._runtime.threads import Crew
 
 # multiplications and steps in several epochs at once: a few milliseconds
@@ -39,9 +39,7 @@ class Batches:
         n_operations = session.n_operations(table)
         self._row_operations = n_operations + _OPERATIONS_OF_A_MOVE * session.flat.size / batch_size
         chunk = table.chunk_rows(self._row_operations)
-        needs_whole_batches = layout.norm_widths.any() or any(
-            dropout_rates(settings, len(layout.widths) - 1)
-        )
+        needs_whole_batches = layout.norm_widths.any() or session.architecture.has_dropout
         self._in_parts = (
             batch_size > table.batch_rows(n_operations, session.n_values)
             and not needs_whole_batches

@@ -11,7 +11,6 @@ from reference import (
     objective,
     outputs,
     penalty,
-    plain_layout,
 )
 from scipy import sparse
 from test_activations import KINKS
@@ -20,8 +19,10 @@ from test_losses import REFERENCE as LOSSES
 from test_losses import parameters as loss_parameters
 
 from sknn import MLPClassifier, MLPRegressor
-from sknn._runtime.compiled_network import Session
+from sknn._runtime.architecture import make_architecture
+from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
+from sknn._runtime.layout import make_layout
 
 ELEMENTWISE = [
     name for name in ACTIVATIONS if name not in ("maxout", "sigmoid")
@@ -56,7 +57,8 @@ class Problem:
         self.settings = settings_for(
             loss, units[-1], activation=activation, alpha=alpha, solver="lbfgs"
         )
-        self.layout = plain_layout(units)
+        self.architecture = make_architecture(self.settings, units[1:-1], units[0], units[-1], loss)
+        self.layout = make_layout(self.architecture)
         self.flat = np.zeros(self.layout.size)
         for array in (
             array for arrays in coefs_and_intercepts(self.flat, self.layout) for array in arrays
@@ -78,7 +80,7 @@ class Problem:
         )
 
     def session(self):
-        return Session(self.flat, self.layout, self.settings, self.loss)
+        return CompiledNetwork(self.flat, self.architecture, self.settings)
 
     def network(self, flat=None):
         activation = ACTIVATIONS[self.settings.activation]

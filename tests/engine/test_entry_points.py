@@ -8,7 +8,6 @@ from reference import (
     bits,
     coefs_and_intercepts,
     compiled_only,
-    plain_layout,
 )
 from scipy import sparse
 from test_activations import REFERENCE as ACTIVATIONS
@@ -18,8 +17,10 @@ from test_optimizers import REFERENCE as OPTIMIZERS
 from test_optimizers import SETTINGS
 
 import sknn._runtime.data
-from sknn._runtime.compiled_network import Session
+from sknn._runtime.architecture import make_architecture
+from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
+from sknn._runtime.layout import make_layout
 from sknn._training.batches import Batches
 from sknn._training.stochastic import OptimizerState
 
@@ -46,7 +47,8 @@ class Problem:
         )
         self.loss = loss
         self.dtype = np.dtype(dtype)
-        self.layout = plain_layout(units)
+        architecture = make_architecture(self.settings, units[1:-1], units[0], units[-1], loss)
+        self.layout = make_layout(architecture)
         self.flat = np.zeros(self.layout.size, dtype)
         for part in self.parts():
             part[...] = rng.uniform(-1, 1, part.shape) * np.sqrt(3 / units[0])
@@ -56,7 +58,7 @@ class Problem:
         self.y = np.asarray(LOSSES[loss].targets(rng, n_rows, units[-1]), np.float64)
         self.weight = rng.choice([0.0, 1.0, 2.0, 4.0], n_rows)
         self.optimizer = OptimizerState(solver, self.flat.size, self.dtype, RATE, seed=0)
-        self.session = Session(self.flat, self.layout, self.settings, loss)
+        self.session = CompiledNetwork(self.flat, architecture, self.settings)
 
     def parts(self):
         return [part for parts in coefs_and_intercepts(self.flat, self.layout) for part in parts]

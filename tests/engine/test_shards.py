@@ -3,11 +3,11 @@ the last bits."""
 
 import numpy as np
 import pytest
+from reference import plain_layout
 
 import sknn._training.batches
 from sknn import MLPClassifier, MLPRegressor
 from sknn._engine import shards
-from sknn._runtime.layout import make_layout
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:.*lower it, or scale:UserWarning"
@@ -105,4 +105,5 @@ def test_divergence_in_a_shard_is_noticed(monkeypatch):
     ],
 )
 def test_which_batches_are_cut_depends_on_shapes(units, n_rows, norm, rows):
-    assert shards.rows_of_a_shard(make_layout(units, [1] * (len(units) - 2), norm), n_rows) == rows
+    layout = plain_layout(units, batch_norm=norm)
+    assert shards.rows_of_a_shard(layout, n_rows) == rows

@@ -6,7 +6,8 @@ import pytest
 from reference import DTYPES, coefs_and_intercepts, plain_layout
 
 from sknn._runtime import layout as layout_module
-from sknn._runtime.layout import ALIGNMENT, NORM_PARTS, aligned_zeros, make_layout, views
+from sknn._runtime.architecture import LEARNED
+from sknn._runtime.layout import ALIGNMENT, aligned_zeros, views
 
 
 def flat_vector(coefs, intercepts, layout, dtype):
@@ -48,7 +49,7 @@ def test_blocks_are_aligned_and_apart(units):
 
 
 def test_offsets_are_int64():
-    assert {column.dtype for column in plain_layout(UNITS)[:4]} == {np.dtype(np.int64)}
+    assert {plain_layout(UNITS).offsets_of(name).dtype for name in LEARNED} == {np.dtype(np.int64)}
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -147,11 +148,11 @@ def test_wrong_shapes_are_named(kind, i, shape):
 
 @pytest.mark.parametrize(("norm", "widths"), [("before", (6, 14)), ("after", (3, 7))])
 def test_batch_norm_and_pieces_have_places_of_their_own(norm, widths):
-    layout = make_layout((5, 3, 7, 2), [2, 2], norm)
+    layout = plain_layout((5, 3, 7, 2), pieces=2, batch_norm=norm)
     flat = np.zeros(layout.size)
     parts = views(flat, layout)
     assert [coef.shape for coef in parts["coefs_"]] == [(5, 6), (3, 14), (7, 2)]
-    for name in NORM_PARTS:
+    for name in LEARNED[2:]:
         assert tuple(part.size for part in parts[name]) == widths
     for arrays in parts.values():
         for array in arrays:

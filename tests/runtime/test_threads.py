@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import processes
 import pytest
-from reference import assert_same_weights, bits, compiled_only
+from reference import architecture, assert_same_weights, bits, compiled_only
 from scipy import sparse
 
 import sknn._runtime.threads
 from sknn import MLPClassifier
 from sknn._engine.scheduler import LINE, OTHER_PHASES, PHASES_OF_A_LAYER
 from sknn._engine.structs import Work
-from sknn._runtime.layout import make_layout
+from sknn._runtime.architecture import draw_weights
+from sknn._runtime.layout import make_layout, views
 from sknn._runtime.threads import Crew, Door, Pace, Threads, new_team, threads, usable_cores
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
@@ -141,9 +142,7 @@ def test_any_threads_together_do_the_whole_work():
     network = work.network
     update = work.update
     expected = network.weights.copy()
-    network.weights[:] = sknn._runtime.binding.initial_weights(
-        MLPClassifier(), *layout_and_generator()
-    )
+    start_again(network.weights)
     for state in (update.state_0, update.state_1):
         state[:] = 0
     n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
@@ -161,12 +160,11 @@ def test_any_threads_together_do_the_whole_work():
     assert n_computed.sum() > 3 * 8
 
 
-def layout_and_generator():
-    return (
-        make_layout([100, 130, 100, 4], [1, 1], None),
-        np.dtype(np.float32),
-        np.random.RandomState(0),
-    )
+def start_again(flat):
+    """Set weights to what the fit of ``captured_work`` started from."""
+    start = architecture([100, 130, 100, 4])
+    arrays = views(flat, make_layout(start))
+    draw_weights(start, "auto", arrays, np.random.RandomState(0))
 
 
 # ---- what may go wrong -------------------------------------------------------------------------

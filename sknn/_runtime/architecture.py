@@ -1,0 +1,285 @@
+"""The architecture of a network: what ``fit`` built, as plain values.
+
+``fit`` makes it once from the constructor's parameters and keeps it on the estimator. Predictions,
+``summary``, copies and pickles read it and nothing else, so ``set_params`` changes the next fit and
+never a prediction. The layers are one list of operations in the order in which they act. Whoever
+needs to know what the network does walks that list: the layout of the weights, the binding to
+compiled kernels, ``summary``.
+"""
+
+import functools
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from ..parts.activations import ACTIVATIONS
+from ..parts.custom import Activation, custom_part
+from ..parts.initializers import INITIALIZERS
+from ..parts.losses import LOSSES
+
+COEFS = "coefs_"
+INTERCEPTS = "intercepts_"
+SCALE = "batch_norm_scale_"
+SHIFT = "batch_norm_shift_"
+RUNNING_MEAN = "batch_norm_mean_"
+RUNNING_VARIANCE = "batch_norm_var_"
+LEARNED = (COEFS, INTERCEPTS, SCALE, SHIFT, RUNNING_MEAN, RUNNING_VARIANCE)
+
+DENSE = "dense"
+BATCH_NORM = "batch norm"
+ACTIVATION = "activation"
+DROPOUT = "dropout"
+LINK = "link"
+
+_BATCH_NORM_POSITIONS = {False: None, True: "before", "before": "before", "after": "after"}
+
+
+class LearnedValue(NamedTuple):
+    """An array that training changes; the estimator's attribute ``name`` lists one a layer."""
+
+    name: str
+    layer: int
+    shape: tuple
+    is_penalized: bool = False
+    is_trained: bool = True  # by the optimizer; else a running statistic
+    initial: float | None = None  # None: drawn by the initializer
+
+    @property
+    def size(self):
+        """Number of elements; None where the number of features is not known yet."""
+        return None if None in self.shape else int(np.prod(self.shape))
+
+
+class Operation(NamedTuple):
+    """One step from a layer's inputs to its outputs."""
+
+    kind: str  # one of the constants above
+    layer: int  # -1: before the first layer
+    n_inputs: int
+    n_outputs: int
+    learned: tuple = ()  # of LearnedValue
+    choice: object = None  # an activation, the rate of dropout, the loss whose link acts
+
+
+@dataclass(frozen=True)
+class HiddenLayer:
+    """A hidden layer: dense, activation, dropout; batch norm is the same for all of them."""
+
+    units: int
+    activation: object  # key of ACTIVATIONS, or an Activation
+    parameter: float = 0.0  # of the activation, such as its slope
+    pieces: int = 1  # pre-activations that make one activation
+    dropout: float = 0.0
+
+    @property
+    def n_pre_activations(self):
+        """Number of outputs of the dense operation."""
+        return self.units * self.pieces
+
+    @property
+    def part(self):
+        """The activation's row in the registry."""
+        return activation_part(self.activation)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network consists of.
+
+    Parameters
+    ----------
+    n_features, n_outputs : int or None
+        None if not known yet, which only ``summary`` allows.
+    hidden : tuple of HiddenLayer
+    loss : str
+        Key of ``LOSSES``. Its link turns the last layer's outputs into predictions.
+    loss_parameters : tuple of float
+    batch_norm : {None, "before", "after"}
+        Position relative to the activation.
+    input_dropout : float
+    scales_targets : bool
+        Whether the network predicts standardized targets.
+    """
+
+    n_features: int | None
+    hidden: tuple
+    n_outputs: int | None
+    loss: object
+    loss_parameters: tuple = (0.0,)
+    batch_norm: str | None = None
+    input_dropout: float = 0.0
+    scales_targets: bool = False
+
+    @property
+    def n_layers(self):
+        """Number of dense layers, the output layer included."""
+        return len(self.hidden) + 1
+
+    @property
+    def has_dropout(self):
+        """Whether any rate of dropout is positive."""
+        return self.input_dropout > 0 or any(layer.dropout > 0 for layer in self.hidden)
+
+    @property
+    def loss_part(self):
+        """The loss' row in the registry."""
+        return loss_part(self.loss)
+
+    @functools.cached_property
+    def operations(self):
+        """Tuple of :class:`Operation`, from the inputs to the predictions."""
+        operations = []
+        if self.input_dropout > 0:
+            n_inputs = self.n_features
+            operations.append(Operation(DROPOUT, -1, n_inputs, n_inputs, choice=self.input_dropout))
+        n_inputs = self.n_features
+        for i, layer in enumerate(self.hidden):
+            operations += self._hidden_operations(i, layer, n_inputs)
+            n_inputs = layer.units
+        last = len(self.hidden)
+        operations.append(_dense(last, n_inputs, self.n_outputs))
+        operations.append(Operation(LINK, last, self.n_outputs, self.n_outputs, choice=self.loss))
+        return tuple(operations)
+
+    def _hidden_operations(self, i, layer, n_inputs):
+        width = layer.n_pre_activations
+        yield _dense(i, n_inputs, width)
+        if self.batch_norm == "before":
+            yield _batch_norm(i, width)
+        yield Operation(ACTIVATION, i, width, layer.units, choice=layer.activation)
+        if self.batch_norm == "after":
+            yield _batch_norm(i, layer.units)
+        if layer.dropout > 0:
+            yield Operation(DROPOUT, i, layer.units, layer.units, choice=layer.dropout)
+
+    @property
+    def learned(self):
+        """List of :class:`LearnedValue`, in the order of the operations."""
+        return [value for operation in self.operations for value in operation.learned]
+
+    @property
+    def n_parameters(self):
+        """Number of values that the optimizer trains."""
+        return sum(value.size for value in self.learned if value.is_trained)
+
+    @property
+    def shapes(self):
+        """What the learned values depend on; equal for networks that can share weights."""
+        return [(value.name, value.layer, value.shape) for value in self.learned]
+
+    def to_dict(self):
+        """Return the architecture as built-in types, but for users' own functions."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Return the architecture that :meth:`to_dict` describes."""
+        hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
+        return cls(**{**values, "hidden": hidden})
+
+
+def _dense(layer, n_inputs, n_outputs):
+    coefs = LearnedValue(COEFS, layer, (n_inputs, n_outputs), is_penalized=True)
+    intercepts = LearnedValue(INTERCEPTS, layer, (n_outputs,))
+    return Operation(DENSE, layer, n_inputs, n_outputs, (coefs, intercepts))
+
+
+def _batch_norm(layer, width):
+    learned = (
+        LearnedValue(SCALE, layer, (width,), initial=1.0),
+        LearnedValue(SHIFT, layer, (width,), initial=0.0),
+        LearnedValue(RUNNING_MEAN, layer, (width,), is_trained=False, initial=0.0),
+        LearnedValue(RUNNING_VARIANCE, layer, (width,), is_trained=False, initial=1.0),
+    )
+    return Operation(BATCH_NORM, layer, width, width, learned)
+
+
+# ---- from the constructor's parameters ---------------------------------------------------------
+
+
+def activation_part(activation):
+    """Return the row of an activation, given by name or as the user's own."""
+    if isinstance(activation, Activation):
+        return custom_part(activation.forward, activation.derivative)
+    return ACTIVATIONS[activation]
+
+
+def loss_part(loss):
+    """Return the row of a loss, given by name."""
+    return LOSSES[loss]
+
+
+def make_architecture(estimator, widths, n_features, n_outputs, loss):
+    """Return the architecture that the constructor's parameters ask for.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its parameters, checked.
+    widths : list of int
+        Units of the hidden layers.
+    n_features, n_outputs : int or None
+    loss : str or None
+        Key of ``LOSSES``; for classifiers it depends on the classes. None if not known yet, which
+        only ``summary`` allows.
+    """
+    n_hidden = len(widths)
+    layers = zip(
+        widths,
+        _for_each_layer(estimator.activation, n_hidden),
+        _for_each_layer(estimator.dropout, n_hidden),
+        strict=True,
+    )
+    parameter = None if loss is None else loss_part(loss).parameter
+    values = np.atleast_1d(getattr(estimator, parameter)) if parameter else (0.0,)
+    return Architecture(
+        n_features,
+        tuple(_hidden_layer(estimator, *layer) for layer in layers),
+        n_outputs,
+        loss,
+        tuple(float(value) for value in values),
+        _BATCH_NORM_POSITIONS[estimator.batch_norm],
+        float(estimator.input_dropout),
+        bool(getattr(estimator, "normalize_y", False)),
+    )
+
+
+def _for_each_layer(value, n_hidden):
+    return list(value) if isinstance(value, (list, tuple)) else [value] * n_hidden
+
+
+def _hidden_layer(estimator, units, activation, dropout):
+    part = activation_part(activation)
+    return HiddenLayer(
+        units,
+        activation,
+        float(getattr(estimator, part.parameter)) if part.parameter else 0.0,
+        int(getattr(estimator, part.pieces)) if part.pieces else 1,
+        float(dropout),
+    )
+
+
+def draw_weights(architecture, initializer, arrays, random_state):
+    """Fill the learned values with what training starts from.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    initializer : str
+        Key of ``INITIALIZERS``.
+    arrays : dict of lists of ndarray
+        Written: the learned values by name, one a layer; see :func:`layout.views`.
+    random_state : RandomState
+    """
+    initialize = INITIALIZERS[initializer].initialize
+    activations = [layer.activation for layer in architecture.hidden]
+    activations += activations[-1:] or [None]  # the output layer is drawn like the last hidden one
+    widths = [*(layer.units for layer in architecture.hidden), architecture.n_outputs]
+    for coef, intercept, width, activation in zip(
+        arrays[COEFS], arrays[INTERCEPTS], widths, activations, strict=True
+    ):
+        coef[...], intercept[...] = initialize(random_state, coef.shape, width, activation)
+    for value in architecture.learned:
+        if value.initial is not None:
+            arrays[value.name][value.layer][...] = value.initial
