@@ -9,7 +9,7 @@ import numpy as np
 from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
-from .._engine.structs import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
+from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts import losses, regularizers
 from ..parts.activations import ACTIVATIONS
 from ..parts.custom import Activation, custom_part
@@ -115,7 +115,7 @@ def bind_network(flat, layout, settings, loss, n_rows):
         ),
         _vector(shapes, dtype),
         _vector([*rates, 0.0], dtype),
-        {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}[norm],
+        {None: NO_BATCH_NORM, "before": BATCH_NORM_BEFORE, "after": BATCH_NORM_AFTER}[norm],
         kinds.LOSS.address(loss.loss, dtype),
         0,
         kinds.PRODUCT.address(product, dtype),
@@ -133,7 +133,8 @@ def bind_network(flat, layout, settings, loss, n_rows):
 def without_dropout(network):
     """Return the network with all its units and inputs."""
     return network._replace(
-        out_offsets=network.normed_offsets, dropout=np.zeros_like(network.dropout)
+        out_offsets=network.before_dropout_offsets,
+        dropout_rates=np.zeros_like(network.dropout_rates),
     )
 
 
@@ -219,7 +220,7 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of
     ``n_epochs``, which are counted.
     """
-    dtype = update.decays.dtype
+    dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
     h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
     decays = (1 - rates * settings.weight_decay).astype(dtype)
@@ -227,7 +228,7 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     return update._replace(
         hyperparameters=h.reshape(-1),
         n_hyperparameters=h.shape[-1],
-        decays=decays,
+        weight_decay_factors=decays,
         first_step=first_step,
     )
 
