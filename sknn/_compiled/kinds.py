@@ -13,7 +13,7 @@ Argument types, separated by blanks:
     int64_vector     C-contiguous vector of int64
     float64_vector   C-contiguous vector of float64, for sums
     pointer          address of an element of a vector, from :func:`intrinsics.at`
-    Work, Batch      reference to a NamedTuple of that name, see :mod:`_engine.structs`
+    Run, Minibatch   reference to a NamedTuple of that name, see :mod:`_engine.structs`
 """
 
 import numba
@@ -27,7 +27,7 @@ from .jit import INTERPRETED, compiled_address, interpreted_kernels
 from .references import is_reference_to, reference_type
 
 _PACKED = (types.StarArgTuple, types.StarArgUniTuple)  # how ``*arguments`` arrive, once typed
-_STRUCTS = ("Work", "Batch")
+_STRUCTS = ("Run", "Minibatch")
 _WITH_DTYPE = ("vector", "scalar", "pointer")
 
 
@@ -216,8 +216,8 @@ SPARSE_WEIGHT_GRADIENT = Kind(
 
 # ---- passes of the engine, each compiled once for all that call it ------------------------------
 
-PASS = Kind("pass over a minibatch", "Work Batch")
-BLOCK_UPDATE = Kind("update of a block of weights", "Work Batch int64 int64")
+PASS = Kind("pass over a minibatch", "Run Minibatch")
+BLOCK_UPDATE = Kind("update of a block of weights", "Run Minibatch int64 int64")
 
 # Numba resolves functions, not attributes of a Kind, as globals of a kernel.
 call_activation = ACTIVATION.call

@@ -106,7 +106,7 @@ def most_blocks(width):
 
 
 @jit(internal=True)
-def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z):
+def compute_z_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start, stop, z):
     """Compute columns ``start:stop`` of ``z = a_in W + b``, or what the inputs ``low:high`` add to
     it; intercepts go with the first one.
 
@@ -144,7 +144,7 @@ def affine_block(product, a_in, n_rows, fan_in, low, high, w, b, fan_out, start,
 
 
 @jit(internal=True)
-def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da):
+def compute_da_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, da):
     """Compute columns ``start:stop`` of ``da = dz W'``, the gradient of the layer's input, by way
     of ``w_t``, the rows' transpose.
     """
@@ -169,7 +169,7 @@ def input_gradient_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w
 
 
 @jit(internal=True)
-def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
+def compute_da_block_transposed(product, dz_t, n_rows, fan_out, w, fan_in, start, stop, da_t, da):
     """Compute the same from dz' (fan_out x n_rows), by way of ``da_t``, the block's transpose."""
     count = stop - start
     target = at(da_t, 0)
@@ -192,7 +192,7 @@ def transposed_gradient_block(product, dz_t, n_rows, fan_out, w, fan_in, start, 
 
 
 @jit(internal=True)
-def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
+def compute_weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, stop, add, g):
     """Compute rows ``start:stop`` of ``a_in' dz`` into ``g``, which begins at row ``start``, or
     ``add`` them to it.
     """
@@ -216,7 +216,7 @@ def weight_gradient_block(product, a_in, n_rows, fan_in, dz, fan_out, start, sto
 
 
 @jit(internal=True)
-def bias_gradient(product, one, dz, n_rows, fan_out, add, g):
+def compute_bias_gradient(product, one, dz, n_rows, fan_out, add, g):
     """Compute the column sums of dz into ``g``, or ``add`` them to it: a row of ones, which is
     ``one`` again and again, times dz.
     """

@@ -9,88 +9,90 @@ from .._compiled.jit import jit
 from .._compiled.kinds import call_dropout_in_place
 from .dense import ROWS, adds_halves, bounds_of, half_of, n_blocks_of
 from .dropout import dropout_key
-from .scheduler import claim, finish
+from .scheduler import claim_block, wait_at_barrier
 from .update import weight_block_size
 
 
 @jit(inline=True)
-def layer_input(work, batch, layer):
+def layer_input(run, batch, layer):
     """Return the vector that layer ``layer`` reads: the batch's rows of the data, or the outputs of
     the layer before it.
     """
     if layer > 0:
-        return work.scratch.values[work.network.out_offsets[layer - 1] :]
-    if work.rows.order.size > 0:
-        return work.rows.read
-    return work.rows.dense[batch.first * work.network.fan_ins[0] :]
+        return run.scratch.values[run.network.out_offsets[layer - 1] :]
+    if run.rows.order.size > 0:
+        return run.rows.gathered
+    return run.rows.dense[batch.first_row * run.network.fan_ins[0] :]
 
 
 @jit(internal=True)
-def in_halves(work, batch, layer):
+def in_halves(run, batch, layer):
     """Tell whether a hidden layer's inputs are taken in two halves, each with the rows of W that
     belong to it.
     """
-    network = work.network
-    is_shared = batch.is_training and work.shard_rows == 0 and layer < network.fan_ins.size - 1
+    network = run.network
+    is_shared = batch.is_training and run.shard_rows == 0 and layer < network.fan_ins.size - 1
     return is_shared and adds_halves(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
 
 
 @jit(internal=True)
-def _read(work, batch, first, last, start, stop):
+def _gather_block(run, batch, first, last, start, stop):
     """Copy columns ``start:stop`` of rows ``first:last`` out of the data, if these do not stand
     together there, and drop inputs.
     """
-    network = work.network
-    rows = work.rows
-    n_features = work.network.fan_ins[0]
-    rate = network.dropout[0] if batch.is_training else network.dropout.dtype.type(0)
-    key = dropout_key(work.update.seed, work.update.first_step + batch.step, np.int64(0))
+    network = run.network
+    rows = run.rows
+    n_features = run.network.fan_ins[0]
+    rate = network.dropout_rates[0] if batch.is_training else network.dropout_rates.dtype.type(0)
+    key = dropout_key(run.update.dropout_seed, run.update.first_step + batch.step, np.int64(0))
     for i in range(first, last):
-        row = part(layer_input(work, batch, 0), i * n_features + start, stop - start)
+        row = part(layer_input(run, batch, 0), i * n_features + start, stop - start)
         if rows.order.size > 0:
             source = part(
-                rows.dense, rows.order[batch.first + i] * n_features + start, stop - start
+                rows.dense, rows.order[batch.first_row + i] * n_features + start, stop - start
             )
             for j in range(row.size):
                 row[j] = source[j]
-        if rate > 0 and rows.affine == 0:
+        if rate > 0 and rows.sparse_affine == 0:
             call_dropout_in_place(
-                network.drop_in_place, row, (batch.place + i) * n_features + start, key, rate
+                network.drop_in_place, row, (batch.shard_start + i) * n_features + start, key, rate
             )
         elif rate > 0:
-            for position in range(rows.indptr[batch.first + i], rows.indptr[batch.first + i + 1]):
+            for position in range(
+                rows.indptr[batch.first_row + i], rows.indptr[batch.first_row + i + 1]
+            ):
                 value = part(rows.data, position, 1)
                 call_dropout_in_place(
                     network.drop_in_place,
                     value,
-                    (batch.place + i) * n_features + rows.indices[position],
+                    (batch.shard_start + i) * n_features + rows.indices[position],
                     key,
                     rate,
                 )
 
 
 @jit(internal=True)
-def read_inputs(work, batch, phase):
+def gather_inputs(run, batch, phase):
     """Bring the batch's rows together and drop inputs, in place: what a batch in training reads is
     never the user's table.
     """
-    if work.rows.order.size == 0 and (work.network.dropout[0] == 0 or not batch.is_training):
+    if run.rows.order.size == 0 and (run.network.dropout_rates[0] == 0 or not batch.is_training):
         return
     n_rows = batch.n_rows
-    n_features = work.network.fan_ins[0]
+    n_features = run.network.fan_ins[0]
     zero = np.int64(0)
-    by_columns = in_halves(work, batch, zero) and work.rows.affine == 0
+    by_columns = in_halves(run, batch, zero) and run.rows.sparse_affine == 0
     whole = n_features if by_columns else n_rows
-    size = half_of(whole, weight_block_size(work, batch, zero)) if by_columns else ROWS
+    size = half_of(whole, weight_block_size(run, batch, zero)) if by_columns else ROWS
     n_blocks = n_blocks_of(whole, size)
     n_computed = zero
-    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    block = claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         start, stop = bounds_of(block, whole, size)
         rows, columns = (
             ((zero, n_rows), (start, stop)) if by_columns else ((start, stop), (zero, n_features))
         )
-        _read(work, batch, rows[0], rows[1], columns[0], columns[1])
+        _gather_block(run, batch, rows[0], rows[1], columns[0], columns[1])
         n_computed += 1
-        block = claim(work.team, batch.member, phase, n_blocks, block)
-    finish(work.team, phase, n_computed, n_blocks)
+        block = claim_block(run.scheduler, batch.thread, phase, n_blocks, block)
+    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)

@@ -4,7 +4,7 @@ back at once.
 What a shard's rows become never leaves the caches of the thread that has claimed it, and nobody
 waits between the layers. A shard adds up the gradient of its own rows; a second phase adds the
 shards' gradients, in their order, and moves the weights. Shards are cut by the shapes alone, so
-that these sums, too, have the same bits for every size of the team.
+that these sums, too, have the same bits for every number of threads.
 """
 
 import numpy as np
@@ -14,8 +14,8 @@ from .._compiled.jit import jit
 from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
 from .dense import count_blocks
-from .scheduler import claim, finish, n_phases
-from .structs import Batch, Rows, Scratch, Team, Work
+from .scheduler import claim_block, count_phases, wait_at_barrier
+from .structs import Minibatch, Rows, Run, Scheduler, Scratch
 from .update import n_weight_blocks, weight_block
 
 _LEAST_OPERATIONS = 2_000_000  # multiplications of a step that are worth sharing
@@ -24,7 +24,7 @@ _LEAST_ROWS = 48
 _MOST_SHARDS = 16
 
 
-def rows_of_a_shard(layout, n_rows):
+def choose_shard_rows(layout, n_rows):
     """Return how many rows of a batch make a shard, or 0 where passes by layers are better: for
     large networks and batch norm.
     """
@@ -53,126 +53,141 @@ def _has_room(n_partials, n_values):
 
 
 @jit(inline=True)
-def _own(vector, number, n_shards):
+def _slice_for_shard(vector, number, n_shards):
     size = vector.size // n_shards
     return vector[number * size : (number + 1) * size]
 
 
 @jit(internal=True)
-def _shard(work, batch, number):
+def _forward_backward_shard(run, batch, number):
     """Let one thread take a shard through all layers and back, as a batch with memory of its
     own.
     """
-    network = work.network
-    scratch = work.scratch
-    rows = work.rows
-    team = work.team
-    first = number * work.shard_rows
-    n_shards = scratch.partials.size // network.weights.size
+    network = run.network
+    scratch = run.scratch
+    rows = run.rows
+    scheduler = run.scheduler
+    first = number * run.shard_rows
+    n_shards = scratch.shard_gradients.size // network.weights.size
     zero = np.int64(0)
     one = np.int64(1)
     n_totals = scratch.total_offsets[0] // n_shards
-    its_scratch = Scratch(
-        _own(scratch.values, number, n_shards), _own(scratch.deltas, number, n_shards), scratch.delta_offsets, scratch.statistics,
-        _own(scratch.work, number, n_shards), scratch.one, _own(scratch.partials, number, n_shards), scratch.partials,
-        part(scratch.totals, number * n_totals, n_totals), scratch.total_offsets,
-    )  # fmt: skip
-    its_rows = Rows(
-        rows.dense, rows.order, rows.read[first * network.fan_ins[0] :], rows.data, rows.indices, rows.indptr, rows.y, rows.weight,
-        rows.affine, rows.weight_gradient,
-    )  # fmt: skip
-    alone = Team(one, team.counters, team.arrivals, team.stop)
-    its_work = by_reference(
-        Work(
-            value_of(work.passes),
+    shard_scratch = Scratch(
+        _slice_for_shard(scratch.values, number, n_shards),
+        _slice_for_shard(scratch.deltas, number, n_shards),
+        scratch.delta_offsets,
+        scratch.statistics,
+        _slice_for_shard(scratch.work, number, n_shards),
+        scratch.one,
+        _slice_for_shard(scratch.shard_gradients, number, n_shards),
+        scratch.shard_gradients,
+        part(scratch.totals, number * n_totals, n_totals),
+        scratch.total_offsets,
+    )
+    rows_from_shard = Rows(
+        rows.dense,
+        rows.order,
+        rows.gathered[first * network.fan_ins[0] :],
+        rows.data,
+        rows.indices,
+        rows.indptr,
+        rows.y,
+        rows.sample_weight,
+        rows.sparse_affine,
+        rows.sparse_weight_gradient,
+    )
+    alone = Scheduler(one, scheduler.counters, scheduler.n_arrived, scheduler.stop)
+    shard_run = by_reference(
+        Run(
+            value_of(run.passes),
             value_of(network),
-            value_of(work.update),
-            its_scratch,
-            its_rows,
+            value_of(run.update),
+            shard_scratch,
+            rows_from_shard,
             alone,
-            work.shard_rows,
+            run.shard_rows,
         )
     )
-    n_rows = min(work.shard_rows, batch.n_rows - first)
-    its_batch = by_reference(
-        Batch(
+    n_rows = min(run.shard_rows, batch.n_rows - first)
+    shard_batch = by_reference(
+        Minibatch(
             zero,
             first,
-            batch.first + first,
+            batch.first_row + first,
             n_rows,
             batch.step,
-            batch.scale,
+            batch.gradient_scale,
             batch.is_training,
             zero,
             zero,
         )
     )
-    call_pass(work.passes.forward_of_shard, its_work, its_batch)
-    call_pass(work.passes.backward_of_shard, its_work, its_batch)
+    call_pass(run.passes.shard_forward, shard_run, shard_batch)
+    call_pass(run.passes.shard_backward, shard_run, shard_batch)
 
 
 @jit(internal=True)
-def there_and_back(work, batch):
+def forward_backward_shards(run, batch):
     """Compute the losses and the gradients of all shards of a batch, in training."""
-    n_blocks = count_blocks(batch.n_rows, work.shard_rows)
-    phase = batch.step * n_phases(work.network.fan_ins.size)
+    n_blocks = count_blocks(batch.n_rows, run.shard_rows)
+    phase = batch.step * count_phases(run.network.fan_ins.size)
     n_computed = np.int64(0)
-    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    block = claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
-        _shard(work, batch, block)
+        _forward_backward_shard(run, batch, block)
         n_computed += 1
-        block = claim(work.team, batch.member, phase, n_blocks, block)
-    finish(work.team, phase, n_computed, n_blocks)
+        block = claim_block(run.scheduler, batch.thread, phase, n_blocks, block)
+    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
 
 
 @jit(internal=True)
-def _add_shards(work, batch, offset, size):
+def _sum_shards(run, batch, offset, size):
     """Add the other shards' gradients of some weights to the first one's, which becomes the
     batch's.
     """
-    partials = work.scratch.partials
-    n_weights = work.network.weights.size
-    g = part(work.scratch.gradient, offset, size)
-    for shard in range(1, count_blocks(batch.n_rows, work.shard_rows)):
-        other = part(partials, shard * n_weights + offset, size)
+    shard_gradients = run.scratch.shard_gradients
+    n_weights = run.network.weights.size
+    g = part(run.scratch.gradient, offset, size)
+    for shard in range(1, count_blocks(batch.n_rows, run.shard_rows)):
+        other = part(shard_gradients, shard * n_weights + offset, size)
         for i in range(size):
             g[i] += other[i]
 
 
 @jit(internal=True)
-def _add_partials(work, batch, layer, block):
+def _reduce_block(run, batch, layer, block):
     """Add up a block of a layer's gradient and, with the last rows of its weights, that of its
     intercepts.
     """
-    network = work.network
-    fan_out = work.network.fan_outs[layer]
-    start, stop = weight_block(work, batch, layer, block)
-    _add_shards(
-        work, batch, network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
+    network = run.network
+    fan_out = run.network.fan_outs[layer]
+    start, stop = weight_block(run, batch, layer, block)
+    _sum_shards(
+        run, batch, network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
     )
     if stop == network.fan_ins[layer]:
-        _add_shards(work, batch, network.bias_offsets[layer], fan_out)
+        _sum_shards(run, batch, network.bias_offsets[layer], fan_out)
 
 
 @jit(internal=True)
-def add_and_move(work, batch):
+def reduce_shards_and_update(run, batch):
     """Add up the shards' gradients and, if they are to be consumed, move all weights."""
-    n_layers = work.network.fan_ins.size
+    n_layers = run.network.fan_ins.size
     n_blocks = np.int64(0)
     for layer in range(n_layers):
-        n_blocks += n_weight_blocks(work, batch, layer)
-    phase = batch.step * n_phases(n_layers) + 1
+        n_blocks += n_weight_blocks(run, batch, layer)
+    phase = batch.step * count_phases(n_layers) + 1
     n_computed = np.int64(0)
-    block = claim(work.team, batch.member, phase, n_blocks, np.int64(-1))
+    block = claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1))
     while block < n_blocks:
         layer = np.int64(0)
         number = block
-        while number >= n_weight_blocks(work, batch, layer):
-            number -= n_weight_blocks(work, batch, layer)
+        while number >= n_weight_blocks(run, batch, layer):
+            number -= n_weight_blocks(run, batch, layer)
             layer += 1
-        _add_partials(work, batch, layer, number)
-        if batch.consume:
-            call_block_update(work.passes.use_gradient, work, batch, layer, number)
+        _reduce_block(run, batch, layer, number)
+        if batch.fuse_update:
+            call_block_update(run.passes.update_block, run, batch, layer, number)
         n_computed += 1
-        block = claim(work.team, batch.member, phase, n_blocks, block)
-    finish(work.team, phase, n_computed, n_blocks)
+        block = claim_block(run.scheduler, batch.thread, phase, n_blocks, block)
+    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)

@@ -1,128 +1,137 @@
-"""What the engine works on: NamedTuples of contiguous vectors, int64 numbers and numbers of the
-network's dtype.
+"""The structs that kernels take: NamedTuples of contiguous vectors, int64 numbers and numbers of
+the network's dtype.
+
+Kernels pass them on by reference. Addresses are those of compiled kernels, see
+:mod:`sknn._compiled.kinds`; the address 0 stands for a kernel that is not used. Offsets count
+elements from the start of a vector. Vectors that are said to be "of the layers" have one element a
+layer, hidden or output.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-# batch norm before the activation, or after it
-NO_NORM = 0
-NORM_BEFORE = 1
-NORM_AFTER = 2
+# Network.batch_norm: none, before the activation, or after it
+NO_BATCH_NORM = 0
+BATCH_NORM_BEFORE = 1
+BATCH_NORM_AFTER = 2
 
 
 class Network(NamedTuple):
-    """A network: its weights and where each layer's parts are. Vectors have one element a layer,
-    hidden or output.
+    """A network: learned values, and for each layer its widths, offsets and kernels.
+
+    ``fan_outs`` are widths of pre-activations z, ``widths`` those of activations a. They differ if
+    an activation joins several pre-activations, as maxout does.
     """
 
-    weights: np.ndarray  # the flat vector of _layout
+    weights: np.ndarray  # the flat vector of all that is learned, see _runtime.layout
+    # of the layers
     fan_ins: np.ndarray
-    fan_outs: np.ndarray  # width of the pre-activations
-    widths: (
-        np.ndarray
-    )  # width of the activations; less than fan_outs if several pre-activations make one
+    fan_outs: np.ndarray
+    widths: np.ndarray
+    # of the layers, offsets in `weights`
     weight_offsets: np.ndarray
     bias_offsets: np.ndarray
-    norm_offsets: np.ndarray  # of batch norm's scale in the weights
-    shift_offsets: np.ndarray  # of its shift, right behind, and of its running averages
-    mean_offsets: np.ndarray
+    scale_offsets: np.ndarray  # batch norm's
+    shift_offsets: np.ndarray  # batch norm's, right behind the scale
+    mean_offsets: np.ndarray  # batch norm's running averages
     variance_offsets: np.ndarray
-    z_offsets: (
-        np.ndarray
-    )  # of pre-activations in Scratch.values; layers share one place where f' needs only f
-    a_offsets: np.ndarray  # of activations; for the output layer, of its pre-activations
-    x_offsets: np.ndarray  # of batch norm's normalised values, before scale and shift
-    normed_offsets: (
-        np.ndarray
-    )  # of its results if it follows the activation, else of the activations
-    out_offsets: (
-        np.ndarray
-    )  # of what the next layer reads: one of the above, or those after dropout
-    statistics_offsets: np.ndarray  # of the batch's statistics, halved
-    forwards: np.ndarray  # addresses of the hidden layers' activations
-    backwards: np.ndarray
-    shapes: np.ndarray  # their parameters
-    dropout: np.ndarray  # rates, of the inputs first
-    norm: int  # one of the constants above
-    loss: int  # address, as are the next two
+    # of the layers, offsets in `Scratch.values`
+    z_offsets: np.ndarray  # layers share one if f' needs only f
+    a_offsets: np.ndarray  # for the output layer, of its pre-activations
+    x_hat_offsets: np.ndarray  # normalized values, before batch norm's scale and shift
+    before_dropout_offsets: np.ndarray  # batch norm's results if it follows a, else a
+    out_offsets: np.ndarray  # what the next layer reads: the values above, or those after dropout
+    # of the layers, half the offset in `Scratch.statistics`
+    statistics_offsets: np.ndarray
+    # of the hidden layers
+    activations: np.ndarray  # addresses
+    activation_backwards: np.ndarray  # addresses
+    activation_parameters: np.ndarray
+    dropout_rates: np.ndarray  # of the inputs, of each hidden layer, and a 0
+    batch_norm: int  # one of the constants above
+    # addresses
+    loss: int
     link: int
     product: int
-    loss_shape: np.ndarray  # parameters of the loss
-    normalize: int  # addresses of batch norm's and dropout's kernels; 0 if not used
+    loss_parameters: np.ndarray
+    # addresses
+    normalize: int
     normalize_backward: int
     drop: int
     drop_in_place: int
 
 
 class Rows(NamedTuple):
-    """Rows of the data in the network's dtype: a chunk of them, dense or CSR, or all, dense, with
-    the chunk's places in them.
+    """Rows of a table in the network's dtype: a chunk of them, dense or CSR, or the whole table,
+    dense, with the indices of the chunk's rows.
     """
 
     dense: np.ndarray  # row after row; empty if sparse
-    order: np.ndarray  # int64, which of the dense rows the chunk has; empty if they are the chunk
-    read: np.ndarray  # memory for a batch's rows if there is an order
-    data: np.ndarray  # CSR with sorted indices; empty if dense
+    order: np.ndarray  # int64, the chunk's rows of `dense`; empty if `dense` is the chunk
+    gathered: np.ndarray  # memory for the rows of a minibatch, used if there is an order
+    # CSR with sorted indices; empty if dense
+    data: np.ndarray
     indices: np.ndarray
     indptr: np.ndarray
     y: np.ndarray  # the chunk's targets, row after row
-    weight: np.ndarray  # one a row, with mean one over the training set
-    affine: int  # addresses of the sparse first layer's kernels; 0 if dense
-    weight_gradient: int
+    sample_weight: np.ndarray  # the chunk's, with mean one over the training set
+    # addresses of the sparse first layer's kernels; 0 if dense
+    sparse_affine: int
+    sparse_weight_gradient: int
 
 
 class Update(NamedTuple):
-    """What is done with gradients."""
+    """Everything a weight update needs: kernel addresses, hyperparameters of each step, optimizer
+    state.
+    """
 
-    step: int  # address of the optimizer's kernel; 0 leaves weights as they are
-    step_sizes: int  # address of the kernel for its step sizes, weight by weight
-    penalize: int  # addresses of the regularizer's kernels
-    shrink: int  # 0 if it has none
-    strengths: np.ndarray  # of the L1 and the L2 penalty, over the mean of the sample weights
+    optimizer_step: int  # address; 0 leaves the weights as they are
+    step_sizes: int  # address of the kernel for the optimizer's step sizes, weight by weight
+    penalize: int  # address of the penalty with its gradient
+    proximal_step: int  # address; 0 if the penalty has none
+    penalty_strengths: np.ndarray  # of L1 and L2, over the mean of the sample weights
     hyperparameters: np.ndarray  # of the chunk's steps, one after another
-    n_hyperparameters: int
-    decays: (
-        np.ndarray
-    )  # of the chunk's steps: factor that weights keep under decoupled weight decay
+    n_hyperparameters: int  # of one step
+    # of the chunk's steps: factors of weights under decoupled weight decay
+    weight_decay_factors: np.ndarray
+    # of the optimizer, laid out like the weights
     state_0: np.ndarray
     state_1: np.ndarray
     state_2: np.ndarray
-    max_norm: np.ndarray  # one element: bound of the gradient's norm; 0 is none
-    norm_momentum: np.ndarray  # one element: share that batch norm's running statistics keep
-    seed: int  # of dropout
+    max_gradient_norm: np.ndarray  # one element; 0 if gradients are not clipped
+    batch_norm_momentum: np.ndarray  # one element: fraction of the running averages that is kept
+    dropout_seed: int
     first_step: int  # number of the chunk's first step, counted from the start of training
 
 
 class Scratch(NamedTuple):
-    """Memory for one pass over a block of rows."""
+    """Memory for one pass over a minibatch."""
 
-    values: np.ndarray  # z, a, x and out of all layers
-    deltas: np.ndarray  # dL/dz of all layers, at delta_offsets
+    values: np.ndarray  # z, a, x_hat and out of all layers, at the offsets in Network
+    deltas: np.ndarray  # dL/dz of all layers
     delta_offsets: np.ndarray
-    statistics: np.ndarray  # of the batch: mean and 1 / deviation, at 2 x statistics_offsets
+    statistics: np.ndarray  # batch norm's: mean and 1 / deviation, at 2 * statistics_offsets
     # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to
     # it; before, a half of z
     work: np.ndarray
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
-    partials: (
-        np.ndarray
-    )  # gradients of the batch's shards, of which the first is the one above: see by_rows.py
-    totals: (
-        np.ndarray
-    )  # float64, two for each block: of rows, their losses; of a layer's weights, their penalties
-    total_offsets: np.ndarray  # of each layer's first block
+    # gradients of the minibatch's shards, of which the first is `gradient`; see shards.py
+    shard_gradients: np.ndarray
+    # float64, two for each block: first sums of losses for blocks of rows, then penalties for
+    # blocks of each layer's weights
+    totals: np.ndarray
+    total_offsets: np.ndarray  # of the layers, of their first block's penalties
 
 
-class Team(NamedTuple):
-    """The threads that run an entry point together."""
+class Scheduler(NamedTuple):
+    """What the threads that run an entry point together share; see scheduler.py."""
 
-    size: int
-    counters: np.ndarray  # int64, of all phases of all steps: see team.py; empty for one thread
-    arrivals: np.ndarray  # one int64: threads that have come
-    stop: np.ndarray  # one int64: not 0 once everyone has to leave
+    n_threads: int
+    counters: np.ndarray  # int64, of all phases of all steps; empty for one thread
+    n_arrived: np.ndarray  # one int64: threads that have called the entry point
+    stop: np.ndarray  # one int64: not 0 once all threads have to leave
 
 
 class Passes(NamedTuple):
@@ -132,36 +141,36 @@ class Passes(NamedTuple):
 
     forward: int
     backward: int
-    clip_and_move: int
-    use_gradient: int
-    forward_of_shard: int  # 0, as is the next one, unless the batch is cut into shards
-    backward_of_shard: int
+    update_all: int
+    update_block: int
+    # of one shard; 0 unless the minibatch is cut into shards
+    shard_forward: int
+    shard_backward: int
 
 
-class Work(NamedTuple):
-    """All that an entry point works on; passed on by reference."""
+class Run(NamedTuple):
+    """All that an entry point needs."""
 
     passes: Passes
     network: Network
     update: Update
     scratch: Scratch
     rows: Rows
-    team: Team
-    shard_rows: int  # of the batches, where these are cut into shards
+    scheduler: Scheduler
+    shard_rows: int  # rows of a minibatch's shards; 0 if it is not cut into shards
 
 
-class Batch(NamedTuple):
-    """The rows that go through the network together and what is done with them; passed on by
-    reference.
-    """
+class Minibatch(NamedTuple):
+    """The rows that go through the network together, and what to do with them."""
 
-    member: int  # number of the thread in its team
-    place: int  # row of the whole batch that the first one is
-    first: int  # row of the chunk
+    thread: int  # number of the calling thread
+    shard_start: int  # rows of the minibatch before these, if these are a shard of it; else 0
+    first_row: int  # the first of these rows in the chunk
     n_rows: int
-    step: int  # number of the batch in the chunk
-    scale: float  # factor of the losses' gradients
+    step: int  # number of the minibatch in the chunk
+    gradient_scale: float  # factor of the losses' gradients
     is_training: int  # 0 or 1, as are the next two
-    # penalise gradients and move weights block by block; else gradients stay in Scratch.gradient
-    consume: int
-    add: int  # add gradients to what that holds
+    # 1: update each block of weights as soon as its gradient is there;
+    # 0: leave the gradient in Scratch.gradient
+    fuse_update: int
+    accumulate: int  # 1: add the gradient to what Scratch.gradient holds; 0: overwrite it

@@ -9,7 +9,7 @@ import numpy as np
 from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
-from .._engine.structs import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
+from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts import regularizers
 from .architecture import (
     ACTIVATION,
@@ -23,7 +23,7 @@ from .architecture import (
 )
 from .layout import padded
 
-_BATCH_NORM_CODES = {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}
+_BATCH_NORM_CODES = {None: NO_BATCH_NORM, "before": BATCH_NORM_BEFORE, "after": BATCH_NORM_AFTER}
 
 
 class _Allocator:
@@ -44,8 +44,8 @@ class _ValueOffsets(NamedTuple):
 
     z: np.ndarray
     a: np.ndarray
-    x: np.ndarray
-    normed: np.ndarray
+    x_hat: np.ndarray
+    before_dropout: np.ndarray
     out: np.ndarray
 
 
@@ -63,16 +63,16 @@ def _allocate_values(architecture, layout, n_rows):
             needs_z = is_output or architecture.hidden[layer].part.needs_z
             offsets.z[layer] = allocator.take(size) if needs_z else shared_z
             if is_output:
-                for column in (offsets.a, offsets.normed, offsets.out):
+                for column in (offsets.a, offsets.before_dropout, offsets.out):
                     column[layer] = offsets.z[layer]
         elif operation.kind == ACTIVATION:
-            for column in (offsets.a, offsets.normed, offsets.out):
+            for column in (offsets.a, offsets.before_dropout, offsets.out):
                 column[layer] = allocator.size
             allocator.take(size)
         elif operation.kind == BATCH_NORM:
-            offsets.x[layer] = allocator.take(size)
+            offsets.x_hat[layer] = allocator.take(size)
             if architecture.batch_norm == "after":
-                offsets.normed[layer] = offsets.out[layer] = allocator.take(size)
+                offsets.before_dropout[layer] = offsets.out[layer] = allocator.take(size)
         elif operation.kind == DROPOUT and layer >= 0:
             offsets.out[layer] = allocator.take(size)
     return offsets, allocator.size
@@ -115,27 +115,29 @@ def bind_network(flat, layout, architecture, n_rows):
         widths=layout.widths,
         weight_offsets=layout.weight_offsets,
         bias_offsets=layout.bias_offsets,
-        norm_offsets=layout.offsets_of(SCALE),
+        scale_offsets=layout.offsets_of(SCALE),
         shift_offsets=layout.offsets_of(SHIFT),
         mean_offsets=layout.offsets_of(RUNNING_MEAN),
         variance_offsets=layout.offsets_of(RUNNING_VARIANCE),
         z_offsets=offsets.z,
         a_offsets=offsets.a,
-        x_offsets=offsets.x,
-        normed_offsets=offsets.normed,
+        x_hat_offsets=offsets.x_hat,
+        before_dropout_offsets=offsets.before_dropout,
         out_offsets=offsets.out,
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
-        forwards=_addresses(kinds.ACTIVATION, [part.forward for part in parts], dtype),
-        backwards=_addresses(kinds.ACTIVATION_BACKWARD, [part.backward for part in parts], dtype),
-        shapes=_vector([layer.parameter for layer in hidden], dtype),
-        dropout=_vector(
+        activations=_addresses(kinds.ACTIVATION, [part.forward for part in parts], dtype),
+        activation_backwards=_addresses(
+            kinds.ACTIVATION_BACKWARD, [part.backward for part in parts], dtype
+        ),
+        activation_parameters=_vector([layer.parameter for layer in hidden], dtype),
+        dropout_rates=_vector(
             [architecture.input_dropout, *(layer.dropout for layer in hidden), 0.0], dtype
         ),
-        norm=_BATCH_NORM_CODES[architecture.batch_norm],
+        batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
         loss=kinds.LOSS.address(loss.loss, dtype),
         link=0,
         product=kinds.PRODUCT.address(product, dtype),
-        loss_shape=_vector(architecture.loss_parameters, dtype),
+        loss_parameters=_vector(architecture.loss_parameters, dtype),
         normalize=kinds.NORMALIZE.address(batch_norm.normalize, dtype) if normalizes else 0,
         normalize_backward=(
             kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype)
@@ -157,7 +159,8 @@ def _addresses(kind, kernels, dtype):
 def without_dropout(network):
     """Return the network with all its units and inputs."""
     return network._replace(
-        out_offsets=network.normed_offsets, dropout=np.zeros_like(network.dropout)
+        out_offsets=network.before_dropout_offsets,
+        dropout_rates=np.zeros_like(network.dropout_rates),
     )
 
 
@@ -220,7 +223,7 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of
     ``n_epochs``, which are counted.
     """
-    dtype = update.decays.dtype
+    dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
     h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
     decays = (1 - rates * settings.weight_decay).astype(dtype)
@@ -228,7 +231,7 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     return update._replace(
         hyperparameters=h.reshape(-1),
         n_hyperparameters=h.shape[-1],
-        decays=decays,
+        weight_decay_factors=decays,
         first_step=first_step,
     )
 

@@ -5,8 +5,8 @@ import numpy as np
 from .._compiled.kinds import BLOCK_UPDATE, PASS
 from .._engine import backward, entry_points, forward, shards
 from .._engine.dense import most_blocks
-from .._engine.structs import Batch, Passes, Scratch, Work
-from .._engine.update import penalize_and_move, use_gradient
+from .._engine.structs import Minibatch, Passes, Run, Scratch
+from .._engine.update import update_all, update_block
 from ..parts import losses
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .layout import aligned_zeros, make_layout, padded, views
@@ -63,7 +63,7 @@ class CompiledNetwork:
             partials = aligned_zeros(n_shards * self.flat.size, self.dtype)
             self._of_shards[n_rows, n_shards] = (
                 network,
-                scratch._replace(gradient=partials[: self.flat.size], partials=partials),
+                scratch._replace(gradient=partials[: self.flat.size], shard_gradients=partials),
             )
         return self._of_shards[n_rows, n_shards]
 
@@ -106,17 +106,17 @@ class CompiledNetwork:
         """Return what an entry point works on, with the addresses of the passes that it will
         call.
         """
-        work = Work(
+        work = Run(
             Passes(0, 0, 0, 0, 0, 0), network, update, scratch, rows, self._alone, shard_rows
         )
-        common = self.dtype, work, Batch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
+        common = self.dtype, work, Minibatch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
         there = PASS.address_for(forward.forward, *common)
         back = PASS.address_for(backward.backward, *common) if with_gradient else 0
         passes = Passes(
-            PASS.address_for(shards.there_and_back, *common) if shard_rows else there,
-            PASS.address_for(shards.add_and_move, *common) if shard_rows else back,
-            PASS.address_for(penalize_and_move, *common) if clip else 0,
-            BLOCK_UPDATE.address_for(use_gradient, *common, 0, 0) if with_gradient else 0,
+            PASS.address_for(shards.forward_backward_shards, *common) if shard_rows else there,
+            PASS.address_for(shards.reduce_shards_and_update, *common) if shard_rows else back,
+            PASS.address_for(update_all, *common) if clip else 0,
+            BLOCK_UPDATE.address_for(update_block, *common, 0, 0) if with_gradient else 0,
             there if shard_rows else 0,
             back if shard_rows else 0,
         )
@@ -187,7 +187,7 @@ class CompiledNetwork:
         network, scratch = self.prepare(block, with_gradient=True)
         network = without_dropout(network)
         update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(
-            norm_momentum=np.array([norm_momentum], self.dtype)
+            batch_norm_momentum=np.array([norm_momentum], self.dtype)
         )
         scratch.gradient[:] = 0
         scratch.totals[:] = 0

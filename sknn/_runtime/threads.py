@@ -19,8 +19,8 @@ import numpy as np
 from .._compiled.intrinsics import current_core
 from .._compiled.jit import INTERPRETED, MOST_THREADS
 from .._engine.entry_points import accept_denormals
-from .._engine.scheduler import OTHER_PHASES, PHASES_OF_A_LAYER, n_counters
-from .._engine.structs import Team
+from .._engine.scheduler import OTHER_PHASES, PHASES_OF_A_LAYER, count_counters
+from .._engine.structs import Scheduler
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
 _DOUBTFUL_OPERATIONS = 100_000_000
@@ -161,9 +161,9 @@ def team_of_one():
 
 def new_team(size, n_phases):
     """Return a team of so many threads that nobody has joined yet, for so many phases in all."""
-    return Team(
+    return Scheduler(
         size,
-        np.zeros(n_counters(n_phases, size) if size > 1 else 0, np.int64),
+        np.zeros(count_counters(n_phases, size) if size > 1 else 0, np.int64),
         np.zeros(1, np.int64),
         np.zeros(1, np.int64),
     )
@@ -236,7 +236,7 @@ class Crew:
     Parameters
     ----------
     entry : kernel
-        It takes a :class:`Work` and numbers of rows, and returns how many rows it used.
+        It takes a :class:`Run` and numbers of rows, and returns how many rows it used.
     n_operations : int
         Multiplications of one block of rows.
     n_layers : int
@@ -268,13 +268,13 @@ class Crew:
         if self._most == 1:
             self._alone.stop[0] = 0
             return _called(
-                self._entry, (work._replace(team=self._alone), n_rows, block_size, *others)
+                self._entry, (work._replace(scheduler=self._alone), n_rows, block_size, *others)
             )
         size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
         team = new_team(size, n_steps * self._n_phases)
         started = time.perf_counter()
         n_done = self._run_together(
-            team, (work._replace(team=team), n_rows, block_size, *others), n_rows
+            team, (work._replace(scheduler=team), n_rows, block_size, *others), n_rows
         )
         self._pace.measured(size, time.perf_counter() - started, n_rows)
         return n_done
@@ -283,7 +283,7 @@ class Crew:
         door = Door(team)
         n_done = 0
         try:
-            threads.start(team.size - 1, door.help, self._entry, arguments)
+            threads.start(team.n_threads - 1, door.help, self._entry, arguments)
             n_done = _called(self._entry, arguments)
         finally:
             door.close(everybody_out=n_done < n_rows)

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from .._engine import entry_points
-from .._engine.shards import rows_of_a_shard
+from .._engine.shards import choose_shard_rows
 from .._runtime.binding import bind_update, schedule_update
 from .._runtime.threads import Crew
 
@@ -46,7 +46,7 @@ class Batches:
         )
         self._chunk = max(batch_size, chunk - chunk % batch_size)
         self._shard_rows = (
-            0 if table.is_sparse or self._in_parts else rows_of_a_shard(layout, batch_size)
+            0 if table.is_sparse or self._in_parts else choose_shard_rows(layout, batch_size)
         )
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0

@@ -36,12 +36,12 @@ def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
     """Return the fitted model and the sizes of the shards that its batches were cut into."""
     found = []
 
-    def rows_of_a_shard(layout, n_rows):
-        found.append(shards.rows_of_a_shard(layout, n_rows))
+    def choose_shard_rows(layout, n_rows):
+        found.append(shards.choose_shard_rows(layout, n_rows))
         return found[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.batches, "rows_of_a_shard", rows_of_a_shard)
+        patch.setattr(sknn._training.batches, "choose_shard_rows", choose_shard_rows)
         patch.setattr(shards, "_LEAST_OPERATIONS", 0)
         patch.setattr(shards, "_OPERATIONS", 1)
         patch.setattr(shards, "_LEAST_ROWS", least_rows)
@@ -106,4 +106,4 @@ def test_divergence_in_a_shard_is_noticed(monkeypatch):
 )
 def test_which_batches_are_cut_depends_on_shapes(units, n_rows, norm, rows):
     layout = plain_layout(units, batch_norm=norm)
-    assert shards.rows_of_a_shard(layout, n_rows) == rows
+    assert shards.choose_shard_rows(layout, n_rows) == rows

@@ -12,8 +12,8 @@ from scipy import sparse
 
 import sknn._runtime.threads
 from sknn import MLPClassifier
-from sknn._engine.scheduler import LINE, OTHER_PHASES, PHASES_OF_A_LAYER
-from sknn._engine.structs import Work
+from sknn._engine.scheduler import CACHE_LINE, OTHER_PHASES, PHASES_OF_A_LAYER
+from sknn._engine.structs import Run
 from sknn._runtime.architecture import draw_weights
 from sknn._runtime.layout import make_layout, views
 from sknn._runtime.threads import Crew, Door, Pace, Threads, new_team, threads, usable_cores
@@ -22,7 +22,7 @@ pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optim
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 100)).astype(np.float32)
-NO_WORK = Work(*[None] * len(Work._fields))
+NO_WORK = Run(*[None] * len(Run._fields))
 y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
 SETTINGS = {
     "adam": {},
@@ -150,13 +150,13 @@ def test_any_threads_together_do_the_whole_work():
     with ThreadPoolExecutor(3) as pool:
         done = pool.map(
             lambda _: sknn._training.batches.entry_points.train(
-                work._replace(team=team), 300, 100, 300, np.zeros(2)
+                work._replace(scheduler=team), 300, 100, 300, np.zeros(2)
             ),
             range(3),
         )
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(network.weights), bits(expected))
-    n_computed = team.counters.reshape(-1, 4, LINE)[:, 3, 0]
+    n_computed = team.counters.reshape(-1, 4, CACHE_LINE)[:, 3, 0]
     assert n_computed.sum() > 3 * 8
 
 
@@ -211,9 +211,9 @@ def entry_that_raises(in_helper):
             raise FloatingPointError("this thread")
         started.set()
         deadline = time.monotonic() + 10
-        while work.team.stop[0] == 0 and time.monotonic() < deadline:
+        while work.scheduler.stop[0] == 0 and time.monotonic() < deadline:
             time.sleep(0.001)
-        return 0 if work.team.stop[0] else n_rows
+        return 0 if work.scheduler.stop[0] else n_rows
 
     return entry
 
@@ -299,7 +299,7 @@ def team_sizes(n_operations, n_chunks=1):
     sizes = []
 
     def entry(work, n_rows, batch_size):
-        sizes.append(work.team.size)
+        sizes.append(work.scheduler.n_threads)
         return n_rows
 
     crew = Crew(entry, n_operations, 1)
@@ -444,7 +444,7 @@ def test_a_late_thread_finds_nothing_left():
     weights = work.network.weights.copy()
     assert (
         sknn._training.batches.entry_points.train(
-            work._replace(team=team), 300, 300, 300, np.zeros(2)
+            work._replace(scheduler=team), 300, 300, 300, np.zeros(2)
         )
         == 300
     )
