@@ -35,7 +35,7 @@ from ._validation import (
     relative_weight,
 )
 from .inspection import summarize
-from .parts.losses import LOSSES
+from .parts.custom import loss_part
 from .parts.optimizers import OPTIMIZERS
 
 _CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
@@ -74,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     @abstractmethod
     def _loss_name(self):
-        """Key of ``LOSSES``; for classifiers it depends on the classes."""
+        """Name of the loss, or a :class:`Loss`; for classifiers it depends on the classes."""
 
     @abstractmethod
     def _check_data(self, X, y, *, fresh, incremental):
@@ -242,7 +242,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_parameters_ = int(
             ((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum()
         )
-        self.out_activation_ = LOSSES[self._loss_name].out_activation
+        self.out_activation_ = loss_part(self._loss_name).out_activation
         self.loss_curve_ = []
         self.history_ = {column: [] for column in HISTORY_COLUMNS}
         self.validation_scores_ = [] if self.early_stopping else None

@@ -10,10 +10,11 @@ from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import NO_NORM, NORM_AFTER, NORM_BEFORE, Network, Update
-from ..parts import losses, regularizers
 from ..parts.activations import ACTIVATIONS
-from ..parts.custom import Activation, custom_part
+from ..parts.custom import activation_part
 from ..parts.initializers import INITIALIZERS
+from ..parts.losses import LOSSES
+from ..parts.regularizers import regularizer_part
 from .layout import COEFS, INTERCEPTS, aligned_zeros, norm_part_offsets, padded, views
 
 NORM_PLACES = {False: None, True: "before", "before": "before", "after": "after"}
@@ -27,12 +28,7 @@ def activations_of(settings, n_hidden):
 
 def hidden_parts(settings, n_hidden):
     """Return the rows of ``ACTIVATIONS`` of the hidden layers."""
-    return [
-        custom_part(choice.forward, choice.derivative)
-        if isinstance(choice, Activation)
-        else ACTIVATIONS[choice]
-        for choice in activations_of(settings, n_hidden)
-    ]
+    return [activation_part(choice) for choice in activations_of(settings, n_hidden)]
 
 
 def pieces_of(settings, parts):
@@ -102,7 +98,7 @@ def bind_network(flat, layout, settings, loss, n_rows):
         for column, offset in zip(columns.values(), (z, a, x, normed, out), strict=True):
             column.append(offset)
     deltas = np.concatenate([[0], np.cumsum(padded(n_rows * layout.fan_outs))])
-    shapes = [getattr(settings, part.parameter) if part.parameter else 0.0 for part in parts]
+    parameters = [part.parameter_value(settings) for part in parts]
     network = Network(
         flat,
         *layout[:5],
@@ -113,15 +109,13 @@ def bind_network(flat, layout, settings, loss, n_rows):
         _vector(
             [kinds.ACTIVATION_BACKWARD.address(part.backward, dtype) for part in parts], np.int64
         ),
-        _vector(shapes, dtype),
+        _vector(parameters, dtype),
         _vector([*rates, 0.0], dtype),
         {None: NO_NORM, "before": NORM_BEFORE, "after": NORM_AFTER}[norm],
         kinds.LOSS.address(loss.loss, dtype),
         0,
         kinds.PRODUCT.address(product, dtype),
-        _vector(
-            np.atleast_1d(getattr(settings, loss.parameter)) if loss.parameter else [0.0], dtype
-        ),
+        _vector(loss.parameter_values(settings), dtype),
         kinds.NORMALIZE.address(batch_norm.normalize, dtype) if norm else 0,
         kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype) if norm else 0,
         kinds.DROPOUT.address(dropout.drop, dtype) if any(rates) else 0,
@@ -145,13 +139,9 @@ def for_prediction(network, link, *, with_loss):
     )
 
 
-_PARTS = (*ACTIVATIONS.values(), *losses.LOSSES.values())
-_READ_IN_PREDICTION = {"activation", "batch_norm"} | {
-    getattr(part, place)
-    for part in _PARTS
-    for place in ("parameter", "pieces")
-    if getattr(part, place, None)
-}
+_READ_IN_PREDICTION = {"activation", "batch_norm"}.union(
+    *(part.parameters for part in (*ACTIVATIONS.values(), *LOSSES.values()))
+)
 
 
 def prediction_settings(settings):
@@ -186,9 +176,7 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     shrink = 0
     seed = 0
     max_norm = 0.0
-    regularizer = regularizers.REGULARIZERS[
-        "elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"
-    ]
+    regularizer = regularizer_part(settings)
     if optimizer is not None:
         states[: len(optimizer.states)] = optimizer.states
         step = kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype)

@@ -7,7 +7,8 @@ from .._engine import backward, entry_points, forward, shards
 from .._engine.dense import most_blocks
 from .._engine.structs import Batch, Passes, Scratch, Work
 from .._engine.update import penalize_and_move, use_gradient
-from ..parts import losses
+from ..parts.custom import loss_part
+from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .layout import aligned_zeros, padded, views
 from .threads import Crew, team_of_one
@@ -25,8 +26,7 @@ class Session:
     layout : Layout
     settings : BaseMLP
         The estimator, for its parameters.
-    loss : str
-        Key of ``LOSSES``.
+    loss : str or Loss
     """
 
     def __init__(self, flat, layout, settings, loss):
@@ -34,7 +34,7 @@ class Session:
         self.layout = layout
         self.dtype = flat.dtype
         self.settings = settings
-        self._loss = losses.LOSSES[loss]
+        self._loss = loss_part(loss)
         self._alone = team_of_one()
         self._gradient = np.empty(0, self.dtype)
         self._of_shards = {}
@@ -242,7 +242,7 @@ class Session:
         if (link, with_loss) not in self._bound:
             network = for_prediction(
                 self._network,
-                self._loss.link if link else losses.identity_link,
+                self._loss.link if link else identity_link,
                 with_loss=with_loss,
             )
             work = self.work(
