@@ -80,7 +80,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @property
     @abstractmethod
     def _loss_name(self):
-        """Key of ``LOSSES``; for classifiers it depends on the classes."""
+        """Name of the loss, or a :class:`Loss`; for classifiers it depends on the classes."""
 
     @abstractmethod
     def _check_data(self, X, y, *, fresh, incremental):

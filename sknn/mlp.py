@@ -16,7 +16,8 @@ from ._base import BaseMLP
 from ._docs import document
 from ._training.callbacks import with_callbacks
 from ._validation import check_sample_weight, check_training_data, classes_in
-from .parts.losses import LOSSES, REGRESSION_LOSSES
+from .parts.custom import loss_part
+from .parts.losses import REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18
 
@@ -486,7 +487,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        loss = LOSSES[self.loss]
+        loss = loss_part(self.loss)
         if y.min() < loss.lowest_target or (loss.excludes_lowest and y.min() == loss.lowest_target):
             sign = ">" if loss.excludes_lowest else ">="
             raise ValueError(

@@ -13,10 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..parts.activations import ACTIVATIONS
-from ..parts.custom import Activation, custom_part
+from ..parts.custom import activation_part, loss_part
 from ..parts.initializers import INITIALIZERS
-from ..parts.losses import LOSSES
 
 COEFS = "coefs_"
 INTERCEPTS = "intercepts_"
@@ -198,18 +196,6 @@ def _batch_norm(layer, width):
 # ---- from the constructor's parameters ---------------------------------------------------------
 
 
-def activation_part(activation):
-    """Return the row of an activation, given by name or as the user's own."""
-    if isinstance(activation, Activation):
-        return custom_part(activation.forward, activation.derivative)
-    return ACTIVATIONS[activation]
-
-
-def loss_part(loss):
-    """Return the row of a loss, given by name."""
-    return LOSSES[loss]
-
-
 def make_architecture(estimator, widths, n_features, n_outputs, loss):
     """Return the architecture that the constructor's parameters ask for.
 
@@ -231,14 +217,13 @@ def make_architecture(estimator, widths, n_features, n_outputs, loss):
         _for_each_layer(estimator.dropout, n_hidden),
         strict=True,
     )
-    parameter = None if loss is None else loss_part(loss).parameter
-    values = np.atleast_1d(getattr(estimator, parameter)) if parameter else (0.0,)
+    values = [0.0] if loss is None else loss_part(loss).parameter_values(estimator)
     return Architecture(
         n_features,
         tuple(_hidden_layer(estimator, *layer) for layer in layers),
         n_outputs,
         loss,
-        tuple(float(value) for value in values),
+        tuple(float(value) for value in np.atleast_1d(values)),
         _BATCH_NORM_POSITIONS[estimator.batch_norm],
         float(estimator.input_dropout),
         bool(getattr(estimator, "normalize_y", False)),
@@ -254,7 +239,7 @@ def _hidden_layer(estimator, units, activation, dropout):
     return HiddenLayer(
         units,
         activation,
-        float(getattr(estimator, part.parameter)) if part.parameter else 0.0,
+        float(part.parameter_value(estimator)),
         int(getattr(estimator, part.pieces)) if part.pieces else 1,
         float(dropout),
     )

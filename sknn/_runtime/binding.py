@@ -10,7 +10,7 @@ from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
-from ..parts import regularizers
+from ..parts.regularizers import regularizer_part
 from .architecture import (
     ACTIVATION,
     BATCH_NORM,
@@ -190,9 +190,7 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     shrink = 0
     seed = 0
     max_norm = 0.0
-    regularizer = regularizers.REGULARIZERS[
-        "elastic_net" if settings.l1_ratio > 0 and settings.alpha > 0 else "l2"
-    ]
+    regularizer = regularizer_part(settings)
     if optimizer is not None:
         states[: len(optimizer.states)] = optimizer.states
         step = kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype)

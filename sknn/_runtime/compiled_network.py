@@ -7,7 +7,7 @@ from .._engine import backward, entry_points, forward, shards
 from .._engine.dense import most_blocks
 from .._engine.structs import Minibatch, Passes, Run, Scratch
 from .._engine.update import update_all, update_block
-from ..parts import losses
+from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .layout import aligned_zeros, make_layout, padded, views
 from .threads import Crew, team_of_one
@@ -241,7 +241,7 @@ class CompiledNetwork:
         if (link, with_loss) not in self._bound:
             network = for_prediction(
                 self._network,
-                self._loss.link if link else losses.identity_link,
+                self._loss.link if link else identity_link,
                 with_loss=with_loss,
             )
             work = self.work(

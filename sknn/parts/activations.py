@@ -230,11 +230,18 @@ class ActivationPart(NamedTuple):
     forward: Callable
     backward: Callable
     formula: str
-    parameter: str | None = None  # the constructor argument that ``shape`` is
+    parameter: str | None = None  # the constructor argument that kernels get as ``parameter``
     needs_z: bool = False  # f' cannot be told from f alone, so pre-activations are kept
-    pieces: str | None = (
-        None  # the constructor argument that says how many pre-activations make one activation
-    )
+    pieces: str | None = None  # the constructor argument: pre-activations for each activation
+
+    @property
+    def parameters(self):
+        """The constructor arguments that it reads."""
+        return tuple(name for name in (self.parameter, self.pieces) if name is not None)
+
+    def parameter_value(self, settings):
+        """Return what kernels get as ``parameter``."""
+        return 0.0 if self.parameter is None else getattr(settings, self.parameter)
 
 
 _LOGISTIC = ActivationPart(_logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))")

@@ -3,7 +3,8 @@
 import functools
 
 from .._compiled.jit import jit, scalar
-from .activations import ActivationPart
+from .activations import ACTIVATIONS, ActivationPart
+from .losses import LOSSES
 
 
 class Activation:
@@ -58,9 +59,20 @@ class Activation:
         return hash((self.forward, self.derivative))
 
 
+def activation_part(activation):
+    """Return the row of an activation: a name in ``ACTIVATIONS`` or an :class:`Activation`."""
+    if isinstance(activation, Activation):
+        return _activation_part(activation.forward, activation.derivative)
+    return ACTIVATIONS[activation]
+
+
+def loss_part(loss):
+    """Return the row of a loss, a name in ``LOSSES``."""
+    return LOSSES[loss]
+
+
 @functools.cache
-def custom_part(forward, derivative):
-    """Return what would be the activation's row in ``ACTIVATIONS``."""
+def _activation_part(forward, derivative):
     f = scalar(forward)
     slope = scalar(derivative)
 

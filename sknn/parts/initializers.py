@@ -46,7 +46,7 @@ def _zeros(random_state, shape, fan_out, activation):
     return np.zeros(shape), np.zeros(shape[1])
 
 
-class Initializer(NamedTuple):
+class InitializerPart(NamedTuple):
     """How starting weights are drawn."""
 
     initialize: Callable
@@ -70,38 +70,40 @@ def _lecun(fan_in, fan_out):
 
 
 INITIALIZERS = {
-    "auto": Initializer(
+    "auto": InitializerPart(
         _auto,
         "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', intercepts too",
     ),
-    "glorot_uniform": Initializer(
+    "glorot_uniform": InitializerPart(
         _scaled(_glorot, normal=False), "uniform, variance 2 / (fan_in + fan_out)"
     ),
-    "glorot_normal": Initializer(
+    "glorot_normal": InitializerPart(
         _scaled(_glorot, normal=True),
         "normal, variance 2 / (fan_in + fan_out); Glorot and Bengio, 2010",
     ),
-    "he_uniform": Initializer(_scaled(_he, normal=False), "uniform, variance 2 / fan_in"),
-    "he_normal": Initializer(
+    "he_uniform": InitializerPart(_scaled(_he, normal=False), "uniform, variance 2 / fan_in"),
+    "he_normal": InitializerPart(
         _scaled(_he, normal=True), "normal, variance 2 / fan_in; arXiv:1502.01852"
     ),
-    "he_uniform_fan_out": Initializer(
+    "he_uniform_fan_out": InitializerPart(
         _scaled(_he_fan_out, normal=False), "uniform, variance 2 / fan_out"
     ),
-    "he_normal_fan_out": Initializer(
+    "he_normal_fan_out": InitializerPart(
         _scaled(_he_fan_out, normal=True), "normal, variance 2 / fan_out"
     ),
-    "lecun_uniform": Initializer(_scaled(_lecun, normal=False), "uniform, variance 1 / fan_in"),
-    "lecun_normal": Initializer(
+    "lecun_uniform": InitializerPart(_scaled(_lecun, normal=False), "uniform, variance 1 / fan_in"),
+    "lecun_normal": InitializerPart(
         _scaled(_lecun, normal=True), "normal, variance 1 / fan_in; LeCun et al., 1998"
     ),
-    "orthogonal": Initializer(_orthogonal, "columns (or rows) at right angles; arXiv:1312.6120"),
-    "random_normal": Initializer(
+    "orthogonal": InitializerPart(
+        _orthogonal, "columns (or rows) at right angles; arXiv:1312.6120"
+    ),
+    "random_normal": InitializerPart(
         _scaled(lambda fan_in, fan_out: 1.0, normal=True), "normal, variance 1: signals explode"
     ),
-    "random_uniform": Initializer(
+    "random_uniform": InitializerPart(
         _scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False),
         "uniform within 0.05: signals vanish",
     ),
-    "zeros": Initializer(_zeros, "zeros: the units of a layer stay alike for ever"),
+    "zeros": InitializerPart(_zeros, "zeros: the units of a layer stay alike for ever"),
 }

@@ -239,49 +239,60 @@ def _quantile(z, y, weight, n_outputs, shape, scale, delta, totals):
     totals[0] += value
 
 
-class Loss(NamedTuple):
+class LossPart(NamedTuple):
     """A loss: its kernels and how its outputs and value are to be read."""
 
     loss: Callable
     link: Callable
     out_activation: str
     formula: str
-    parameter: str | None = None  # the constructor argument that ``shape`` holds
-    averages_outputs: bool = (
-        False  # the reported value is the mean over outputs; the gradient is that of the sum
-    )
-    class_codes: bool = False  # targets are one class code a row
+    task: str = "regression"  # or "classification"
+    parameters: tuple = ()  # the constructor arguments that it reads
+    averages_outputs: bool = False  # reported as the mean over outputs; the gradient is the sum's
+    class_codes: bool = False  # targets are one class code for each sample
     lowest_target: float = -math.inf
     excludes_lowest: bool = False
 
+    def parameter_values(self, settings):
+        """Return what kernels get as ``parameters``: one value after another, [0.0] for none."""
+        values = [np.atleast_1d(getattr(settings, name)) for name in self.parameters]
+        return np.concatenate(values or [[0.0]])
+
 
 LOSSES = {
-    "log_loss": Loss(
-        _log_loss, _softmax_link, "softmax", "-log p_y", "label_smoothing", class_codes=True
+    "log_loss": LossPart(
+        _log_loss,
+        _softmax_link,
+        "softmax",
+        "-log p_y",
+        "classification",
+        ("label_smoothing",),
+        class_codes=True,
     ),
-    "binary_log_loss": Loss(
+    "binary_log_loss": LossPart(
         _binary_log_loss,
         _logistic_link,
         "logistic",
         "-y log p - (1 - y) log(1 - p), summed over outputs",
-        "label_smoothing",
+        "classification",
+        ("label_smoothing",),
     ),
-    "squared_error": Loss(
+    "squared_error": LossPart(
         _squared_error, identity_link, "identity", "(z - y)^2 / 2", averages_outputs=True
     ),
-    "absolute_error": Loss(_absolute_error, identity_link, "identity", "abs(z - y)"),
-    "huber": Loss(
+    "absolute_error": LossPart(_absolute_error, identity_link, "identity", "abs(z - y)"),
+    "huber": LossPart(
         _huber,
         identity_link,
         "identity",
         "(z - y)^2 / 2 up to abs(z - y) = huber_delta, linear beyond",
-        parameter="huber_delta",
+        parameters=("huber_delta",),
     ),
-    "log_cosh": Loss(_log_cosh, identity_link, "identity", "log(cosh(z - y))"),
-    "poisson": Loss(
+    "log_cosh": LossPart(_log_cosh, identity_link, "identity", "log(cosh(z - y))"),
+    "poisson": LossPart(
         _poisson, _exp_link, "exp", "y log(y / exp(z)) - y + exp(z)", lowest_target=0.0
     ),
-    "gamma": Loss(
+    "gamma": LossPart(
         _gamma,
         _exp_link,
         "exp",
@@ -289,12 +300,12 @@ LOSSES = {
         lowest_target=0.0,
         excludes_lowest=True,
     ),
-    "quantile": Loss(
+    "quantile": LossPart(
         _quantile,
         _quantile_link,
         "identity",
         "max(q (y - z), (q - 1) (y - z)) for q = ``quantile``, averaged over levels",
-        parameter="quantile",
+        parameters=("quantile",),
     ),
 }
-REGRESSION_LOSSES = tuple(name for name in LOSSES if not name.endswith("log_loss"))
+REGRESSION_LOSSES = tuple(name for name, part in LOSSES.items() if part.task == "regression")

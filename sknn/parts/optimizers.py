@@ -243,7 +243,7 @@ def _nadam_hyperparameters(settings, first, rates, epochs):
     return h
 
 
-class Optimizer(NamedTuple):
+class OptimizerPart(NamedTuple):
     """A stochastic optimizer."""
 
     step: Callable
@@ -254,28 +254,28 @@ class Optimizer(NamedTuple):
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(
+    "sgd": OptimizerPart(
         _sgd,
         _rate_alone,
         _sgd_hyperparameters,
         1,
         "v = momentum v - rate g; w += v, or with Nesterov's momentum w += momentum v - rate g",
     ),
-    "adagrad": Optimizer(
+    "adagrad": OptimizerPart(
         _adagrad,
         _over_root,
         _adagrad_hyperparameters,
         1,
         "s += g^2; w -= rate g / (sqrt(s) + epsilon), Duchi et al., JMLR 12, 2011; s begins at 0 (Keras: 0.1)",
     ),
-    "rmsprop": Optimizer(
+    "rmsprop": OptimizerPart(
         _rmsprop,
         _over_root,
         _rho_hyperparameters,
         1,
         "s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon), Tieleman and Hinton, 2012; epsilon beside the root as in PyTorch",
     ),
-    "adadelta": Optimizer(
+    "adadelta": OptimizerPart(
         _adadelta,
         _adadelta_sizes,
         _rho_hyperparameters,
@@ -283,7 +283,7 @@ OPTIMIZERS = {
         "s = rho s + (1 - rho) g^2; d = g sqrt((u + epsilon) / (s + epsilon)); u = rho u + (1 - rho) d^2; w -= rate d, arXiv:1212.5701; "
         "the paper's rate is 1",
     ),
-    "adam": Optimizer(
+    "adam": OptimizerPart(
         _adam,
         _adam_sizes,
         _adam_hyperparameters,
@@ -291,21 +291,21 @@ OPTIMIZERS = {
         "m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2; w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + "
         "epsilon) in step t, arXiv:1412.6980; epsilon stands beside the uncorrected root, as in scikit-learn and Keras",
     ),
-    "adamw": Optimizer(
+    "adamw": OptimizerPart(
         _adamw,
         _adamw_sizes,
         _adamw_hyperparameters,
         2,
         "w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon), as in PyTorch; meant for ``weight_decay``, arXiv:1711.05101",
     ),
-    "amsgrad": Optimizer(
+    "amsgrad": OptimizerPart(
         _amsgrad,
         _amsgrad_sizes,
         _adam_hyperparameters,
         3,
         "adam with the largest v so far, Reddi et al., arXiv:1904.09237",
     ),
-    "nadam": Optimizer(
+    "nadam": OptimizerPart(
         _nadam,
         _adamw_sizes,
         _nadam_hyperparameters,

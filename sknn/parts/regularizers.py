@@ -43,15 +43,24 @@ def _soft_threshold(w, step_sizes, l1):
         w[i] = w[i] - bound if w[i] > bound else (w[i] + bound if w[i] < -bound else zero)
 
 
-class Regularizer(NamedTuple):
+class RegularizerPart(NamedTuple):
     """A penalty on weights."""
 
     penalize: Callable
     formula: str
+    parameters: tuple  # the constructor arguments that it reads
     shrink: Callable | None = None
 
 
 REGULARIZERS = {
-    "l2": Regularizer(_l2, "l2 w^2 / 2"),
-    "elastic_net": Regularizer(_elastic_net, "l1 abs(w) + l2 w^2 / 2", _soft_threshold),
+    "l2": RegularizerPart(_l2, "l2 w^2 / 2", ("alpha",)),
+    "elastic_net": RegularizerPart(
+        _elastic_net, "l1 abs(w) + l2 w^2 / 2", ("alpha", "l1_ratio"), _soft_threshold
+    ),
 }
+
+
+def regularizer_part(settings):
+    """Return the row that acts, which depends on ``alpha`` and ``l1_ratio``."""
+    has_l1 = settings.alpha > 0 and settings.l1_ratio > 0
+    return REGULARIZERS["elastic_net" if has_l1 else "l2"]

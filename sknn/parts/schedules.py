@@ -87,7 +87,7 @@ def warmup(settings, epochs):
     return np.minimum(1.0, epochs / settings.warmup_epochs) if settings.warmup_epochs > 0 else 1.0
 
 
-class Schedule(NamedTuple):
+class SchedulePart(NamedTuple):
     """A learning-rate schedule."""
 
     formula: str
@@ -103,31 +103,31 @@ class Schedule(NamedTuple):
 
 
 SCHEDULES = {
-    "constant": Schedule("rate0"),
-    "invscaling": Schedule(
+    "constant": SchedulePart("rate0"),
+    "invscaling": SchedulePart(
         "rate0 / (t + 1)^power_t after t samples, by epochs; only with 'sgd'",
         after_epoch=_invscaling,
         sgd_only=True,
     ),
-    "adaptive": Schedule(
+    "adaptive": SchedulePart(
         "a fifth whenever training would stop for lack of improvement; only with 'sgd'",
         on_stall=_fifth,
         sgd_only=True,
     ),
-    "exponential": Schedule("rate0 exp(-decay_rate s)", factor=_exponential),
-    "inverse_time": Schedule("rate0 / (1 + decay_rate s)", factor=_inverse_time),
-    "step": Schedule("rate0 / 2^floor(decay_rate s)", factor=_step),
-    "cosine": Schedule(
+    "exponential": SchedulePart("rate0 exp(-decay_rate s)", factor=_exponential),
+    "inverse_time": SchedulePart("rate0 / (1 + decay_rate s)", factor=_inverse_time),
+    "step": SchedulePart("rate0 / 2^floor(decay_rate s)", factor=_step),
+    "cosine": SchedulePart(
         "rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts", factor=_cosine
     ),
-    "one_cycle": Schedule(
+    "one_cycle": SchedulePart(
         "from rate0 / 25 up to rate0 at 0.3 max_iter, then down to rate0 / 250 000, along cosines; arXiv:1708.07120",
         factor=_one_cycle,
     ),
-    "coslog": Schedule(
+    "coslog": SchedulePart(
         "rate0 (1 - cos(2 pi log2(1 + 15 s / max_iter))) / 2; arXiv:2407.04491", factor=_coslog
     ),
-    "plateau": Schedule(
+    "plateau": SchedulePart(
         "times decay_rate whenever training would stop for lack of improvement, down to 1e-6",
         on_stall=_reduced,
     ),

@@ -1,3 +1,4 @@
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -111,8 +112,8 @@ def parameters(n_outputs):
 
 def shape_of(name, n_outputs, dtype):
     """Return the run of parameters that the kernel reads."""
-    parameter = LOSSES[name].parameter
-    return np.atleast_1d(parameters(n_outputs)[parameter] if parameter else 0.0).astype(dtype)
+    settings = SimpleNamespace(**parameters(n_outputs))
+    return LOSSES[name].parameter_values(settings).astype(dtype)
 
 
 N_OUTPUTS = (1, 2, 3, 5, 17)

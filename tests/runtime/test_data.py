@@ -41,7 +41,7 @@ WHICH = (
 def _densified(rows, n_rows):
     if rows.order.size > 0:
         return rows.dense.reshape(-1, X.shape[1])[rows.order]
-    if rows.affine == 0:
+    if rows.sparse_affine == 0:
         return rows.dense[: n_rows * X.shape[1]].reshape(n_rows, X.shape[1])
     return sparse.csr_matrix(
         (rows.data, rows.indices, rows.indptr), shape=(n_rows, X.shape[1])
@@ -56,7 +56,7 @@ def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
         rows = table.rows(which, 2)
         expected = X[which]
         np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
-        assert (rows.affine != 0) == (kind in SPARSE)
+        assert (rows.sparse_affine != 0) == (kind in SPARSE)
         assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {
             np.dtype(dtype)
         }
