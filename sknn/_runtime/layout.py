@@ -136,14 +136,17 @@ def weights_dtype(owner):
 
 
 def has_shapes_of(owner, architecture):
-    """Return whether the learned attributes have the shapes of a network's."""
+    """Return whether the learned attributes are arrays of the shapes of a network's."""
     shapes = {}
     for value in architecture.learned:
         shapes.setdefault(value.name, []).append(value.shape)
-    return all(
-        [np.shape(array) for array in getattr(owner, name, ())] == expected
-        for name, expected in shapes.items()
-    )
+    for name, expected in shapes.items():
+        arrays = getattr(owner, name, None)
+        if not isinstance(arrays, list):
+            return False
+        if [getattr(array, "shape", None) for array in arrays] != expected:
+            return False
+    return True
 
 
 def _described(values):

@@ -57,7 +57,7 @@ def test_rows_of_any_table_come_in_the_networks_dtype(kind, dtype):
         expected = X[which]
         np.testing.assert_array_equal(_densified(rows, len(expected)), expected)
         assert (rows.sparse_affine != 0) == (kind in SPARSE)
-        assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.weight.dtype} == {
+        assert {rows.dense.dtype, rows.data.dtype, rows.y.dtype, rows.sample_weight.dtype} == {
             np.dtype(dtype)
         }
         assert {rows.order.dtype, rows.indices.dtype, rows.indptr.dtype} == {np.dtype(np.int64)}
@@ -72,7 +72,7 @@ def test_targets_and_weights_come_with_their_rows(dtype):
     for which in WHICH:
         rows = table.rows(which, 23)
         np.testing.assert_array_equal(rows.y, y[which].ravel())
-        np.testing.assert_array_equal(rows.weight, weight[which])
+        np.testing.assert_array_equal(rows.sample_weight, weight[which])
 
 
 @pytest.mark.parametrize("kind", DENSE)
@@ -115,7 +115,7 @@ def test_what_training_writes_to_is_a_copy(kind):
     for which in WHICH[4:]:
         rows = Table(table, None, None, np.dtype(np.float64)).rows(which, 2)
         for column in (
-            rows.read if rows.order.size > 0 else rows.dense,
+            rows.gathered if rows.order.size > 0 else rows.dense,
             rows.data,
             rows.indices,
             rows.indptr,
