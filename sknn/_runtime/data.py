@@ -84,6 +84,9 @@ class Table:
         They are valid until the next call. Where the network can read X as it is, nothing is
         copied.
         """
+        # Training drops inputs in place. Only rows chosen by indices are gathered first, so that
+        # this never happens in the user's X.
+        assert self.y is None or not isinstance(which, slice), "rows to train on need indices"
         y = weight = self._nothing
         if self.y is not None:
             y = self.y[which].ravel()

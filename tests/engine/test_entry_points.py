@@ -20,8 +20,8 @@ from test_optimizers import SETTINGS
 import sknn._runtime.data
 from sknn._runtime.compiled_network import Session
 from sknn._runtime.data import Table
-from sknn._training.batches import Batches
-from sknn._training.stochastic import OptimizerState
+from sknn._training.minibatches import MinibatchLoop
+from sknn._training.state import OptimizerState
 
 RATE = 0.01
 
@@ -75,7 +75,7 @@ class Problem:
     def train(self, orders, batch_size, X=None):
         """Train for an epoch in each of the orders; return the losses."""
         with np.errstate(all="ignore"):
-            batches = Batches(self.session, self.table(X), batch_size, self.optimizer)
+            batches = MinibatchLoop(self.session, self.table(X), batch_size, self.optimizer)
             return [batches.train([order])[0] for order in orders]
 
     def oracle(self, orders, batch_size):

@@ -4,7 +4,7 @@ the last bits."""
 import numpy as np
 import pytest
 
-import sknn._training.batches
+import sknn._training.minibatches
 from sknn import MLPClassifier, MLPRegressor
 from sknn._engine import shards
 from sknn._runtime.layout import make_layout
@@ -41,7 +41,7 @@ def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
         return found[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.batches, "rows_of_a_shard", rows_of_a_shard)
+        patch.setattr(sknn._training.minibatches, "rows_of_a_shard", rows_of_a_shard)
         patch.setattr(shards, "_LEAST_OPERATIONS", 0)
         patch.setattr(shards, "_OPERATIONS", 1)
         patch.setattr(shards, "_LEAST_ROWS", least_rows)
