@@ -11,7 +11,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.architecture import LEARNED, Architecture, draw_weights, make_architecture
@@ -26,12 +25,13 @@ from ._runtime.layout import (
     weights_dtype,
 )
 from ._runtime.prediction_cache import keep_network, kept_networks, network_for
-from ._runtime.threads import threads
-from ._training.callbacks import CallbackSupportMixin, EpochTasks
+from ._runtime.threads import thread_pool
+from ._training.callbacks import FIT_ATTRIBUTES, CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
-from ._training.stochastic import OptimizerState, StochasticTraining
-from ._training.trainer import HISTORY_COLUMNS
-from ._training.validation_set import Monitor, split_rows
+from ._training.record import TrainingRecord
+from ._training.state import TrainingState
+from ._training.stochastic import StochasticTraining
+from ._training.validation_set import ValidationSet, split_rows
 from ._validation import (
     PARAMETER_CONSTRAINTS,
     arithmetic_dtype,
@@ -39,16 +39,11 @@ from ._validation import (
     check_parameters,
     check_sample_weight,
     check_X,
+    naming,
     relative_weight,
 )
 from .inspection import summarize
 from .parts.optimizers import OPTIMIZERS
-
-_CALLBACK_STATE = ("_callback_fit_ctx", "_skl_callbacks_to_teardown")
-# What only further training needs: left out of pickles unless the estimator is one that goes on
-# training.
-_KEPT_FROM_FIT_TO_FIT = ("_order", "_orders_ahead", "_split_kept", "_last_weights", "_best_weights")
-_RESUME_ATTRIBUTES = ("_optimizer", "_random_state", *_KEPT_FROM_FIT_TO_FIT)
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
@@ -111,26 +106,23 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     @contextlib.contextmanager
     def _unchanged_on_error(self):
-        """Take back every attribute if the block fails, except after an interrupt that some
-        finished epoch outlives.
+        """Restore every attribute if the block fails.
+
+        An interrupt after which training has handed over the last finished epoch is no failure.
         """
         before = dict(vars(self))
         try:
             yield
         except BaseException as error:
-            training = vars(self).pop("_training", None)
+            state = vars(self).get("_training_state")
             if not (
-                isinstance(error, KeyboardInterrupt)
-                and training is not None
-                and training.has_finished_epochs
+                isinstance(error, KeyboardInterrupt) and state is not before.get("_training_state")
             ):
-                before |= {
-                    name: value for name, value in vars(self).items() if name in _CALLBACK_STATE
-                }  # for their teardown
+                # scikit-learn's teardown of callbacks still needs its own attributes.
+                kept = {name: value for name, value in vars(self).items() if name in FIT_ATTRIBUTES}
                 vars(self).clear()
-                vars(self).update(before)
+                vars(self).update(before | kept)
             raise
-        vars(self).pop("_training", None)
 
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
         kept_networks.drop(id(self))
@@ -141,55 +133,87 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
             data = self._check_data(X, y, fresh=fresh, incremental=incremental)
             weight = self._check_weight(sample_weight, *data, incremental=incremental)
+            validation = self._check_validation_data(*validation, data[1])
             dtype = arithmetic_dtype(self, data[0])
             architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
-            flat = self._start(architecture, dtype, fresh, incremental)
-            session = CompiledNetwork(flat, architecture, self)
-            table, train_rows, monitor = self._make_tables(*data, weight, dtype, validation, fresh)
+            flat, record, state = self._start(architecture, dtype, fresh, incremental)
+            tables = self._make_tables(*data, weight, dtype, validation, state, fresh)
+            network = CompiledNetwork(flat, architecture, self)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
-            self._training = kind(self, session, table, train_rows, monitor)
+            training = kind(self, network, record, state, *tables)
             n_epochs = 1 if incremental else self.max_iter
-            tasks = EpochTasks(self, X, y, sample_weight, 0 if incremental else n_epochs, session)
-            tasks.begin_fit()
-            with threads.counted_fit():
-                self._training.run(n_epochs, tasks, warn=not incremental)
-            tasks.end_fit()
-            self._keeps_training = incremental
+            callbacks = EpochCallbacks(
+                self,
+                X,
+                y,
+                sample_weight,
+                0 if incremental else n_epochs,
+                training.fitted_attributes,
+            )
+            callbacks.begin_fit()
+            with thread_pool.counted_fit():
+                training.run(n_epochs, callbacks, warn=not incremental)
+            callbacks.end_fit()
         return self
 
-    def _make_tables(self, X, y, weight, dtype, validation, fresh):
-        """Return ``(table, rows to train on or None for all, monitor of validation rows or
-        None)``.
-        """
-        given = validation[0] is not None
-        if given != (validation[1] is not None):
-            raise ValueError("X_val and y_val must be given together.")
-        train_rows = validation_rows = None
-        if self.early_stopping and not given:
-            train_rows, validation_rows = self._split(X, y, fresh)
-        targets = self._encode(y, weight[0], dtype, fresh)
-        table = Table(X, targets, *relative_weight(*weight, train_rows, dtype))
-        if given:
-            X_val, y_val = self._check_data(*validation[:2], fresh=False, incremental=True)
-            weight_val = relative_weight(*check_sample_weight(validation[2], X_val), None, dtype)
-            table_val = Table(X_val, self._encode(y_val, weight_val[0], dtype, False), *weight_val)
-            return table, train_rows, Monitor(self, table_val, np.arange(len(y_val)), y_val)
-        return (
-            table,
-            train_rows,
-            None if validation_rows is None else Monitor(self, table, validation_rows, y),
-        )
+    def _check_validation_data(self, X_val, y_val, sample_weight_val, y):
+        """Return X_val, y_val and ``(weights over the largest one, the largest one)`` as checked
+        arrays, or None if there are none.
 
-    def _split(self, X, y, fresh):
-        """Return the rows to train on and the rows to validate on; the same ones when training goes
-        on.
+        Kernels read them as they read X and y, so they must have the same columns.
         """
-        kept = self._split_kept
-        if fresh or kept is None or sum(map(len, kept)) != len(y):
-            self._split_kept = split_rows(
-                X, y, self.validation_fraction, self._random_state, self._stratify(y)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together.")
+        if X_val is None:
+            if sample_weight_val is not None:
+                raise ValueError("sample_weight_val was given without X_val and y_val.")
+            return None
+        with naming("X_val and y_val must be like X and y"):
+            X_val, y_val = self._check_data(X_val, y_val, fresh=False, incremental=True)
+        if y_val.shape[1:] != y.shape[1:]:
+            raise ValueError(
+                f"y_val of shape {y_val.shape} must have as many columns as y of shape {y.shape}."
             )
-        return self._split_kept
+        with naming("sample_weight_val must be weights of the rows of X_val"):
+            return X_val, y_val, check_sample_weight(sample_weight_val, X_val)
+
+    def _make_tables(self, X, y, weight, dtype, validation, state, fresh):
+        """Return the table to train on, its rows to train on or None for all, and the
+        :class:`ValidationSet` or None.
+
+        Parameters
+        ----------
+        X, y : ndarray or CSR, and ndarray
+            As checked.
+        weight : (ndarray of shape (n_samples,), float)
+            Sample weights over the largest one, and the largest one.
+        dtype : numpy.dtype
+        validation : (X_val, y_val, weight_val) or None
+            As checked, and as ``X``, ``y`` and ``weight``.
+        state : TrainingState
+            Keeps the split of the rows, for fits that go on.
+        fresh : bool
+            Whether training begins anew.
+        """
+        if not self.early_stopping or validation is not None:
+            train_rows = validation_rows = None
+        else:
+            if state.split is None or sum(map(len, state.split)) != len(y):
+                state.split = split_rows(
+                    X, y, self.validation_fraction, state.random_state, self._stratify(y)
+                )
+            train_rows, validation_rows = state.split
+        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
+        table = Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+        if validation is not None:
+            X_val, y_val, weight_val = validation
+            relative, mean_weight = relative_weight(*weight_val, None, dtype)
+            targets = self._encode(y_val, weight_val[0], dtype, False)
+            table_val = Table(X_val, targets, relative, dtype, mean_weight)
+            return table, None, ValidationSet(self, table_val, np.arange(len(y_val)), y_val)
+        if validation_rows is None:
+            return table, None, None
+        return table, train_rows, ValidationSet(self, table, validation_rows, y)
 
     def _make_architecture(self, n_features, widths, y, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where
@@ -212,103 +236,84 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return architecture
 
     def _start(self, architecture, dtype, fresh, incremental):
-        """Set all that training begins with; return the flat weights to train, a vector of their
-        own.
+        """Return the flat weights, the record and the state that training begins with, all of them
+        its own.
         """
-        kept = vars(self)
         self._architecture = architecture
-        if fresh or kept.get("_random_state") is None:
-            self._random_state = check_random_state(self.random_state)
-        elif isinstance(
-            self.random_state, Integral
-        ):  # nobody else draws from it, so a failing fit can leave it as it was
-            self._random_state = copy.deepcopy(self._random_state)
-        flat = self._initialize(dtype) if fresh else self._continue(dtype, incremental)
-        optimizer = None if fresh else kept.get("_optimizer")
-        if self.solver == "lbfgs":
-            self._optimizer = None
-        elif optimizer is not None and optimizer.fits(self.solver, flat):
-            self._optimizer = optimizer.copy()
-        else:
-            drops = architecture.has_dropout
-            seed = int(self._random_state.randint(np.iinfo(np.int32).max)) if drops else 0
-            self._optimizer = OptimizerState(
-                self.solver, flat.size, dtype, self.learning_rate_init, seed
-            )
-        return flat
-
-    def _initialize(self, dtype):
-        """Return new weights and forget all earlier training."""
-        architecture = self._architecture
         layout = make_layout(architecture)
-        flat = aligned_zeros(layout.size, dtype)
-        draw_weights(architecture, self.initializer, views(flat, layout), self._random_state)
-        self.n_iter_ = self.t_ = 0
+        known = None if fresh else vars(self).get("_training_state")
+        state = TrainingState(self.random_state) if known is None else known.copy()
+        state.is_incremental = incremental
+        if fresh:
+            flat = aligned_zeros(layout.size, dtype)
+            arrays = views(flat, layout)
+            draw_weights(architecture, self.initializer, arrays, state.random_state)
+            for name in set(LEARNED) - arrays.keys():  # of an earlier fit
+                vars(self).pop(name, None)
+            record = TrainingRecord(early_stopping=self.early_stopping)
+            self._set_sizes(architecture)
+        else:
+            flat = state.resumed_weights(flat_vector(self, layout, dtype))
+            record = TrainingRecord.resumed(self, counts_on=incremental)
+        state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
+        record.publish(self)
+        return flat, record, state
+
+    def _set_sizes(self, architecture):
+        """Set the fitted attributes that describe the network."""
         self.n_layers_ = architecture.n_layers + 1
         self.n_outputs_ = architecture.n_outputs
         self.n_parameters_ = architecture.n_parameters
         self.out_activation_ = architecture.loss_part.out_activation
-        self.loss_curve_ = []
-        self.history_ = {column: [] for column in HISTORY_COLUMNS}
-        self.validation_scores_ = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self.loss_ = np.inf
-        self.best_iter_ = self._no_improvement_count = 0
-        vars(self).update(dict.fromkeys(_KEPT_FROM_FIT_TO_FIT))
-        return flat
 
-    def _continue(self, dtype, incremental):
-        """Take up training where it was left; lists are copied, so that a failing fit leaves the
-        old ones.
-        """
-        kept = vars(self)
-        for name in _KEPT_FROM_FIT_TO_FIT:
-            kept.setdefault(name, None)
-        if not incremental:
-            self.n_iter_ = 0
-        self.loss_curve_ = list(self.loss_curve_)
-        self.history_ = {column: list(values) for column, values in self.history_.items()}
-        if self.early_stopping:
-            self.validation_scores_ = list(self.validation_scores_ or [])
-            self.best_validation_score_ = (
-                -np.inf if self.best_validation_score_ is None else self.best_validation_score_
-            )
-            self.best_loss_ = None
-        elif self.best_loss_ is None:
-            self.best_loss_ = np.inf
-        flat = flat_vector(self, make_layout(self._architecture), dtype)
-        if self._last_weights is not None and np.array_equal(flat, self._best_weights):
-            return self._last_weights.astype(dtype)
-        return flat.copy()
+    # ---- copies and pickles ---------------------------------------------------------------------
 
-    # ---- weights --------------------------------------------------------------------------------
+    def __copy__(self):
+        """Return a copy with the same arrays; training never writes to them."""
+        twin = type(self).__new__(type(self))
+        vars(twin).update(
+            {name: value for name, value in vars(self).items() if name not in FIT_ATTRIBUTES}
+        )
+        return twin
 
-    def _set_weights(self, flat):
-        """Let the learned attributes be views of ``flat``, and no others be left of earlier fits."""
-        for name in LEARNED:
-            vars(self).pop(name, None)
-        vars(self).update(views(flat, make_layout(self._architecture)))
+    def __deepcopy__(self, memo):
+        twin = copy.copy(self)
+        memo[id(self)] = twin
+        vars(twin).update(copy.deepcopy(vars(twin), memo))
+        twin._gather_weights()
+        return twin
 
     def __getstate__(self):
-        state = dict(super().__getstate__())
-        for name in ("_training", *_CALLBACK_STATE):
-            state.pop(name, None)
-        if not (self.warm_start or state.get("_keeps_training")):
-            for name in _RESUME_ATTRIBUTES:
-                state.pop(name, None)
-        if "_architecture" in state:
-            state["_architecture"] = self._architecture.to_dict()
-        return state
+        """Return what is pickled: the training state only if training is meant to go on."""
+        attributes = {
+            name: value
+            for name, value in super().__getstate__().items()
+            if name not in FIT_ATTRIBUTES
+        }
+        state = attributes.pop("_training_state", None)
+        if state is not None and (self.warm_start or state.is_incremental):
+            attributes["_training_state"] = state.to_dict()
+        if "_architecture" in attributes:
+            attributes["_architecture"] = self._architecture.to_dict()
+        return attributes
 
-    def __setstate__(self, state):
-        super().__setstate__(state)
-        if "_architecture" in state:
-            self._architecture = Architecture.from_dict(state["_architecture"])
-            # Arrays come back one by one; predictions want them in one vector.
-            if has_shapes_of(self, self._architecture):  # not in a pickle made during a refit
-                layout = make_layout(self._architecture)
-                self._set_weights(flat_vector(self, layout, weights_dtype(self)))
+    def __setstate__(self, attributes):
+        super().__setstate__(attributes)
+        if "_training_state" in attributes:
+            self._training_state = TrainingState.from_dict(attributes["_training_state"])
+        if "_architecture" in attributes:
+            self._architecture = Architecture.from_dict(attributes["_architecture"])
+        self._gather_weights()
+
+    def _gather_weights(self):
+        """Make the weights views of one flat vector again; copied arrays come one by one.
+
+        In a copy made during a refit they may be the old ones, of other shapes.
+        """
+        architecture = vars(self).get("_architecture")
+        if architecture is not None and has_shapes_of(self, architecture):
+            layout = make_layout(architecture)
+            vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
 
     # ---- prediction -----------------------------------------------------------------------------
 

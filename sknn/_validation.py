@@ -1,7 +1,7 @@
 """What users give, checked before any state changes: parameters, tables, weights."""
 
+import contextlib
 import os
-import warnings
 from numbers import Integral, Number, Real
 
 import numpy as np
@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from ._warnings import warn_user
 from .parts.activations import ACTIVATIONS
 from .parts.custom import Activation
 from .parts.initializers import INITIALIZERS
@@ -159,10 +160,9 @@ def _is_default(value, default):
 
 
 def _warn_without_effect(estimator, name):
-    warnings.warn(
-        f"{name}={getattr(estimator, name)!r} has no effect with the other parameters as they are (solver={estimator.solver!r}).",
-        UserWarning,
-        stacklevel=8,
+    warn_user(
+        f"{name}={getattr(estimator, name)!r} has no effect with the other parameters as they are "
+        f"(solver={estimator.solver!r})."
     )
 
 
@@ -266,9 +266,7 @@ def check_sample_weight(sample_weight, X):
 
 
 def relative_weight(weight, largest, train_rows, dtype):
-    """Return ``(weights with mean one over the training rows, dtype, the mean of the weights as
-    they were given)``.
-    """
+    """Return ``(weights with mean one over the training rows, mean of the weights as given)``."""
     mean = (weight if train_rows is None else weight[train_rows]).mean()
     if mean == 0:
         raise ValueError(
@@ -278,7 +276,18 @@ def relative_weight(weight, largest, train_rows, dtype):
     np.divide(
         weight, mean, out=relative, casting="same_kind"
     )  # computed in float64, without a copy of it
-    return relative, dtype, mean * largest
+    return relative, mean * largest
+
+
+@contextlib.contextmanager
+def naming(arguments):
+    """Put ``arguments`` in front of errors that speak of X, y or sample_weight."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{arguments}: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"{arguments}: {error}") from error
 
 
 def arithmetic_dtype(estimator, X):

@@ -256,3 +256,15 @@ def test_partial_fit_resumes_bit_for_bit(case, settings, name, tmp_path):
             network = COPIES[name](network, tmp_path)
     assert_same_training(network, whole)
     assert network.n_iter_ == 9
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("settings", RESUMED, ids=str)
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_of_a_finished_fit_goes_on_like_the_original(duplicate, settings, early_stopping):
+    settings = {**PATIENT, **settings, "early_stopping": early_stopping, "dropout": 0.2}
+    original, X, y = fitted("classes", **settings)
+    twin = duplicate(original).set_params(warm_start=True).fit(X, y)
+    assert_same_training(twin, original.set_params(warm_start=True).fit(X, y))
+    if not early_stopping:
+        assert_same_training(duplicate(original).partial_fit(X, y), original.partial_fit(X, y))

@@ -29,7 +29,6 @@ import sys
 import tempfile
 import threading
 import uuid
-import warnings
 from pathlib import Path
 from types import FunctionType
 
@@ -43,6 +42,7 @@ from numba.core.errors import NumbaError
 from numba.core.serialize import dumps
 from numba.extending import overload
 
+from .._warnings import warn_user
 from .interrupts import interrupts_held_back
 
 INTERPRETED = bool(config.DISABLE_JIT)
@@ -280,8 +280,8 @@ def warn_once(action, error):
     """Warn of the first fault of the cache in this process; later ones are the same story."""
     if not _warned.is_set():
         _warned.set()
-        warnings.warn(
-            f"the compile cache could not be {action} ({type(error).__name__}: {error}); kernels are compiled in this process",
+        warn_user(
+            f"the compile cache could not be {action} ({type(error).__name__}: {error}); kernels "
+            "are compiled in this process",
             RuntimeWarning,
-            stacklevel=2,
         )

@@ -10,7 +10,7 @@ from .._engine.update import update_all, update_block
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .layout import aligned_zeros, make_layout, padded, views
-from .threads import Crew, team_of_one
+from .threads import ParallelRunner, single_thread_team
 
 _BLOCK_ROWS = 256  # rows that go through the network together where batches do not matter
 
@@ -34,11 +34,11 @@ class CompiledNetwork:
         self.dtype = flat.dtype
         self.settings = settings
         self._loss = architecture.loss_part
-        self._alone = team_of_one()
+        self._alone = single_thread_team()
         self._gradient = np.empty(0, self.dtype)
         self._of_shards = {}
         self._capacity = 0
-        self._crews = {}
+        self._runners = {}
         self._bound = {}
 
     def prepare(self, n_rows, *, with_gradient):
@@ -196,7 +196,7 @@ class CompiledNetwork:
             which = order[start : start + chunk]
             work = self.work(network, update, scratch, table.rows(which, block), with_gradient=True)
             n_steps = -(-len(which) // block)
-            self._crew(entry_points.accumulate, block * n_operations).run(
+            self._runner(entry_points.accumulate, block * n_operations).run(
                 work, n_steps, len(which), block, scale
             )
         return work
@@ -227,13 +227,13 @@ class CompiledNetwork:
         outputs = np.empty((n_rows, int(self.layout.widths[layer])), self.dtype)
         n_operations = self.n_operations(table)
         chunk = table.chunk_rows(n_operations)
-        crew = self._crew(entry_points.evaluate, block * n_operations // 3)
+        runner = self._runner(entry_points.evaluate, block * n_operations // 3)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)
             work = self._prediction_work(rows, link=link, with_loss=with_loss)
             n_steps = -(-(stop - start) // block)
-            crew.run(work, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))
+            runner.run(work, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))
         return outputs, self.totals()[0]
 
     def _prediction_work(self, rows, *, link, with_loss):
@@ -250,15 +250,15 @@ class CompiledNetwork:
             self._bound[link, with_loss] = work._replace(rows=None)
         return self._bound[link, with_loss]._replace(rows=rows)
 
-    def _crew(self, entry, n_operations):
+    def _runner(self, entry, n_operations):
         """Return the threads that call an entry point together, for blocks of so many
         multiplications; others only for larger blocks.
         """
-        known = self._crews.get(entry, (0, None))
+        known = self._runners.get(entry, (0, None))
         if n_operations > known[0]:
-            self._crews[entry] = known = (
+            self._runners[entry] = known = (
                 n_operations,
-                Crew(entry, n_operations, len(self.layout.widths)),
+                ParallelRunner(entry, n_operations, len(self.layout.widths)),
             )
         return known[1]
 

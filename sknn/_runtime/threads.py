@@ -1,8 +1,9 @@
-"""Threads that help a fit through its chunks: how many, where they come from, and how they leave.
+"""Threads that help a fit through its chunks: how many there are, where they come from, and how
+they leave.
 
-A helper calls the same entry point with the same arguments as the fit's own thread, which needs no
-one: it computes whatever nobody else claims. So a helper that does not start, comes late or is put
-aside by the system delays nothing.
+A helper calls the same entry point with the same arguments as the fit's own thread, which does not
+depend on it: it computes whatever block nobody else has claimed. So a helper that does not start,
+comes late or is descheduled delays nothing.
 """
 
 import contextlib
@@ -21,22 +22,20 @@ from .._compiled.jit import INTERPRETED, MOST_THREADS
 from .._engine.entry_points import accept_denormals
 from .._engine.scheduler import OTHER_PHASES, PHASES_OF_A_LAYER, count_counters
 from .._engine.structs import Scheduler
+from .thread_count import ThreadCountTuner
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
-_DOUBTFUL_OPERATIONS = 100_000_000
-_DISTURBED = 1.4  # times the best pace so far: others want the cores
-_PATIENCE = 16  # chunks between two looks at whether the other size of the team would be faster
-_TRUST = 64  # chunks that a team goes on without a look where nothing has become slower
+_DOUBTFUL_OPERATIONS = 100_000_000  # of a step: with fewer, one thread may be faster
 
 
-class Threads:
-    """The process' helping threads, and the number of fits that share the cores."""
+class ThreadPool:
+    """The process' helper threads, and the number of fits that share the cores."""
 
     def __init__(self):
         self._lock = threading.Lock()
-        self._pool = None
+        self._executor = None
         self.n_fits = 0
-        self._cores_of = {}  # helpers, by the system's numbers of threads
+        self._cores_of = {}  # of helpers, by the system's thread ids
 
     @contextlib.contextmanager
     def counted_fit(self):
@@ -50,16 +49,16 @@ class Threads:
                 self.n_fits -= 1
 
     def start(self, n_helpers, function, *arguments):
-        """Let so many threads call ``function``, or as many as can be had."""
+        """Let ``n_helpers`` threads, or as many as can be had, call ``function``."""
         with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(max(1, usable_cores() - 1), "sknn", self._register)
+            if self._executor is None:
+                n_threads = max(1, usable_cores() - 1)
+                self._executor = ThreadPoolExecutor(n_threads, "sknn", self._register)
             self._leave_this_core()
-        with contextlib.suppress(
-            RuntimeError
-        ):  # no more threads, or the interpreter is on its way out
+        # There may be no more threads, or the interpreter may be shutting down.
+        with contextlib.suppress(RuntimeError):
             for _ in range(n_helpers):
-                self._pool.submit(function, *arguments)
+                self._executor.submit(function, *arguments)
 
     def _register(self):
         self._cores_of[threading.get_native_id()] = None
@@ -67,12 +66,12 @@ class Threads:
     def _leave_this_core(self):
         """Keep the helpers off the core that the calling thread runs on.
 
-        A system that does not know which caches cores share, as in many virtual machines, wakes a
-        thread on the core of the one that wakes it. There it would wait until the chunk is done.
+        A system that does not know which cores share caches, as in many virtual machines, wakes a
+        thread on the core of the thread that wakes it. There it would wait until the chunk is done.
         """
         if current_core is None:
             return
-        with contextlib.suppress(OSError):  # the system may refuse: then it decides alone
+        with contextlib.suppress(OSError):  # if the system refuses, it decides alone
             cores = os.sched_getaffinity(0) - {current_core()}
             for helper, its_cores in list(self._cores_of.items()):
                 if cores and cores != its_cores:
@@ -81,86 +80,35 @@ class Threads:
 
 
 def usable_cores():
-    """Return how many cores this process may use, by affinity, control groups, joblib's and Numba's
-    limits.
+    """Return how many cores this process may use, by its affinity and control groups, and by the
+    limits of joblib and Numba.
     """
     return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), MOST_THREADS))
 
 
-threads = Threads()
+thread_pool = ThreadPool()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        after_in_child=threads.__init__
-    )  # a child has neither the threads nor the fits of its parent
-
-
-class Pace:
-    """Choose the size of the team chunk by chunk: the largest, unless one thread has been measured
-    to be faster.
-
-    That is looked at when chunks keep taking much longer than the best one did, which happens when
-    others want the cores, and, if it is doubtful whether steps are large enough to share, soon and
-    then now and again: cores may be far from each other.
-    """
-
-    def __init__(self, most, *, is_doubtful=False):
-        self.most = most
-        self._usual = most
-        self._is_doubtful = is_doubtful
-        self._n_until_look = 2
-        self._n_until_doubt = 2
-        self.begin()
-
-    def begin(self):
-        """Go on with another fit, whose rows may take another time."""
-        if self._n_until_look < -_PATIENCE:  # fits too short for a look
-            self._usual = self.most
-            self._n_until_look = _PATIENCE
-        self.size = self._usual
-        self._is_trial = False
-        self._n_slow = 0
-        self._recent = {1: np.inf, self.most: np.inf}
-        self._best = np.inf
-        self._most_rows = 0
-
-    def measured(self, size, seconds, n_rows):
-        """Take note of how long a chunk took and choose the size for the next one; short chunks and
-        other sizes tell nothing.
-        """
-        if size != self.size or 2 * n_rows < self._most_rows:
-            return
-        self._most_rows = max(n_rows, self._most_rows)
-        self._recent[size] = seconds / n_rows
-        self._n_until_look = self._n_until_look - 1
-        self._n_until_doubt = self._n_until_doubt - 1
-        if size == self.most:
-            self._best = min(self._best, self._recent[size])
-            self._n_slow = self._n_slow + 1 if self._recent[size] > _DISTURBED * self._best else 0
-        if self._is_trial:
-            self._usual = self.size = min(self._recent, key=self._recent.get)
-            self._is_trial = False
-            self._n_until_look = _PATIENCE
-            self._n_until_doubt = _TRUST
-        elif self._n_until_look <= 0 and (
-            size == 1 or self._n_slow >= 2 or (self._is_doubtful and self._n_until_doubt <= 0)
-        ):
-            self.size = self.most if size == 1 else 1
-            self._is_trial = True
+    # A child has neither the threads nor the fits of its parent.
+    os.register_at_fork(after_in_child=thread_pool.__init__)
 
 
 @functools.lru_cache(maxsize=256)
-def pace_of(entry, n_operations, most):
-    """Return what earlier fits have found out about chunks of such steps."""
-    return Pace(most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
+def tuner_for(entry, n_operations, most):
+    """Return the tuner for chunks of such steps, with what earlier fits have found out.
+
+    Fits that run side by side share it without a lock. They may disturb each other's measurements
+    and so choose a slower number of threads. Results do not depend on that number.
+    """
+    return ThreadCountTuner(most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
 
 
-def team_of_one():
-    """Return the team of a thread that shares nothing."""
+def single_thread_team():
+    """Return the team of a thread that works alone."""
     return new_team(1, 0)
 
 
 def new_team(size, n_phases):
-    """Return a team of so many threads that nobody has joined yet, for so many phases in all."""
+    """Return a team of ``size`` threads for ``n_phases`` phases in all; none has joined yet."""
     return Scheduler(
         size,
         np.zeros(count_counters(n_phases, size) if size > 1 else 0, np.int64),
@@ -169,9 +117,10 @@ def new_team(size, n_phases):
     )
 
 
-def _called(entry, arguments):
-    """Return what an entry point returns; if it raises, which users' own functions may, leave the
-    thread as it was.
+def _call(entry, arguments):
+    """Call an entry point and return its result.
+
+    If it raises, which users' own functions may do, restore the thread's floating-point mode.
     """
     try:
         return entry(*arguments)
@@ -180,8 +129,11 @@ def _called(entry, arguments):
         raise
 
 
-class Door:
-    """Where helpers come in to work on a chunk and go out; closed when the chunk is done."""
+class HelperGate:
+    """Let helpers enter a running call, and wait for those inside when it ends.
+
+    Helpers that come after the gate was closed return at once.
+    """
 
     def __init__(self, team):
         self._team = team
@@ -197,7 +149,7 @@ class Door:
                 return
             self._n_inside += 1
         try:
-            _called(entry, arguments)
+            _call(entry, arguments)
         except BaseException as error:
             self._error = error
             self._team.stop[0] = 1
@@ -206,21 +158,23 @@ class Door:
                 self._n_inside -= 1
                 self._change.notify_all()
 
-    def close(self, *, everybody_out):
-        """Let nobody in any more; with ``everybody_out``, or if a helper failed, stop those inside
-        and wait until they have left.
+    def close(self, *, stop):
+        """Let no more helpers in.
+
+        With ``stop``, or if a helper failed, stop those inside and wait until they have left.
+        Otherwise they find no blocks left and leave on their own.
 
         Raises
         ------
         BaseException
-            What a helper raised, or an interrupt of the wait, which is not cut short by it.
+            What a helper raised, or an interrupt of the wait, which does not cut the wait short.
         """
         interrupt = None
         while True:
             try:
                 with self._change:
                     self._is_closed = True
-                    if everybody_out or self._team.stop[0]:
+                    if stop or self._team.stop[0]:
                         self._team.stop[0] = 1
                         self._change.wait_for(lambda: self._n_inside == 0)
                 break
@@ -230,13 +184,13 @@ class Door:
             raise self._error or interrupt
 
 
-class Crew:
-    """The threads that call one entry point together.
+class ParallelRunner:
+    """Call an entry point from several threads at once.
 
     Parameters
     ----------
     entry : kernel
-        It takes a :class:`Run` and numbers of rows, and returns how many rows it used.
+        It takes a :class:`Run` and numbers of rows, and returns how many rows it has processed.
     n_operations : int
         Multiplications of one block of rows.
     n_layers : int
@@ -252,13 +206,25 @@ class Crew:
             if n_operations >= 2 * _OPERATIONS
             else 1
         )
-        self._pace = pace_of(entry, n_operations, self._most)
-        self._pace.begin()
-        self._alone = team_of_one()
+        self._tuner = tuner_for(entry, n_operations, self._most)
+        self._tuner.begin_fit()
+        self._alone = single_thread_team()
 
     def run(self, work, n_steps, n_rows, block_size, *others):
-        """Call the entry point for a chunk of ``n_steps`` blocks of rows, with these and other
-        arguments.
+        """Call the entry point for one chunk.
+
+        Parameters
+        ----------
+        work : Work
+            Its team is replaced.
+        n_steps : int
+            Blocks of rows in the chunk.
+        n_rows : int
+            Rows of the chunk.
+        block_size : int
+            Rows of a block.
+        *others
+            Further arguments of the entry point.
 
         Returns
         -------
@@ -267,24 +233,22 @@ class Crew:
         """
         if self._most == 1:
             self._alone.stop[0] = 0
-            return _called(
-                self._entry, (work._replace(scheduler=self._alone), n_rows, block_size, *others)
-            )
-        size = max(1, min(self._pace.size, self._most // max(1, threads.n_fits)))
-        team = new_team(size, n_steps * self._n_phases)
+            work = work._replace(scheduler=self._alone)
+            return _call(self._entry, (work, n_rows, block_size, *others))
+        n_threads = max(1, min(self._tuner.n_threads, self._most // max(1, thread_pool.n_fits)))
+        team = new_team(n_threads, n_steps * self._n_phases)
         started = time.perf_counter()
-        n_done = self._run_together(
-            team, (work._replace(scheduler=team), n_rows, block_size, *others), n_rows
-        )
-        self._pace.measured(size, time.perf_counter() - started, n_rows)
+        arguments = (work._replace(scheduler=team), n_rows, block_size, *others)
+        n_done = self._run_together(team, arguments, n_rows)
+        self._tuner.add_chunk(n_threads, time.perf_counter() - started, n_rows)
         return n_done
 
     def _run_together(self, team, arguments, n_rows):
-        door = Door(team)
+        gate = HelperGate(team)
         n_done = 0
         try:
-            threads.start(team.n_threads - 1, door.help, self._entry, arguments)
-            n_done = _called(self._entry, arguments)
+            thread_pool.start(team.n_threads - 1, gate.help, self._entry, arguments)
+            n_done = _call(self._entry, arguments)
         finally:
-            door.close(everybody_out=n_done < n_rows)
+            gate.close(stop=n_done < n_rows)
         return n_done

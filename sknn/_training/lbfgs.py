@@ -1,69 +1,73 @@
 """Full-batch training by SciPy's L-BFGS-B over the compiled loss and gradient."""
 
+import threading
 import time
-import warnings
 
 import numpy as np
 import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import ThreadpoolController
 
 from .._runtime.layout import COEFS, views
-from .blas import single_blas_thread
+from .._warnings import warn_user
 from .trainer import Training
 
 
 class LBFGSTraining(Training):
-    """Training by L-BFGS-B; one iteration of it counts as an epoch.
+    """Training by L-BFGS-B; one of its iterations counts as an epoch.
 
-    An L1 penalty has no gradient at 0, so each weight is then split into a positive and a negative
-    part, both bounded below by 0.
+    An L1 penalty has no gradient at 0. With one, each weight is split into a positive and a
+    negative part, both bounded below by 0.
     """
 
-    def _train(self, n_epochs, tasks, warn):
-        estimator = self.estimator
-        self._tasks = tasks
-        self._started = time.perf_counter()
+    def _train(self, n_epochs, callbacks, warn):
+        self._callbacks = callbacks
         self._rows = np.arange(self.n_rows) if self.train_rows is None else self.train_rows
         self._l1 = self._l1_strengths()
+        self._started = time.perf_counter()
+        result = self._minimize(n_epochs)
+        self.record.loss_ = self._reported_loss(result.x)
+        if not (np.isfinite(self.record.loss_) and np.isfinite(self.session.flat).all()):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed: scale X (and y, in regression), for instance "
+                "with StandardScaler."
+            )
+        self.session.settle_statistics(self.table, self._rows)
+        if warn and result.status == 1:
+            warn_user(
+                f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, "
+                f"max_fun={self.estimator.max_fun}): {result.message}. Increase max_iter or "
+                "max_fun, or scale X.",
+                ConvergenceWarning,
+            )
+
+    def _minimize(self, n_iterations):
+        """Return SciPy's result, whose ``x`` is in float64."""
         start = self.session.flat.astype(np.float64)
-        options = {"maxfun": estimator.max_fun, "maxiter": n_epochs, "gtol": estimator.tol}
         bounds = None
         if self._l1 is not None:
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
             bounds = [(0, None)] * len(start)
+        settings = self.estimator
+        options = {"maxfun": settings.max_fun, "maxiter": n_iterations, "gtol": settings.tol}
         with single_blas_thread:
-            result = scipy.optimize.minimize(
+            return scipy.optimize.minimize(
                 self._objective,
                 start,
                 method="L-BFGS-B",
                 jac=True,
                 bounds=bounds,
-                callback=self._after_iteration,
+                callback=self._end_iteration,
                 options=options,
-            )
-        estimator.loss_ = self._reported_loss(result.x)
-        if not (np.isfinite(estimator.loss_) and np.isfinite(self.session.flat).all()):
-            self._return_to_last_epoch()
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed: scale "
-                "X (and y, in regression), for instance with StandardScaler."
-            )
-        self.session.settle_statistics(self.table, self._rows)
-        if warn and result.status == 1:
-            warnings.warn(
-                f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, max_fun={estimator.max_fun}): "
-                f"{result.message}. Increase max_iter or max_fun, or scale X.",
-                ConvergenceWarning,
-                stacklevel=7,
             )
 
     def _l1_strengths(self):
-        """Return the L1 penalty's strength for every element of the flat vector, or None without
-        one.
+        """Return the strength of the L1 penalty for each element of the flat vector, or None
+        without one.
         """
-        strength = (
-            self.estimator.alpha * self.estimator.l1_ratio / self.table.mean_weight / self.n_rows
-        )
+        settings = self.estimator
+        strength = settings.alpha * settings.l1_ratio / self.table.mean_weight / self.n_rows
         if strength == 0:
             return None
         strengths = np.zeros(self.session.flat.size)
@@ -75,6 +79,7 @@ class LBFGSTraining(Training):
         return x if self._l1 is None else x[: len(x) // 2] - x[len(x) // 2 :]
 
     def _objective(self, x):
+        """Set the weights to ``x``; return the objective and its gradient."""
         with np.errstate(over="ignore"):
             np.copyto(self.session.flat, self._weights(x), casting="same_kind")
         objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self._rows)
@@ -92,15 +97,49 @@ class LBFGSTraining(Training):
             self._objective(x)
         return float(self._reported)
 
-    def _after_iteration(self, intermediate_result):
-        self._tasks.begin()
+    def _end_iteration(self, intermediate_result):
+        """Record an iteration as an epoch; raise StopIteration to stop."""
+        self._callbacks.begin_epoch()
         loss = self._reported_loss(intermediate_result.x)
         self.session.settle_statistics(self.table, self._rows)
-        self._record(loss, *self._validate(), np.nan, time.perf_counter() - self._started)
-        self._remember()
+        seconds = time.perf_counter() - self._started
+        self._record_epoch(loss, *self._evaluate(), np.nan, seconds)
+        self._checkpoint()
         self._started = time.perf_counter()
-        reason = self._stall_message() if self.estimator.early_stopping else None
+        reason = self._reason_to_stop() if self.estimator.early_stopping else None
         if reason and self.estimator.verbose:
             print(reason, "Stopping.")
-        if self._tasks.end() or reason:
+        if self._callbacks.end_epoch() or reason:
             raise StopIteration
+
+
+class _SingleBLASThread:
+    """Context manager that holds the process' BLAS at one thread.
+
+    SciPy's L-BFGS-B calls BLAS for small matrices. More threads cost more than they bring there,
+    wait for each other on busy machines, and change last bits with their number. Fits may run side
+    by side, so the last one to leave restores the number of threads; each with a limit of its own
+    would restore what another one had set.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._n_users = 0
+        self._controller = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_users == 0:
+                if self._controller is None:
+                    self._controller = ThreadpoolController().select(user_api="blas")
+                self._limits = self._controller.limit(limits=1)
+            self._n_users += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                self._limits.restore_original_limits()
+
+
+single_blas_thread = _SingleBLASThread()

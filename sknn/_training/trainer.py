@@ -1,18 +1,23 @@
-"""What every solver's training shares: the record of epochs, the judgement of progress, and the way
-back from an unfinished epoch.
+"""Training as all solvers share it: the record of epochs, convergence and early stopping, and
+rollback to the last finished epoch.
 """
 
-import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds")
+from .._runtime.layout import views
+from .._warnings import warn_user
 
-# Attributes that an unfinished epoch may have changed.
-_CARRIED = (
-    "n_iter_", "t_", "loss_", "best_loss_", "best_validation_score_", "best_iter_", "_best_weights", "_no_improvement_count", "_order",
-)  # fmt: skip
+
+class Checkpoint(NamedTuple):
+    """What a rollback needs of a finished epoch."""
+
+    n_epochs: int
+    weights: np.ndarray
+    record: Any
+    state: Any
 
 
 class Training:
@@ -21,167 +26,184 @@ class Training:
     Parameters
     ----------
     estimator : BaseMLP
-        Its public fitted attributes are updated epoch by epoch, its weights at the end.
+        Its parameters are read. The record is published to it epoch by epoch; weights and state
+        are handed over at the end.
     session : Session
+        Of the network to train.
+    record : TrainingRecord
+    state : TrainingState
+        Both belong to this call.
     table : Table
     train_rows : ndarray of int or None
-        All, if None.
-    monitor : Monitor or None
-        Of the validation rows. They decide when to stop if the estimator has ``early_stopping``.
+        Rows of the table to train on; all, if None.
+    validation_set : ValidationSet or None
+        Decides when to stop if the estimator has ``early_stopping``.
     """
 
-    def __init__(self, estimator, session, table, train_rows, monitor):
+    def __init__(self, estimator, session, record, state, table, train_rows, validation_set):
         self.estimator = estimator
         self.session = session
+        self.record = record
+        self.state = state
         self.table = table
         self.train_rows = train_rows
-        self.monitor = monitor
+        self.validation_set = validation_set
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
-        self._finished = None
-        self._first_epoch = len(estimator.loss_curve_)
+        self._first_epoch = record.n_epochs
+        self._last_epoch = None
 
-    def run(self, n_epochs, tasks, *, warn=True):
-        """Train; an interrupt or divergence leaves the state after the last finished epoch.
+    def run(self, n_epochs, callbacks, *, warn=True):
+        """Train, and hand the result over to the estimator.
+
+        After an interrupt the estimator gets the last finished epoch, if there is one. After an
+        error it gets nothing.
 
         Parameters
         ----------
         n_epochs : int
-        tasks : EpochTasks
+        callbacks : EpochCallbacks
         warn : bool
             Whether to warn if ``n_epochs`` were not enough.
         """
         try:
-            self._remember()
-            self._train(n_epochs, tasks, warn)
+            self._checkpoint()
+            self._train(n_epochs, callbacks, warn)
+            self._hand_over()
         except KeyboardInterrupt:
-            self._return_to_last_epoch()
+            if self._last_epoch is not None and self._last_epoch.n_epochs > self._first_epoch:
+                self._rollback()
+                self._hand_over()
             raise
-        finally:
-            self._finish()
+
+    def fitted_attributes(self):
+        """Return the attributes of a copy of the estimator that predicts, and goes on training,
+        from where training is now.
+        """
+        return {
+            **views(self.session.flat.copy(), self.session.layout),
+            **self.record.attributes(),
+            "_training_state": self.state.copy(),
+        }
 
     # ---- the record -----------------------------------------------------------------------------
 
-    def _validate(self):
-        """Return the validation rows' loss and score with the weights as they are; NaN without
-        validation rows.
-        """
-        return (np.nan, np.nan) if self.monitor is None else self.monitor.evaluate(self.session)
+    def _evaluate(self):
+        """Return loss and score of the validation rows; NaN if there are none."""
+        if self.validation_set is None:
+            return np.nan, np.nan
+        return self.validation_set.evaluate(self.session)
 
-    def _record(self, loss, val_loss, val_score, rate, seconds):
-        """Write one epoch into the estimator's public attributes."""
-        estimator = self.estimator
-        estimator.n_iter_ += 1
-        estimator.t_ += self.n_rows
-        estimator.loss_ = loss
-        estimator.loss_curve_.append(loss)
-        if estimator.verbose:
-            print(f"Iteration {estimator.n_iter_}, loss = {loss:.8f}")
-        if self.monitor is not None and estimator.verbose:
-            print(f"Validation score: {val_score:f}")
-        if estimator.early_stopping:
-            estimator.validation_scores_.append(val_score)
-        epoch = len(estimator.loss_curve_)
-        row = (epoch, loss, val_loss, val_score, rate, seconds)
-        for column, value in zip(HISTORY_COLUMNS, row, strict=True):
-            estimator.history_[column].append(value)
-        self._judge(epoch, loss)
+    def _record_epoch(self, loss, val_loss, val_score, rate, seconds):
+        """Add an epoch to the record and publish it; the arguments are a row of ``history_``."""
+        record = self.record
+        record.append(self.n_rows, loss, val_loss, val_score, rate, seconds)
+        if self.estimator.verbose:
+            print(f"Iteration {record.n_iter_}, loss = {loss:.8f}")
+            if self.validation_set is not None:
+                print(f"Validation score: {val_score:f}")
+        self._update_best(loss)
+        record.publish(self.estimator)
 
-    def _judge(self, epoch, loss):
-        """Remember the best epoch and count those without an improvement by ``tol``."""
-        estimator = self.estimator
-        if not estimator.early_stopping:
-            stalled = loss > estimator.best_loss_ - estimator.tol
-            better = loss < estimator.best_loss_
-            if better:
-                estimator.best_loss_ = loss
+    def _update_best(self, loss):
+        """Keep the best epoch, and count epochs in a row without an improvement by ``tol``."""
+        record = self.record
+        settings = self.estimator
+        if settings.early_stopping:
+            best = record.best_validation_score_
+            score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
+            is_stalled = score < best + settings.tol
+            is_better = score > best
+            if is_better:
+                record.best_validation_score_ = score
+                self.state.best_weights = self.session.flat.copy()
         else:
-            best = estimator.best_validation_score_
-            score = float(np.mean(estimator.validation_scores_[-estimator.early_stopping_window :]))
-            stalled = score < best + estimator.tol
-            better = score > best
-            if better:
-                estimator.best_validation_score_ = score
-                estimator._best_weights = self.session.flat.copy()
-        if better:
-            estimator.best_iter_ = epoch
-        estimator._no_improvement_count = estimator._no_improvement_count + 1 if stalled else 0
+            is_stalled = loss > record.best_loss_ - settings.tol
+            is_better = loss < record.best_loss_
+            if is_better:
+                record.best_loss_ = loss
+        if is_better:
+            record.best_iter_ = record.n_epochs
+        self.state.n_stalled = self.state.n_stalled + 1 if is_stalled else 0
 
-    def _stall_message(self):
-        """Return why training should stop, or None while it should not."""
-        estimator = self.estimator
-        if estimator._no_improvement_count <= estimator.n_iter_no_change:
+    def _reason_to_stop(self):
+        """Return why training should stop, or None."""
+        settings = self.estimator
+        if self.state.n_stalled <= settings.n_iter_no_change:
             return None
-        watched = "Validation score" if estimator.early_stopping else "Training loss"
-        return f"{watched} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."
-
-    # ---- the way back ---------------------------------------------------------------------------
-
-    def _remember(self):
-        """Keep what must be there again if the coming epoch is not finished.
-
-        One assignment takes it over, so that an interrupt finds either all of the last epoch or all
-        of this one.
-        """
-        self._finished = self._state()
-
-    @property
-    def has_finished_epochs(self):
-        """Whether an epoch of this call can be returned to."""
-        return self._finished is not None and self._finished["n_epochs"] > self._first_epoch
-
-    def _state(self):
-        estimator = self.estimator
-        return {
-            "weights": self.session.flat.copy(),
-            "attributes": {name: getattr(estimator, name) for name in _CARRIED},
-            "n_epochs": len(estimator.loss_curve_),
-        }
-
-    def _return_to_last_epoch(self):
-        estimator = self.estimator
-        finished = self._finished
-        np.copyto(self.session.flat, finished["weights"])
-        vars(estimator).update(finished["attributes"])
-        for column in (
-            estimator.loss_curve_,
-            estimator.validation_scores_ or [],
-            *estimator.history_.values(),
-        ):
-            del column[finished["n_epochs"] :]
-
-    def _diverged(self, rate, seconds):
-        """Go back to the last finite weights, or raise if there were none."""
-        estimator = self.estimator
-        epoch = len(estimator.loss_curve_) + 1
-        advice = (
-            f"learning_rate_init={estimator.learning_rate_init!r} made the loss or the weights non-finite in epoch {epoch}; lower it, "
-            "or scale X (and y, in regression), for instance with StandardScaler."
+        watched = "Validation score" if settings.early_stopping else "Training loss"
+        return (
+            f"{watched} did not improve more than tol={settings.tol:f} for "
+            f"{settings.n_iter_no_change} consecutive epochs."
         )
-        self._return_to_last_epoch()
+
+    # ---- rollback -------------------------------------------------------------------------------
+
+    def _checkpoint(self):
+        """Keep what a rollback needs, before an epoch begins.
+
+        It takes effect by one assignment, so that an interrupt finds the whole of the last
+        checkpoint or the whole of this one.
+        """
+        self._last_epoch = Checkpoint(
+            self.record.n_epochs,
+            self.session.flat.copy(),
+            self.record.checkpoint(),
+            self.state.checkpoint(),
+        )
+
+    def _rollback(self):
+        """Take back everything since the last checkpoint."""
+        np.copyto(self.session.flat, self._last_epoch.weights)
+        self.record.restore(self._last_epoch.record)
+        self.state.restore(self._last_epoch.state)
+        self.record.publish(self.estimator)
+
+    def _end_diverged(self, rate, seconds):
+        """Roll back to the last finite weights, and warn; raise if there were none.
+
+        Parameters
+        ----------
+        rate : float
+            Learning rate of the epoch that diverged.
+        seconds : float
+            Its duration.
+        """
+        epoch = self.record.n_epochs + 1
+        advice = (
+            f"learning_rate_init={self.estimator.learning_rate_init!r} made the loss or the "
+            f"weights non-finite in epoch {epoch}; lower it, or scale X (and y, in regression), "
+            "for instance with StandardScaler."
+        )
         if epoch == 1:
             raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed. "
-                + advice
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                f"values and need to be preprocessed. {advice}"
             )
-        last_loss = estimator.loss_
-        self._record(np.nan, np.nan, np.nan, rate, seconds)
-        estimator.loss_ = last_loss
-        warnings.warn(
-            f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning, stacklevel=7
-        )
+        self._rollback()
+        last_loss = self.record.loss_
+        self._record_epoch(np.nan, np.nan, np.nan, rate, seconds)
+        self.record.loss_ = last_loss
+        self.record.publish(self.estimator)
+        warn_user(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning)
 
-    def _finish(self):
-        """Hand the weights to the estimator: the best ones if early stopping watched for them, else
-        the last ones.
+    def _hand_over(self):
+        """Give the estimator the record, the state and the weights: the best ones if early stopping
+        has kept them, else the last ones.
+
+        All attributes change at once, and a new ``_training_state`` tells that they have.
         """
-        estimator = self.estimator
-        estimator._last_weights = None
+        weights = self.session.flat
         if (
-            estimator.early_stopping
-            and estimator.restore_best
-            and estimator._best_weights is not None
+            self.estimator.early_stopping
+            and self.estimator.restore_best
+            and self.state.best_weights is not None
         ):
-            estimator._last_weights = self.session.flat
-            estimator._set_weights(estimator._best_weights.copy())
-        else:
-            estimator._set_weights(self.session.flat)
+            self.state.last_weights = weights
+            weights = self.state.best_weights.copy()
+        vars(self.estimator).update(
+            {
+                **views(weights, self.session.layout),
+                **vars(self.record),
+                "_training_state": self.state,
+            }
+        )

@@ -1,4 +1,4 @@
-"""The validation rows that early stopping watches: which they are, and what they score."""
+"""Validation rows: which they are, and the network's loss and score on them."""
 
 import copy
 
@@ -9,15 +9,15 @@ from sklearn.model_selection import train_test_split
 from .._runtime.layout import views
 
 
-class Monitor:
-    """Score a network in training on rows that it is not trained on.
+class ValidationSet:
+    """Rows on which a network in training is evaluated, and not trained.
 
     Parameters
     ----------
     estimator : BaseMLP
     table : Table
     rows : ndarray of int
-        Rows of the table to score.
+        Rows of the table to evaluate.
     y : ndarray
         Targets of all rows of the table, as they were given.
     """
@@ -34,44 +34,51 @@ class Monitor:
             self._y = y[rows]
 
     def evaluate(self, session):
-        """Return ``(mean loss, score)`` of the validation rows with the session's weights; a
-        greater score is better.
-        """
+        """Return ``(mean loss, score)`` with the session's weights; a greater score is better."""
         predictions, loss = session.outputs_and_loss(self.table, self.rows)
-        scoring = self.estimator.scoring
-        if scoring == "loss":
-            return loss, -loss
-        if scoring is None:
+        return float(loss), float(self._score(session, predictions, loss))
+
+    def _score(self, session, predictions, loss):
+        estimator = self.estimator
+        if estimator.scoring == "loss":
+            return -loss
+        if estimator.scoring is None:
             with np.errstate(over="ignore", invalid="ignore"):
-                return loss, float(
-                    self.estimator._validation_score(predictions, self._targets, self._weight)
-                )
-        twin = copy.copy(self.estimator)
+                return estimator._validation_score(predictions, self._targets, self._weight)
+        twin = copy.copy(estimator)
         vars(twin).pop("feature_names_in_", None)  # the rows are an array
         vars(twin).update(views(session.flat, session.layout))
-        return loss, float(self._scorer(twin, self._X, self._y))
+        return self._scorer(twin, self._X, self._y)
 
 
 def split_rows(X, y, validation_fraction, random_state, labels):
-    """Return ``(training rows, validation rows)``: the first split of a splitter, or drawn as
-    scikit-learn draws them.
+    """Return ``(training rows, validation rows)``.
 
-    Drawn rows are stratified by ``labels`` if there are any. With two classes the split is
-    scikit-learn's, errors included. With more, the only row of a class is trained on, and labels
-    are ignored if there are more classes than validation rows.
+    They are the first split of a splitter, or drawn as scikit-learn draws them. Drawn rows are
+    stratified by ``labels``, if there are any. With two classes the split is scikit-learn's, errors
+    included. With more, the only row of a class is a training row, and labels are ignored if there
+    are more classes than validation rows.
+
+    Parameters
+    ----------
+    X, y : as for ``split`` of a splitter
+    validation_fraction : float or CV splitter
+    random_state : RandomState
+    labels : ndarray of shape (n_samples,) or None
     """
     if hasattr(validation_fraction, "split"):
         rows = np.arange(len(y))
-        train_rows, validation_rows = (
-            rows[which] for which in next(iter(validation_fraction.split(X, y)))
-        )
+        chosen, others = next(iter(validation_fraction.split(X, y)))
+        train_rows = rows[chosen]
+        validation_rows = rows[others]
     else:
         train_rows, validation_rows = _drawn_split(
             len(y), validation_fraction, random_state, labels
         )
     if len(validation_rows) < 2:
         raise ValueError(
-            "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            "The validation set is too small. Increase 'validation_fraction' or the size of your "
+            "dataset."
         )
     return train_rows, validation_rows
 
@@ -80,15 +87,17 @@ def _drawn_split(n_rows, validation_fraction, random_state, labels):
     if validation_fraction == 0:
         raise ValueError("validation_fraction must be in (0, 1) with early_stopping=True, got 0.")
     rows = np.arange(n_rows)
-    alone = np.empty(0, dtype=np.int64)
+    only_rows = np.empty(0, dtype=np.int64)
     classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if labels is not None and len(classes) > 2:
-        single = counts[codes] == 1
-        rows, alone, labels = rows[~single], rows[single], labels[~single]
+        is_only = counts[codes] == 1
+        only_rows = rows[is_only]
+        rows = rows[~is_only]
+        labels = labels[~is_only]
         n_validation = int(np.ceil(validation_fraction * len(rows)))
         if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
             labels = None
     train_rows, validation_rows = train_test_split(
         rows, test_size=validation_fraction, random_state=random_state, stratify=labels
     )
-    return np.concatenate([train_rows, alone]), validation_rows
+    return np.concatenate([train_rows, only_rows]), validation_rows

@@ -2,7 +2,7 @@
 
     factor(settings, epochs)               what the rate is multiplied with in steps that have ``epochs`` (a fraction) before them
     after_epoch(settings, rate, t)         the rate to go on with after an epoch, ``t`` samples having been seen since training began
-    on_stall(settings, rate)               the rate to go on with when nothing improves any more; None stops training
+    on_plateau(settings, rate)             the rate to go on with when nothing improves any more; None stops training
 
 ``settings`` is the estimator. To add one: write what is special to it, add its row, add its formula
 to ``REFERENCE`` in tests/test_schedules.py.
@@ -93,13 +93,13 @@ class SchedulePart(NamedTuple):
     formula: str
     factor: Callable = _one
     after_epoch: Callable = _keep
-    on_stall: Callable = _stop
+    on_plateau: Callable = _stop
     sgd_only: bool = False  # as in scikit-learn
 
     @property
-    def is_foreseeable(self):
+    def is_known_in_advance(self):
         """Whether no rate depends on how training goes."""
-        return self.after_epoch is _keep and self.on_stall is _stop
+        return self.after_epoch is _keep and self.on_plateau is _stop
 
 
 SCHEDULES = {
@@ -111,7 +111,7 @@ SCHEDULES = {
     ),
     "adaptive": SchedulePart(
         "a fifth whenever training would stop for lack of improvement; only with 'sgd'",
-        on_stall=_fifth,
+        on_plateau=_fifth,
         sgd_only=True,
     ),
     "exponential": SchedulePart("rate0 exp(-decay_rate s)", factor=_exponential),
@@ -129,6 +129,6 @@ SCHEDULES = {
     ),
     "plateau": SchedulePart(
         "times decay_rate whenever training would stop for lack of improvement, down to 1e-6",
-        on_stall=_reduced,
+        on_plateau=_reduced,
     ),
 }

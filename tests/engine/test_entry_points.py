@@ -21,8 +21,8 @@ from sknn._runtime.architecture import make_architecture
 from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
 from sknn._runtime.layout import make_layout
-from sknn._training.batches import Batches
-from sknn._training.stochastic import OptimizerState
+from sknn._training.minibatches import MinibatchLoop
+from sknn._training.state import OptimizerState
 
 RATE = 0.01
 
@@ -77,7 +77,7 @@ class Problem:
     def train(self, orders, batch_size, X=None):
         """Train for an epoch in each of the orders; return the losses."""
         with np.errstate(all="ignore"):
-            batches = Batches(self.session, self.table(X), batch_size, self.optimizer)
+            batches = MinibatchLoop(self.session, self.table(X), batch_size, self.optimizer)
             return [batches.train([order])[0] for order in orders]
 
     def oracle(self, orders, batch_size):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from reference import plain_layout
 
-import sknn._training.batches
+import sknn._training.minibatches
 from sknn import MLPClassifier, MLPRegressor
 from sknn._engine import shards
 
@@ -41,7 +41,7 @@ def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
         return found[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.batches, "choose_shard_rows", choose_shard_rows)
+        patch.setattr(sknn._training.minibatches, "choose_shard_rows", choose_shard_rows)
         patch.setattr(shards, "_LEAST_OPERATIONS", 0)
         patch.setattr(shards, "_OPERATIONS", 1)
         patch.setattr(shards, "_LEAST_ROWS", least_rows)

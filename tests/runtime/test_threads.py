@@ -10,13 +10,21 @@ import pytest
 from reference import architecture, assert_same_weights, bits, compiled_only
 from scipy import sparse
 
+import sknn._runtime.thread_count
 import sknn._runtime.threads
 from sknn import MLPClassifier
 from sknn._engine.scheduler import CACHE_LINE, OTHER_PHASES, PHASES_OF_A_LAYER
 from sknn._engine.structs import Run
 from sknn._runtime.architecture import draw_weights
 from sknn._runtime.layout import make_layout, views
-from sknn._runtime.threads import Crew, Door, Pace, Threads, new_team, threads, usable_cores
+from sknn._runtime.threads import (
+    HelperGate,
+    ParallelRunner,
+    ThreadPool,
+    new_team,
+    thread_pool,
+    usable_cores,
+)
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
 
@@ -68,13 +76,13 @@ def sharing(monkeypatch):
     def share(size):
         monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
         monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
-        monkeypatch.setattr(sknn._runtime.threads, "_DISTURBED", np.inf)  # always the whole team
+        monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # always the whole team
         monkeypatch.setattr(sknn._runtime.threads, "_DOUBTFUL_OPERATIONS", 0)
-        monkeypatch.setattr(sknn._runtime.threads, "threads", Threads())
-        sknn._runtime.threads.pace_of.cache_clear()
+        monkeypatch.setattr(sknn._runtime.threads, "thread_pool", ThreadPool())
+        sknn._runtime.threads.tuner_for.cache_clear()
 
     yield share
-    sknn._runtime.threads.pace_of.cache_clear()
+    sknn._runtime.threads.tuner_for.cache_clear()
 
 
 def fit(data=X, kind=MLPClassifier, **settings):
@@ -122,17 +130,17 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
 def captured_work(model):
     """Return what an entry point works on, after a fit that leaves it for another chunk."""
     caught = []
-    entry = sknn._training.batches.entry_points.train
+    entry = sknn._training.minibatches.entry_points.train
 
     def catch(*arguments):
         caught.append(arguments)
         return entry(*arguments)
 
-    sknn._training.batches.entry_points.train = catch
+    sknn._training.minibatches.entry_points.train = catch
     try:
         model.fit(X, y)
     finally:
-        sknn._training.batches.entry_points.train = entry
+        sknn._training.minibatches.entry_points.train = entry
     return caught[0][0]
 
 
@@ -149,7 +157,7 @@ def test_any_threads_together_do_the_whole_work():
     team = new_team(3, 3 * n_phases)
     with ThreadPoolExecutor(3) as pool:
         done = pool.map(
-            lambda _: sknn._training.batches.entry_points.train(
+            lambda _: sknn._training.minibatches.entry_points.train(
                 work._replace(scheduler=team), 300, 100, 300, np.zeros(2)
             ),
             range(3),
@@ -189,12 +197,12 @@ def test_helpers_that_come_when_all_is_done_change_nothing(sharing, monkeypatch)
     alone = fit()
     sharing(2)
     late = []
-    start = sknn._runtime.threads.threads.start
-    monkeypatch.setattr(sknn._runtime.threads.threads, "start", lambda *job: late.append(job))
+    start = sknn._runtime.threads.thread_pool.start
+    monkeypatch.setattr(sknn._runtime.threads.thread_pool, "start", lambda *job: late.append(job))
     model = fit()
     for job in late:
         start(*job)
-    sknn._runtime.threads.threads._pool.shutdown()
+    sknn._runtime.threads.thread_pool._executor.shutdown()
     assert late
     assert_same(model, alone)
 
@@ -223,7 +231,7 @@ def test_an_error_stops_the_whole_team_and_is_raised(sharing, in_helper):
     sharing(2)
     started = time.monotonic()
     with pytest.raises(FloatingPointError, match="this thread"):
-        Crew(entry_that_raises(in_helper), 10**9, 1).run(NO_WORK, 1, 10, 10)
+        ParallelRunner(entry_that_raises(in_helper), 10**9, 1).run(NO_WORK, 1, 10, 10)
     assert time.monotonic() - started < 9
 
 
@@ -234,7 +242,7 @@ def test_divergence_ends_as_it_does_alone(sharing):
             fit(learning_rate_init=1e30)
         with pytest.raises(ValueError, match="learning_rate_init"):
             fit(learning_rate_init=1e30, solver="sgd", batch_size=30)
-    assert sknn._runtime.threads.threads.n_fits == 0
+    assert sknn._runtime.threads.thread_pool.n_fits == 0
 
 
 def test_no_thread_is_busy_after_a_fit(sharing):
@@ -252,7 +260,7 @@ def test_no_thread_is_busy_after_a_fit(sharing):
 @pytest.mark.parametrize("is_allowed", [True, False])
 def test_helpers_leave_the_core_of_the_thread_that_calls_them(is_allowed, monkeypatch):
     cores = os.sched_getaffinity(0)
-    helpers = Threads()
+    helpers = ThreadPool()
     found = []
     placed = []
     if not is_allowed:
@@ -302,10 +310,10 @@ def team_sizes(n_operations, n_chunks=1):
         sizes.append(work.scheduler.n_threads)
         return n_rows
 
-    crew = Crew(entry, n_operations, 1)
+    runner = ParallelRunner(entry, n_operations, 1)
     for _ in range(n_chunks):
         sizes.clear()
-        crew.run(NO_WORK, 1, 10, 10)
+        runner.run(NO_WORK, 1, 10, 10)
     return set(sizes)
 
 
@@ -318,19 +326,19 @@ def test_small_steps_stay_on_one_thread(monkeypatch):
 
 def test_fits_at_once_share_the_cores(monkeypatch):
     monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: 4)
-    with threads.counted_fit():
+    with thread_pool.counted_fit():
         assert team_sizes(10**9) == {4}
-        with threads.counted_fit():
+        with thread_pool.counted_fit():
             assert team_sizes(10**9) == {2}
-            with threads.counted_fit(), threads.counted_fit(), threads.counted_fit():
+            with thread_pool.counted_fit(), thread_pool.counted_fit(), thread_pool.counted_fit():
                 assert team_sizes(10**9) == {1}
-    assert threads.n_fits == 0
+    assert thread_pool.n_fits == 0
 
 
 def test_a_failing_fit_is_no_longer_counted():
     with pytest.raises(ValueError, match="learning_rate_init"):
         fit(learning_rate_init=1e30)
-    assert threads.n_fits == 0
+    assert thread_pool.n_fits == 0
 
 
 def cores():
@@ -342,96 +350,13 @@ def test_limits_of_others_are_kept(variable):
     assert processes.run(cores, **{variable: "1"}).value == 1
 
 
-def sizes_chosen(pace, n_chunks, seconds):
-    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size,
-    i)``."""
-    sizes = []
-    for chunk in range(n_chunks):
-        sizes.append(pace.size)
-        pace.measured(pace.size, 100 * seconds(pace.size, chunk), 100)
-    return sizes
-
-
-def test_pace_goes_to_the_faster_size_and_looks_again():
-    def seconds(size, chunk):
-        disturbed = 20 <= chunk < 80
-        return {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[size]
-
-    sizes = sizes_chosen(Pace(2), 120, seconds)
-    assert set(sizes[:20]) == {2}
-    assert sizes[20:80].count(2) <= 8
-    assert sizes[100:].count(1) <= 2
-
-
-def test_pace_takes_no_notice_of_short_chunks_and_single_delays():
-    pace = Pace(2)
-    for chunk in range(60):
-        seconds, n_rows = (
-            (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
-        )
-        pace.measured(pace.size, seconds, n_rows)
-        assert pace.size == 2
-
-
-@pytest.mark.parametrize("faster", [1, 2])
-def test_pace_looks_now_and_again_where_it_is_doubtful_what_is_faster(faster):
-    sizes = sizes_chosen(
-        Pace(2, is_doubtful=True), 200, lambda size, chunk: 1.0 if size == faster else 1.3
-    )
-    slower = [chunk for chunk, size in enumerate(sizes) if size != faster]
-    assert slower[:3] == ([2, 67, 132] if faster == 2 else [0, 1, 19])
-
-
-@pytest.mark.parametrize("faster", [1, 2])
-def test_pace_is_kept_from_fit_to_fit(faster):
-    pace = Pace(2, is_doubtful=True)
-    sizes_chosen(pace, 4, lambda size, chunk: 1.0 if size == faster else 1.3)
-    for slowness in (3, 1, 5):
-        pace.begin()
-        assert set(
-            sizes_chosen(
-                pace, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit
-            )
-        ) == {faster}
-
-
-def test_pace_forgets_a_trial_that_did_not_take_place():
-    pace = Pace(2, is_doubtful=True)
-    sizes_chosen(pace, 2, lambda size, chunk: 1.0)
-    assert pace.size == 1
-    pace.begin()
-    assert sizes_chosen(pace, 20, lambda size, chunk: 3.0 - size).count(1) == 1
-
-
-def test_pace_is_not_tied_to_one_thread_by_fits_of_one_chunk():
-    pace = Pace(2, is_doubtful=True)
-    sizes_chosen(pace, 4, lambda size, chunk: float(size))
-    assert pace.size == 1
-    sizes = []
-    for _ in range(60):
-        pace.begin()
-        sizes += sizes_chosen(pace, 1, lambda size, chunk: 3.0 - size)
-    assert set(sizes[40:]) == {2}
-
-
-def test_pace_takes_no_notice_of_sizes_that_it_did_not_choose():
-    pace = Pace(4)
-    for _ in range(9):
-        pace.measured(2, 1.0, 100)
-    assert pace.size == 4
-
-
-def test_pace_of_one_thread_has_no_choice():
-    assert set(sizes_chosen(Pace(1), 3, lambda size, chunk: 1.0 + 4 * chunk)) == {1}
-
-
-def test_crews_of_like_steps_share_what_they_found_out(sharing):
+def test_runners_of_like_steps_share_what_they_found_out(sharing):
     sharing(2)
-    crews = [
-        Crew(sknn._training.batches.entry_points.train, n_operations, 3)
+    runners = [
+        ParallelRunner(sknn._training.minibatches.entry_points.train, n_operations, 3)
         for n_operations in (4_000_000, 4_000_000, 5_000_000)
     ]
-    assert crews[0]._pace is crews[1]._pace is not crews[2]._pace
+    assert runners[0]._tuner is runners[1]._tuner is not runners[2]._tuner
 
 
 def test_a_late_thread_finds_nothing_left():
@@ -443,7 +368,7 @@ def test_a_late_thread_finds_nothing_left():
     team.counters[:] = 10**6
     weights = work.network.weights.copy()
     assert (
-        sknn._training.batches.entry_points.train(
+        sknn._training.minibatches.entry_points.train(
             work._replace(scheduler=team), 300, 300, 300, np.zeros(2)
         )
         == 300
@@ -454,7 +379,7 @@ def test_a_late_thread_finds_nothing_left():
 def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):
     sharing(3)
     expected = fit(max_iter=1)
-    start = sknn._runtime.threads.threads.start
+    start = sknn._runtime.threads.thread_pool.start
     calls = []
 
     def interrupted(*job):
@@ -463,8 +388,8 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
         if len(calls) == 2:  # epoch by epoch
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", 0)
-    monkeypatch.setattr(sknn._runtime.threads.threads, "start", interrupted)
+    monkeypatch.setattr(sknn._training.minibatches, "_OPERATIONS_AT_ONCE", 0)
+    monkeypatch.setattr(sknn._runtime.threads.thread_pool, "start", interrupted)
     model = MLPClassifier((130, 100), batch_size=100, max_iter=3, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
@@ -475,11 +400,11 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
         np.testing.assert_array_equal(coef, other)
 
 
-def test_a_closed_door_lets_nobody_in():
+def test_a_closed_gate_lets_no_helper_in():
     team = new_team(2, 0)
     calls = []
-    door = Door(team)
-    door.help(calls.append, ("in time",))
-    door.close(everybody_out=False)
-    door.help(calls.append, ("too late",))
+    gate = HelperGate(team)
+    gate.help(calls.append, ("in time",))
+    gate.close(stop=False)
+    gate.help(calls.append, ("too late",))
     assert calls == ["in time"]

@@ -5,7 +5,7 @@ import pytest
 from reference import bits
 from sklearn.exceptions import ConvergenceWarning
 
-import sknn._training.batches
+import sknn._training.minibatches
 from sknn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
@@ -44,13 +44,13 @@ SETTINGS = {
 def chunks(monkeypatch):
     """Return a list that notes how many epochs each call trains."""
     noted = []
-    train = sknn._training.batches.Batches.train
+    train = sknn._training.minibatches.MinibatchLoop.train
 
     def note(self, orders):
         noted.append(len(orders))
         return train(self, orders)
 
-    monkeypatch.setattr(sknn._training.batches.Batches, "train", note)
+    monkeypatch.setattr(sknn._training.minibatches.MinibatchLoop, "train", note)
     return noted
 
 
@@ -82,9 +82,9 @@ def assert_same(model, other):
         "best_loss_",
         "best_iter_",
         "loss_curve_",
-        "_no_improvement_count",
     ):
         assert getattr(model, name) == getattr(other, name), name
+    assert model._training_state.n_stalled == other._training_state.n_stalled
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
@@ -95,7 +95,7 @@ def test_epochs_at_once_are_those_one_by_one(settings, chunks, monkeypatch):
     )
     assert (max(chunks) > 1) == may_run_at_once
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", 0)
+        patch.setattr(sknn._training.minibatches, "_OPERATIONS_AT_ONCE", 0)
         chunks.clear()
         single = fit(**settings)
         assert set(chunks) == {1}
@@ -120,8 +120,8 @@ def test_divergence_keeps_the_last_finite_epoch(chunks, monkeypatch):
         "max_iter": 300,
     }
     models = []
-    for at_once in (sknn._training.batches._OPERATIONS_AT_ONCE, 0):
-        monkeypatch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", at_once)
+    for at_once in (sknn._training.minibatches._OPERATIONS_AT_ONCE, 0):
+        monkeypatch.setattr(sknn._training.minibatches, "_OPERATIONS_AT_ONCE", at_once)
         with pytest.warns(ConvergenceWarning, match=r"learning_rate_init=0\.35 made the loss"):
             models.append(fit(**settings))
     assert max(chunks) > 1
@@ -135,7 +135,7 @@ def test_divergence_keeps_the_last_finite_epoch(chunks, monkeypatch):
 def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
     """Training goes on, after an interrupt between kernel and record, as if there had been none."""
     expected = fit(max_iter=400)
-    train = sknn._training.batches.Batches.train
+    train = sknn._training.minibatches.MinibatchLoop.train
     calls = []
 
     def interrupted(self, orders):
@@ -145,10 +145,10 @@ def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
             raise KeyboardInterrupt
         return losses
 
-    monkeypatch.setattr(sknn._training.batches, "_OPERATIONS_AT_ONCE", 1e6)
+    monkeypatch.setattr(sknn._training.minibatches, "_OPERATIONS_AT_ONCE", 1e6)
     model = MLPClassifier((7, 5), batch_size=20, random_state=0, warm_start=True, max_iter=400)
     with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.batches.Batches, "train", interrupted)
+        patch.setattr(sknn._training.minibatches.MinibatchLoop, "train", interrupted)
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, y)
     assert model.n_iter_ == calls[0] > 1

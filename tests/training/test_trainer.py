@@ -708,7 +708,7 @@ def test_the_comparison_of_attributes_sees_single_bits():
     network = MLPRegressor(hidden_layer_sizes=8, max_iter=3, random_state=0).fit(X, y)
     before = copy.deepcopy(vars(network))
     assert _same(vars(network), before)
-    network._random_state.uniform()
+    network._training_state.random_state.uniform()
     assert not _same(vars(network), before)
     network = MLPRegressor(hidden_layer_sizes=8, max_iter=3, random_state=0).fit(X, y)
     network.coefs_[1][3, 0] = np.nextafter(network.coefs_[1][3, 0], np.inf)

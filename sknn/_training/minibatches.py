@@ -1,0 +1,159 @@
+"""The loop over minibatches: a compiled call for each chunk of rows, with everything that stays the
+same from epoch to epoch bound once.
+"""
+
+import sys
+
+import numpy as np
+
+from .._engine import entry_points
+from .._engine.shards import choose_shard_rows
+from .._runtime.binding import bind_update, schedule_update
+from .._runtime.threads import ParallelRunner
+
+# Limits of several epochs in one call, which takes a few milliseconds.
+_OPERATIONS_AT_ONCE = 2e8  # multiplications
+_STEPS_AT_ONCE = 1000
+_OPERATIONS_OF_AN_UPDATE = 20  # multiplications that take as long as the update of one weight
+
+
+class MinibatchLoop:
+    """Let an optimizer take one step for each minibatch of rows of a table.
+
+    Parameters
+    ----------
+    session : Session
+        Of the network to train.
+    table : Table
+    batch_size : int
+    optimizer : OptimizerState
+    """
+
+    def __init__(self, session, table, batch_size, optimizer):
+        self._session = session
+        self._table = table
+        self._batch_size = batch_size
+        self._optimizer = optimizer
+        settings = session.settings
+        layout = session.layout
+        n_operations = session.n_operations(table)
+        n_operations_of_update = _OPERATIONS_OF_AN_UPDATE * session.flat.size / batch_size
+        self._row_operations = n_operations + n_operations_of_update
+        chunk = table.chunk_rows(self._row_operations)
+        self._chunk_rows = max(batch_size, chunk - chunk % batch_size)
+        needs_whole_batches = layout.norm_widths.any() or session.architecture.has_dropout
+        fits_into_memory = batch_size <= table.batch_rows(n_operations, session.n_values)
+        self._accumulates = not (fits_into_memory or needs_whole_batches)
+        has_shards = not (table.is_sparse or self._accumulates)
+        self._shard_rows = choose_shard_rows(layout, batch_size) if has_shards else 0
+        self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
+        self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
+        self._runner = ParallelRunner(
+            entry_points.train,
+            int(batch_size * self._row_operations),
+            len(layout.widths),
+            self._n_shards or sys.maxsize,
+        )
+        self._clips = settings.max_grad_norm is not None
+
+    def epochs_at_once(self, n_rows):
+        """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`."""
+        if self._accumulates:
+            return 1
+        n_steps = -(-n_rows // self._batch_size)
+        bounds = (
+            self._chunk_rows // n_rows,
+            _OPERATIONS_AT_ONCE // (n_rows * self._row_operations),
+            _STEPS_AT_ONCE // n_steps,
+        )
+        return int(max(1, min(bounds)))
+
+    def train(self, orders):
+        """Train for one epoch over the rows of each of ``orders``.
+
+        Parameters
+        ----------
+        orders : list of ndarray of int
+            Of equal lengths; at most :meth:`epochs_at_once`.
+
+        Returns
+        -------
+        losses : list of float
+            Mean loss of each epoch; NaN if the loss of a minibatch is not finite, after which
+            nothing is trained any more.
+        """
+        if self._accumulates:
+            return [self._train_by_accumulation(order) / len(order) for order in orders]
+        network, scratch = self._prepare()
+        scratch.totals[:] = 0
+        n_rows = len(orders[0])
+        all_rows = orders[0] if len(orders) == 1 else np.concatenate(orders)
+        # Sums over each epoch: losses, penalties.
+        ends = np.zeros((len(orders), 2))
+        for start in range(0, len(all_rows), self._chunk_rows):
+            chunk = all_rows[start : start + self._chunk_rows]
+            epoch_rows = min(n_rows, len(chunk))
+            if not self._train_chunk(network, scratch, chunk, epoch_rows, ends):
+                return [np.nan] * len(orders)
+        return [self._session.reported(*end) / n_rows for end in ends.tolist()]
+
+    def _prepare(self):
+        """Return the network and scratch memory for a minibatch."""
+        if self._shard_rows:
+            return self._session.prepare_shards(self._shard_rows, self._n_shards)
+        return self._session.prepare(self._batch_size, with_gradient=True)
+
+    def _train_chunk(self, network, scratch, chunk, epoch_rows, ends):
+        """Train over a chunk of rows in one compiled call; return whether all losses were finite.
+
+        Parameters
+        ----------
+        network : Network
+        scratch : Scratch
+        chunk : ndarray of int
+            Rows of a part of an epoch, or of all of ``ends``' epochs.
+        epoch_rows : int
+            Number of rows in the chunk that belong to one epoch.
+        ends : ndarray of shape (n_epochs, 2)
+            The sums of losses and of penalties are added to it.
+        """
+        n_epochs = len(ends)
+        n_steps = -(-epoch_rows // self._batch_size)
+        update = schedule_update(
+            self._update, self._session.settings, self._optimizer, n_steps, n_epochs
+        )
+        # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
+        # never happens in the user's X.
+        assert isinstance(chunk, np.ndarray), "rows to train on need indices"
+        work = self._session.work(
+            network,
+            update,
+            scratch,
+            self._table.rows(chunk, self._batch_size),
+            with_gradient=True,
+            clip=self._clips,
+            shard_rows=self._shard_rows,
+        )
+        n_done = self._runner.run(
+            work,
+            n_steps * n_epochs,
+            len(chunk),
+            self._batch_size,
+            epoch_rows,
+            ends.reshape(-1),
+        )
+        return n_done == len(chunk)
+
+    def _train_by_accumulation(self, order):
+        """Train for an epoch of minibatches that are too large for memory: each one's gradient is
+        accumulated chunk by chunk. Return the sum of the losses.
+        """
+        total = 0.0
+        for start in range(0, len(order), self._batch_size):
+            batch = order[start : start + self._batch_size]
+            update = schedule_update(self._update, self._session.settings, self._optimizer, 1, 1)
+            data, penalty = self._session.accumulate_and_apply(self._table, batch, update)
+            if not np.isfinite(data):
+                return np.nan
+            total += self._session.reported(data, penalty)
+        return total

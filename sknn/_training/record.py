@@ -1,0 +1,104 @@
+"""The record of training: the fitted attributes that every epoch updates."""
+
+import numpy as np
+
+HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds")
+
+
+class TrainingRecord:
+    """The fitted attributes that every epoch updates, under their public names.
+
+    Parameters
+    ----------
+    early_stopping : bool
+        Whether validation scores decide which epoch is the best, instead of the training loss.
+    """
+
+    def __init__(self, *, early_stopping):
+        self.n_iter_ = 0
+        self.t_ = 0
+        self.loss_ = np.inf
+        self.best_loss_ = None if early_stopping else np.inf
+        self.best_validation_score_ = -np.inf if early_stopping else None
+        self.best_iter_ = 0
+        self.loss_curve_ = []
+        self.validation_scores_ = [] if early_stopping else None
+        self.history_ = {column: [] for column in HISTORY_COLUMNS}
+
+    @classmethod
+    def resumed(cls, estimator, *, counts_on):
+        """Return the record with which a fitted estimator's training goes on.
+
+        Parameters
+        ----------
+        estimator : BaseMLP
+        counts_on : bool
+            Whether ``n_iter_`` goes on, as in ``partial_fit``, or begins at 0.
+        """
+        record = cls(early_stopping=estimator.early_stopping)
+        new = dict(vars(record))
+        vars(record).update({name: getattr(estimator, name) for name in new})
+        vars(record).update(record._copied_columns())
+        if not counts_on:
+            record.n_iter_ = 0
+        for name in ("best_loss_", "best_validation_score_", "validation_scores_"):
+            if getattr(record, name) is None:
+                setattr(record, name, new[name])
+        if estimator.early_stopping:
+            record.best_loss_ = None
+        return record
+
+    @property
+    def n_epochs(self):
+        """Number of epochs since training began, over all fits that continued it."""
+        return len(self.loss_curve_)
+
+    @property
+    def _watches_score(self):
+        return self.best_loss_ is None
+
+    def attributes(self):
+        """Return the attributes by name; the lists are independent copies."""
+        return vars(self) | self._copied_columns()
+
+    def publish(self, estimator):
+        """Show the record as the estimator's attributes; later epochs extend the same lists."""
+        vars(estimator).update(vars(self))
+
+    def append(self, n_rows, loss, val_loss, val_score, rate, seconds):
+        """Add an epoch over ``n_rows`` rows; the other arguments are its row of ``history_``."""
+        self.n_iter_ += 1
+        self.t_ += n_rows
+        self.loss_ = loss
+        self.loss_curve_.append(loss)
+        if self._watches_score:
+            self.validation_scores_.append(val_score)
+        row = (self.n_epochs, loss, val_loss, val_score, rate, seconds)
+        for column, value in zip(HISTORY_COLUMNS, row, strict=True):
+            self.history_[column].append(value)
+
+    def checkpoint(self):
+        """Return what :meth:`restore` needs to come back to this epoch."""
+        numbers = {
+            name: value for name, value in vars(self).items() if not isinstance(value, (list, dict))
+        }
+        return numbers, [len(column) for column in self._columns()]
+
+    def restore(self, checkpoint):
+        """Take back all epochs since the checkpoint."""
+        numbers, lengths = checkpoint
+        vars(self).update(numbers)
+        for column, length in zip(self._columns(), lengths, strict=True):
+            del column[length:]
+
+    def _columns(self):
+        columns = [self.loss_curve_, *self.history_.values()]
+        return columns if self.validation_scores_ is None else [*columns, self.validation_scores_]
+
+    def _copied_columns(self):
+        scores = self.validation_scores_
+        return {
+            "loss_curve_": list(self.loss_curve_),
+            "validation_scores_": None if scores is None else list(scores),
+            "history_": {column: list(values) for column, values in self.history_.items()},
+        }

@@ -1,0 +1,251 @@
+"""The state of training: what further training needs besides the weights and the record.
+
+A fit works on a copy and hands it over to the estimator when it ends. So a fit that fails leaves
+the old state as it was, and shallow copies of an estimator never share a state that is written to.
+"""
+
+import copy
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._runtime.layout import aligned_zeros
+from ..parts.optimizers import OPTIMIZERS
+from ..parts.schedules import SCHEDULES, warmup
+
+
+class TrainingState:
+    """What further training needs besides weights and record.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        The estimator's parameter.
+
+    Attributes
+    ----------
+    random_state : RandomState
+        Generator of starting weights, validation split and shuffling.
+    optimizer : OptimizerState or None
+        None for 'lbfgs'.
+    order : ndarray of int or None
+        The last epoch's order of the training rows. The next epoch shuffles it.
+    orders_ahead : list of ndarray
+        Orders that were drawn for epochs that were then not finished; the next epochs use them.
+    split : (ndarray of int, ndarray of int) or None
+        Rows to train on and rows to validate on, as ``early_stopping`` has drawn them.
+    best_weights : ndarray or None
+        Flat weights of the epoch with the best validation score. Replaced, never written to.
+    last_weights : ndarray or None
+        Flat weights of the last epoch, where the estimator has the best ones.
+    n_stalled : int
+        Epochs in a row without an improvement by ``tol``.
+    is_incremental : bool
+        Whether ``partial_fit`` trained last, so that pickles keep this state.
+    """
+
+    def __init__(self, random_state):
+        self.random_state = check_random_state(random_state)
+        # A generator that others draw from is neither copied nor restored.
+        self._owns_random_state = isinstance(random_state, Integral)
+        self.optimizer = None
+        self.order = None
+        self.orders_ahead = []
+        self.split = None
+        self.best_weights = None
+        self.last_weights = None
+        self.n_stalled = 0
+        self.is_incremental = False
+
+    def copy(self):
+        """Return a copy that can be trained on while this one stays as it is."""
+        twin = copy.copy(self)
+        if self._owns_random_state:
+            twin.random_state = copy.deepcopy(self.random_state)
+        if self.optimizer is not None:
+            twin.optimizer = self.optimizer.copy()
+        twin.orders_ahead = list(self.orders_ahead)
+        return twin
+
+    def to_dict(self):
+        """Return the state as plain types, for pickles."""
+        optimizer = self.optimizer and dict(vars(self.optimizer))
+        return vars(self) | {"optimizer": optimizer}
+
+    @classmethod
+    def from_dict(cls, values):
+        """Return the state that :meth:`to_dict` has described."""
+        state = cls.__new__(cls)
+        vars(state).update(values)
+        if state.optimizer is not None:
+            state.optimizer = OptimizerState.from_dict(state.optimizer)
+        return state
+
+    # ---- an epoch that may not be finished ------------------------------------------------------
+
+    def checkpoint(self):
+        """Return what :meth:`restore` needs to come back to this epoch."""
+        optimizer = None if self.optimizer is None else self.optimizer.copy()
+        return vars(self) | {"optimizer": optimizer, "drawn": []}
+
+    def restore(self, checkpoint):
+        """Take back all changes since the checkpoint; orders drawn since are used again."""
+        values = dict(checkpoint)
+        drawn = values.pop("drawn")
+        optimizer = values.pop("optimizer")
+        if optimizer is not None:
+            self.optimizer.assign(optimizer)
+        vars(self).update(values)
+        self.orders_ahead[:0] = drawn
+        drawn.clear()
+
+    def next_order(self, n_rows, shuffle, checkpoint):
+        """Return the next epoch's order of ``n_rows`` training rows.
+
+        Each epoch shuffles the order of the one before, as in scikit-learn.
+
+        Parameters
+        ----------
+        n_rows : int
+        shuffle : callable or None
+            Shuffles an order in place with numbers from ``random_state``.
+        checkpoint : dict
+            The last checkpoint, which notes the order in case the epoch is not finished.
+        """
+        if self.order is None or len(self.order) != n_rows:
+            self.order = np.arange(n_rows, dtype=np.int64)
+        if shuffle is None:
+            return self.order
+        if self.orders_ahead and len(self.orders_ahead[0]) == n_rows:
+            order = self.orders_ahead.pop(0)
+        else:
+            self.orders_ahead.clear()
+            order = self.order.copy()
+            shuffle(order)
+        checkpoint["drawn"].append(order)
+        self.order = order
+        return order
+
+    # ---- the beginning of a fit -----------------------------------------------------------------
+
+    def prepare_optimizer(self, settings, flat, *, drops):
+        """Keep the optimizer if it can go on with these weights, else make a new one.
+
+        Parameters
+        ----------
+        settings : BaseMLP
+        flat : ndarray
+            Flat weights to train.
+        drops : bool
+            Whether there is dropout, which needs a seed.
+        """
+        if settings.solver == "lbfgs":
+            self.optimizer = None
+        elif self.optimizer is None or not self.optimizer.fits(settings.solver, flat):
+            seed = int(self.random_state.randint(np.iinfo(np.int32).max)) if drops else 0
+            self.optimizer = OptimizerState(
+                settings.solver, flat.size, flat.dtype, settings.learning_rate_init, seed
+            )
+
+    def resumed_weights(self, flat):
+        """Return a copy of the flat weights with which training goes on.
+
+        They are the last epoch's if the estimator still has the best ones, ``flat``.
+        """
+        last = self.last_weights
+        self.last_weights = None
+        if last is not None and np.array_equal(flat, self.best_weights):
+            return last.astype(flat.dtype)
+        return flat.copy()
+
+
+class OptimizerState:
+    """What a stochastic optimizer remembers between steps.
+
+    Parameters
+    ----------
+    solver : str
+        Key of ``OPTIMIZERS``.
+    size : int
+        Length of the flat weight vector.
+    dtype : numpy.dtype
+    learning_rate : float
+    seed : int
+        Of the dropout masks.
+    """
+
+    def __init__(self, solver, size, dtype, learning_rate, seed):
+        self.solver = solver
+        self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
+        self.n_steps = 0
+        self.epoch = 0
+        self.step_in_epoch = 0
+        self.steps_per_epoch = 1
+        self.learning_rate = float(learning_rate)
+        self.rates_of_epochs = [self.learning_rate]  # at the first step of each of the last epochs
+        self.seed = seed
+
+    @classmethod
+    def from_dict(cls, values):
+        """Return the state with these attributes."""
+        state = cls.__new__(cls)
+        vars(state).update(values)
+        return state
+
+    @property
+    def part(self):
+        """The row of ``OPTIMIZERS``."""
+        return OPTIMIZERS[self.solver]
+
+    def begin_epoch(self, n_steps):
+        """Tell the schedule that an epoch of ``n_steps`` steps begins."""
+        self.steps_per_epoch = n_steps
+
+    def end_epoch(self, settings, n_samples):
+        """Count an epoch, after which ``n_samples`` have been seen since training began."""
+        self.epoch += 1
+        self.step_in_epoch = 0
+        self.learning_rate = schedule_of(settings).after_epoch(
+            settings, self.learning_rate, n_samples
+        )
+
+    def hyperparameters(self, settings, n_steps, n_epochs=1):
+        """Return the kernel's hyperparameters and the learning rates of the next steps, and count
+        these steps.
+
+        They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs.
+        """
+        steps = np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
+        epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
+        rates = np.empty(n_steps * n_epochs)
+        rates[:] = self.learning_rate * schedule_of(settings).factor(settings, epochs)
+        rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
+        if self.step_in_epoch == 0:
+            self.rates_of_epochs = rates[::n_steps].tolist()
+        table = self.part.hyperparameters(settings, self.n_steps + 1, rates, epochs)
+        self.n_steps += n_steps * n_epochs
+        self.step_in_epoch += n_steps
+        return table, rates
+
+    def fits(self, solver, flat):
+        """Return whether ``solver`` can go on training ``flat`` with this state."""
+        return self.solver == solver and all(
+            state.shape == flat.shape and state.dtype == flat.dtype for state in self.states
+        )
+
+    def copy(self):
+        """Return an independent copy."""
+        return self.from_dict(vars(self) | {"states": [state.copy() for state in self.states]})
+
+    def assign(self, other):
+        """Take over the values of ``other`` in place: kernels are bound to these arrays."""
+        for mine, theirs in zip(self.states, other.states, strict=True):
+            np.copyto(mine, theirs)
+        vars(self).update({name: value for name, value in vars(other).items() if name != "states"})
+
+
+def schedule_of(settings):
+    """Return the schedule that acts: scikit-learn's own ones act only with 'sgd'."""
+    schedule = SCHEDULES[settings.learning_rate]
+    return SCHEDULES["constant"] if schedule.sgd_only and settings.solver != "sgd" else schedule

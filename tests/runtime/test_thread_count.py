@@ -1,0 +1,90 @@
+"""The number of threads follows what chunks have taken."""
+
+import pytest
+
+from sknn._runtime.thread_count import ThreadCountTuner
+
+
+def sizes_chosen(tuner, n_chunks, seconds):
+    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size,
+    i)``."""
+    sizes = []
+    for chunk in range(n_chunks):
+        sizes.append(tuner.n_threads)
+        tuner.add_chunk(tuner.n_threads, 100 * seconds(tuner.n_threads, chunk), 100)
+    return sizes
+
+
+def test_tuner_goes_to_the_faster_size_and_looks_again():
+    def seconds(size, chunk):
+        disturbed = 20 <= chunk < 80
+        return {1: 3.0 if disturbed else 2.0, 2: 9.0 if disturbed else 1.0}[size]
+
+    sizes = sizes_chosen(ThreadCountTuner(2), 120, seconds)
+    assert set(sizes[:20]) == {2}
+    assert sizes[20:80].count(2) <= 8
+    assert sizes[100:].count(1) <= 2
+
+
+def test_tuner_takes_no_notice_of_short_chunks_and_single_delays():
+    tuner = ThreadCountTuner(2)
+    for chunk in range(60):
+        seconds, n_rows = (
+            (9.0, 100) if chunk % 7 == 3 else (30.0, 20) if chunk % 5 == 4 else (1.0, 100)
+        )
+        tuner.add_chunk(tuner.n_threads, seconds, n_rows)
+        assert tuner.n_threads == 2
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_tuner_looks_now_and_again_where_it_is_doubtful_what_is_faster(faster):
+    sizes = sizes_chosen(
+        ThreadCountTuner(2, is_doubtful=True),
+        200,
+        lambda size, chunk: 1.0 if size == faster else 1.3,
+    )
+    slower = [chunk for chunk, size in enumerate(sizes) if size != faster]
+    assert slower[:3] == ([2, 67, 132] if faster == 2 else [0, 1, 19])
+
+
+@pytest.mark.parametrize("faster", [1, 2])
+def test_tuner_is_kept_from_fit_to_fit(faster):
+    tuner = ThreadCountTuner(2, is_doubtful=True)
+    sizes_chosen(tuner, 4, lambda size, chunk: 1.0 if size == faster else 1.3)
+    for slowness in (3, 1, 5):
+        tuner.begin_fit()
+        assert set(
+            sizes_chosen(
+                tuner, 4, lambda size, chunk, unit=slowness: unit if size == faster else 1.3 * unit
+            )
+        ) == {faster}
+
+
+def test_tuner_forgets_a_trial_that_did_not_take_place():
+    tuner = ThreadCountTuner(2, is_doubtful=True)
+    sizes_chosen(tuner, 2, lambda size, chunk: 1.0)
+    assert tuner.n_threads == 1
+    tuner.begin_fit()
+    assert sizes_chosen(tuner, 20, lambda size, chunk: 3.0 - size).count(1) == 1
+
+
+def test_tuner_is_not_tied_to_one_thread_by_fits_of_one_chunk():
+    tuner = ThreadCountTuner(2, is_doubtful=True)
+    sizes_chosen(tuner, 4, lambda size, chunk: float(size))
+    assert tuner.n_threads == 1
+    sizes = []
+    for _ in range(60):
+        tuner.begin_fit()
+        sizes += sizes_chosen(tuner, 1, lambda size, chunk: 3.0 - size)
+    assert set(sizes[40:]) == {2}
+
+
+def test_tuner_takes_no_notice_of_sizes_that_it_did_not_choose():
+    tuner = ThreadCountTuner(4)
+    for _ in range(9):
+        tuner.add_chunk(2, 1.0, 100)
+    assert tuner.n_threads == 4
+
+
+def test_tuner_of_one_thread_has_no_choice():
+    assert set(sizes_chosen(ThreadCountTuner(1), 3, lambda size, chunk: 1.0 + 4 * chunk)) == {1}
