@@ -12,6 +12,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
@@ -51,23 +52,38 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def _set_parameters(self, arguments):
-        """Keep every constructor argument under its name, unchanged, as scikit-learn asks."""
-        for name in self._constructor_parameters():
-            setattr(self, name, arguments[name])
+        """Keep every constructor argument under its name, unchanged, as scikit-learn asks.
+
+        Parameters
+        ----------
+        arguments : dict
+            ``locals()`` of the constructor. A subclass may have another constructor, which calls
+            this one, so its signature says nothing about these.
+        """
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
 
     @classmethod
     @functools.cache
     def _constructor_parameters(cls):
-        return {
-            name: value
-            for name, value in inspect.signature(cls.__init__).parameters.items()
-            if name != "self"
-        }
+        """Return the signature's parameters of the network's constructor, not of a subclass' own."""
+        network = next(base for base in cls.__mro__ if BaseMLP in base.__bases__)
+        parameters = dict(inspect.signature(network.__init__).parameters)
+        del parameters["self"]
+        return parameters
 
     @classmethod
     @functools.cache  # scikit-learn inspects the signature at every call, of clone and fit too
     def _get_param_names(cls):
         return super()._get_param_names()
+
+    def _validate_params(self):
+        """Check all parameters, also those that the constructor of a subclass sets by itself."""
+        parameters = {name: getattr(self, name) for name in self._constructor_parameters()}
+        validate_parameter_constraints(
+            self._parameter_constraints, parameters, caller_name=type(self).__name__
+        )
 
     # ---- what subclasses define -----------------------------------------------------------------
 

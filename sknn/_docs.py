@@ -244,6 +244,8 @@ def document(cls):
     texts |= {"attributes": _ATTRIBUTES, "notes": _NOTES}
     texts["fit_arguments"] = _fill(_FIT_ARGUMENTS, {"name": cls.__name__})
     for documented in (cls, cls.fit):
+        if documented.__doc__ is None:  # python -OO
+            continue
         documented.__doc__ = _fill(inspect.cleandoc(documented.__doc__), texts)
     return cls
 

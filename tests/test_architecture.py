@@ -133,6 +133,30 @@ def test_import_loads_only_numba_beside_scikit_learn():
     assert set(new.split()) == {"sknn", "numba", "llvmlite"}
 
 
+WITHOUT_DOCSTRINGS = """
+import numpy, sknn, sknn._base, sknn.features, sknn.inspection, sknn.parts.custom, sknn.warmup
+assert False, "assertions are off"
+sknn.MLPClassifier.__doc__ is None or exit("docstrings are on")
+X = numpy.eye(20)
+sknn.MLPClassifier(max_iter=200, tol=0.1).fit(X, numpy.arange(20) % 2).predict(X)
+sknn.MLPRegressor(max_iter=200, tol=1.0).fit(X, numpy.arange(20)).predict(X)
+print(*sknn.__all__)
+"""
+
+
+@pytest.mark.parametrize("command", [["-c", WITHOUT_DOCSTRINGS], ["-m", "sknn.warmup", "--help"]])
+def test_python_without_docstrings(command):
+    finished = subprocess.run(
+        [sys.executable, "-OO", "-W", "error::UserWarning:sknn", *command],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "warmup" in finished.stdout
+
+
 @pytest.mark.parametrize("name", SOURCES)
 def test_files_are_short(name):
     assert len(SOURCES[name].read_text().splitlines()) <= MOST_LINES.get(name, MOST_LINES_ELSEWHERE)
