@@ -15,6 +15,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
+from ._data_validation import (
+    arithmetic_dtype,
+    check_sample_weight,
+    check_X,
+    relative_weight,
+)
 from ._runtime.binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
 from ._runtime.compiled_network import Session
 from ._runtime.data import Table
@@ -26,15 +32,7 @@ from ._training.lbfgs import LBFGSTraining
 from ._training.stochastic import OptimizerState, StochasticTraining
 from ._training.trainer import HISTORY_COLUMNS
 from ._training.validation_set import Monitor, split_rows
-from ._validation import (
-    PARAMETER_CONSTRAINTS,
-    arithmetic_dtype,
-    check_memory,
-    check_parameters,
-    check_sample_weight,
-    check_X,
-    relative_weight,
-)
+from ._validation import PARAMETER_CONSTRAINTS, check_memory, check_parameters
 from .inspection import summarize
 from .parts.losses import LOSSES
 from .parts.optimizers import OPTIMIZERS
@@ -67,7 +65,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     @classmethod
     @functools.cache
     def _constructor_parameters(cls):
-        """Return the signature's parameters of the network's constructor, not of a subclass' own."""
+        """Return the parameters of the network's own constructor, whatever a subclass has."""
         network = next(base for base in cls.__mro__ if BaseMLP in base.__bases__)
         parameters = dict(inspect.signature(network.__init__).parameters)
         del parameters["self"]

@@ -13,9 +13,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
+from ._data_validation import check_sample_weight, check_training_data, classes_in
 from ._docs import document
 from ._training.callbacks import with_callbacks
-from ._validation import check_sample_weight, check_training_data, classes_in
 from .parts.losses import LOSSES, REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18

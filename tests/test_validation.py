@@ -44,7 +44,7 @@ OUT_OF_RANGE = {
         [[3], [4]],
         {3: 4},
     ],
-    "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"]],
+    "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"], [["relu"]]],
     "solver": NOT_OPTIONS,
     "alpha": [-1e-9, "none", None, np.nan, np.inf, [1.0], 1j],
     "batch_size": [*NOT_POSITIVE_INTEGERS, "full", np.inf],
@@ -198,11 +198,11 @@ def test_network_larger_than_memory_is_refused_and_the_old_one_kept(kind, sizes)
 
 
 @both_kinds
-@pytest.mark.parametrize("sizes", [2**62, (2**64,), (2**32, 2**32), (3, 10**30), (10**15,) * 9])
-def test_width_beyond_all_integers_is_refused_and_the_old_network_kept(kind, sizes):
+@pytest.mark.parametrize("sizes", [2**62, (2**64,), (2**32, 2**32), (3, 10**400), (10**15,) * 9])
+def test_width_beyond_int64_is_refused_and_the_old_network_kept(kind, sizes):
     network = kind(hidden_layer_sizes=5, max_iter=2).fit(X, TARGETS[kind])
     predictions = network.predict(X)
-    with pytest.raises(MemoryError, match=r"hidden_layer_sizes=.* GiB"):
+    with pytest.raises((MemoryError, ValueError), match="hidden_layer_sizes"):
         network.set_params(hidden_layer_sizes=sizes).fit(X, TARGETS[kind])
     np.testing.assert_array_equal(network.predict(X), predictions)
 
