@@ -332,22 +332,28 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return session, Table(X, None, None, session.dtype)
 
     def hidden_features(self, X, layer=-1):
-        """Return the outputs of a hidden layer, as the next layer reads them in prediction.
+        """Compute the outputs of a hidden layer, as the next layer reads them in prediction.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
         layer : int, default=-1
-            Hidden layer, from 0; negative numbers count from the last.
+            Index of the hidden layer. 0 is the first, negative numbers count from the last.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_units)
+            One column for each unit of the layer.
 
         Raises
         ------
         ValueError
             If there is no such layer.
+
+        See Also
+        --------
+        HiddenFeatures : The same as a transformer, for pipelines.
         """
         session, table = self._for_prediction(X)
         n_hidden = len(self.coefs_) - 1
@@ -360,8 +366,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return features
 
     def summary(self):
-        """Return a :class:`Summary`: the layers with their output shapes and numbers of parameters,
-        as a table that prints.
+        """Summarize the layers, their output shapes and their numbers of parameters.
+
+        Returns
+        -------
+        summary : Summary
+            Table that prints as text and shows as HTML in notebooks.
         """
         return summarize(self)
 

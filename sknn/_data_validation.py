@@ -2,8 +2,12 @@
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from .parts.losses import LOSSES
 
 _SMALL_TABLE = 1 << 14  # elements
 
@@ -24,7 +28,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     Returns
     -------
     X : ndarray or CSR of real numbers, the user's own if it is one
-    y : ndarray
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
     if not reset:
         _check_was_fitted(estimator)
@@ -40,6 +44,8 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     )
     if hasattr(y, "toarray"):
         y = y.toarray()
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
     return _real_numbers(X), y
 
 
@@ -52,19 +58,50 @@ def _check_was_fitted(estimator):
         )
 
 
-def classes_in(y):
-    """Return the sorted class labels in y, or the column numbers of an indicator matrix.
+def check_classes(estimator, y, *, fresh, incremental):
+    """Check the labels of a fit against those of earlier ones.
 
     Parameters
     ----------
+    estimator : MLPClassifier
     y : ndarray of shape (n_samples,) or (n_samples, n_labels)
         Targets from :func:`check_training_data`.
+    fresh : bool
+        Whether training starts anew.
+    incremental : bool
+        Whether y may lack classes: in ``partial_fit``, and in validation sets.
 
-    Raises
-    ------
-    ValueError
-        If y holds neither classes nor an indicator matrix.
+    Returns
+    -------
+    classes : ndarray
+        Sorted class labels of all fits, or column numbers of an indicator matrix.
     """
+    seen = _classes_in(y)
+    is_multilabel = y.ndim == 2
+    if not fresh or incremental:
+        was_multilabel = getattr(estimator, "_multilabel", is_multilabel)
+        if is_multilabel != was_multilabel:
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the earlier training, which was on "
+                f"{'an indicator matrix' if was_multilabel else 'one column'} of labels."
+            )
+    if not hasattr(estimator, "classes_") or (fresh and not incremental):
+        return seen
+    classes = estimator.classes_
+    if not incremental and set(seen) != set(classes):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call "
+            f"to fit. Previously got {classes}, `y` has {seen}"
+        )
+    if len(np.setdiff1d(seen, classes, assume_unique=True)):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. "
+            f"'y' has {seen}."
+        )
+    return classes
+
+
+def _classes_in(y):
     # Integers are always classes. type_of_target would take longer than many an epoch.
     are_codes = y.ndim == 1 and y.dtype.kind in "biu"
     kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
@@ -78,6 +115,28 @@ def classes_in(y):
     # unique_labels would ask for the type of target once more
     is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
     return np.unique(y) if is_plain else unique_labels(y)
+
+
+def check_regression_targets(estimator, y):
+    """Raise ValueError if the loss, ``normalize_y`` or ``quantile`` does not admit the targets."""
+    loss = LOSSES[estimator.loss]
+    lowest = y.min()
+    if lowest < loss.lowest_target or (loss.excludes_lowest and lowest == loss.lowest_target):
+        sign = ">" if loss.excludes_lowest else ">="
+        raise ValueError(
+            f"loss={estimator.loss!r} requires y {sign} 0, got a minimum of {lowest}; "
+            "choose another loss."
+        )
+    if estimator.normalize_y and loss.lowest_target == 0:
+        raise ValueError(
+            f"normalize_y=True cannot be used with loss={estimator.loss!r}, whose predictions are "
+            "positive; set normalize_y=False."
+        )
+    if estimator.loss == "quantile" and y.ndim == 2 and np.size(estimator.quantile) > 1:
+        raise ValueError(
+            f"quantile={estimator.quantile!r} has several levels, which requires one target, "
+            f"got y of shape {y.shape}."
+        )
 
 
 def check_X(estimator, X):
@@ -130,6 +189,31 @@ def check_sample_weight(sample_weight, X):
     if largest == 0:
         raise ValueError("sample_weight must have at least one positive weight, got only zeros.")
     return weight / largest, largest
+
+
+def weigh_classes(class_weight, weight, largest, X, y, *, incremental):
+    """Multiply checked sample weights by the weights of the classes.
+
+    Parameters
+    ----------
+    class_weight : dict or 'balanced'
+    weight : ndarray of shape (n_samples,)
+    largest : float
+        As :func:`check_sample_weight` returns them.
+    X, y : samples and targets
+    incremental : bool
+        Whether y is only some of the targets, so that they cannot be balanced.
+
+    Returns
+    -------
+    weight, largest : like the arguments
+    """
+    if incremental and class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' cannot be used with partial_fit, which sees only some of the "
+            "samples; use a dict of weights."
+        )
+    return check_sample_weight(weight * largest * compute_sample_weight(class_weight, y), X)
 
 
 def relative_weight(weight, largest, train_rows, dtype):

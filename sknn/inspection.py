@@ -1,4 +1,4 @@
-"""Looking at a trained network: what it consists of, and how its training went."""
+"""Inspection of a fitted network: a summary of its layers, and a plot of its training history."""
 
 import html
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _HEADINGS = ("Layer", "Output shape", "Parameters")
 
 
 class LayerSummary(NamedTuple):
-    """One line of a :class:`Summary`."""
+    """One row of a :class:`Summary`."""
 
     name: str
     output_shape: tuple
@@ -19,12 +19,12 @@ class LayerSummary(NamedTuple):
 
 
 class Summary:
-    """The layers of a trained network with their output shapes and numbers of learned parameters,
-    as text or HTML.
+    """Table of a network's layers, output shapes and numbers of parameters, as text or HTML.
 
     Parameters
     ----------
     layers : list of LayerSummary
+        Rows of the table.
     """
 
     def __init__(self, layers):
@@ -32,7 +32,7 @@ class Summary:
 
     @property
     def n_parameters(self):
-        """Number of learned parameters of all layers."""
+        """Number of learned parameters in all layers."""
         return sum(layer.n_parameters for layer in self.layers)
 
     def _table(self):
@@ -56,11 +56,12 @@ class Summary:
 
     def _repr_html_(self):
         def row(cells, tag):
-            return (
-                "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return "".join(
+                ["<tr>", *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells), "</tr>"]
             )
 
-        return f"<table>{row(_HEADINGS, 'th')}{''.join(row(cells, 'td') for cells in self._table())}</table>"
+        rows = [row(cells, "td") for cells in self._table()]
+        return "".join(["<table>", row(_HEADINGS, "th"), *rows, "</table>"])
 
 
 def _grouped(number):
@@ -89,22 +90,25 @@ def summarize(estimator):
 
 
 class TrainingHistoryDisplay:
-    """Loss and validation score over the epochs of a fit.
+    """Plot of the losses and validation scores of each epoch.
+
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     history : dict of lists
-        ``history_`` of a fitted estimator.
+        The attribute ``history_`` of a fitted estimator.
     name : str
-        For the title.
+        Name of the estimator, for the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        With the losses.
+        Axes with the losses.
     score_ax_ : matplotlib Axes or None
-        With the validation score, if there is one.
+        Axes with the validation scores, if there are any.
     figure_ : matplotlib Figure
+        Figure that contains the axes.
 
     Examples
     --------
@@ -120,30 +124,33 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator):
-        """Return the display of a fitted estimator's training.
+        """Create the display of a fitted estimator.
 
         Parameters
         ----------
         estimator : MLPClassifier or MLPRegressor
+            Fitted estimator.
 
         Returns
         -------
         display : TrainingHistoryDisplay
+            Display that is not plotted yet.
         """
         check_is_fitted(estimator)
         return cls(estimator.history_, type(estimator).__name__)
 
     def plot(self, ax=None):
-        """Draw the curves.
+        """Plot the losses and, with a second axis on the right, the validation scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
         display : TrainingHistoryDisplay
+            The display itself.
 
         Raises
         ------
@@ -154,7 +161,8 @@ class TrainingHistoryDisplay:
             from matplotlib import pyplot  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
-                "TrainingHistoryDisplay.plot needs matplotlib; install it with pip install sknn[plot]."
+                "TrainingHistoryDisplay.plot requires matplotlib; install it with "
+                "`pip install sknn[plot]`."
             ) from error
         self.ax_ = pyplot.subplots()[1] if ax is None else ax
         self.figure_ = self.ax_.figure
