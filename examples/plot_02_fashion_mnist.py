@@ -2,7 +2,7 @@
 Fashion-MNIST by a network of two hidden layers
 ===============================================
 
-60 000 grey images of clothes, 28 x 28 pixels, ten kinds: a network of 784-512-512-10 units with
+60 000 gray images of clothes, 28 x 28 pixels, ten kinds: a network of 784-512-512-10 units with
 ReLU, trained by Adam in batches of 32 for three epochs. The images come from Debian's package
 ``dataset-fashion-mnist`` where it is installed, else from OpenML.
 """

@@ -23,7 +23,7 @@ warnings.filterwarnings(
 # %%
 # Data
 # ----
-# An arm is a line that is wound up: the further from the centre, the larger the angle. Noise on the
+# An arm is a line that is wound up: the further from the center, the larger the angle. Noise on the
 # angle makes the arms ragged.
 
 N_PER_ARM = 100
@@ -73,11 +73,11 @@ def fit(hidden_layer_sizes, activation):
 # -------------------
 # Each panel shows the class that the network would give to every point of the plane. Where 20 units
 # are enough for an accuracy of almost 1, look at the shape of the borders: ReLU, leaky ReLU and
-# maxout are made of straight pieces, the others bend smoothly. The colours far from the data show
+# maxout are made of straight pieces, the others bend smoothly. The colors far from the data show
 # that a network is only to be trusted where it has seen some.
 
 SIDE = 1.25
-COLOURS = ListedColormap(["tab:red", "tab:blue", "tab:green"])
+COLORS = ListedColormap(["tab:red", "tab:blue", "tab:green"])
 
 plane_x, plane_y = np.meshgrid(np.linspace(-SIDE, SIDE, 200), np.linspace(-SIDE, SIDE, 200))
 plane = np.column_stack([plane_x.ravel(), plane_y.ravel()])
@@ -88,14 +88,14 @@ def draw(axis, network, name):
     regions = network.predict(plane).reshape(plane_x.shape)
     axis.imshow(
         regions,
-        cmap=COLOURS,
+        cmap=COLORS,
         vmin=0,
         vmax=2,
         alpha=0.35,
         origin="lower",
         extent=(-SIDE, SIDE, -SIDE, SIDE),
     )
-    axis.scatter(*X.T, c=y, cmap=COLOURS, s=6, linewidths=0)
+    axis.scatter(*X.T, c=y, cmap=COLORS, s=6, linewidths=0)
     axis.set(xticks=[], yticks=[], title=f"{name}\naccuracy {network.score(X, y):.3f}")
 
 

@@ -4,7 +4,7 @@ Overfitting, and five things against it
 
 A large network with few examples learns even their errors by heart: the training loss goes to 0
 while the validation loss turns and rises. Early stopping, L2 and L1 penalties, dropout and batch
-normalisation are tried against it one by one, on the same rows.
+normalization are tried against it one by one, on the same rows.
 """
 
 import warnings
@@ -73,7 +73,7 @@ for name, remedy in REMEDIES.items():
 # What helps
 # ----------
 # The lowest validation loss and the last one tell how far a network went too far. Early stopping
-# goes back to the weights of its best epoch. Batch normalisation makes training faster more than it
+# goes back to the weights of its best epoch. Batch normalization makes training faster more than it
 # prevents overfitting.
 
 print("against         epochs  training loss  validation loss: lowest, last  test accuracy")

@@ -2,7 +2,7 @@
 How large a network, how strong a penalty?
 ==========================================
 
-Capacity and regularisation work against each other, so they are chosen together: ``GridSearchCV``
+Capacity and regularization work against each other, so they are chosen together: ``GridSearchCV``
 tries all pairs by cross-validation, and a map of its scores shows where networks are too small,
 where the penalty is too strong, and that much between is equally good. The test rows are used once,
 at the very end.

@@ -11,7 +11,17 @@ _HEADINGS = ("Layer", "Output shape", "Parameters")
 
 
 class LayerSummary(NamedTuple):
-    """One row of a :class:`Summary`."""
+    """One row of a :class:`Summary`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer, with its activation.
+    output_shape : tuple
+        Shape of the layer's outputs, in which None is the number of samples.
+    n_parameters : int
+        Number of learned parameters.
+    """
 
     name: str
     output_shape: tuple

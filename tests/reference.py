@@ -139,7 +139,7 @@ def penalty(network, batch):
 
 
 def objective(network, batch):
-    """Return what is minimised."""
+    """Return what is minimized."""
     return data_loss(network, batch) + penalty(network, batch)
 
 

@@ -69,15 +69,15 @@ def test_scikit_learns_tests_run_on_this_package_and_leave_no_trace():
 # ---- the same data to both ---------------------------------------------------------------------
 
 
-def _standardised(values):
+def _standardized(values):
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
 def _data():
     pixels, digit = load_digits(return_X_y=True)
     measurements, progress = load_diabetes(return_X_y=True, scaled=False)
-    X = _standardised(measurements)
-    y = _standardised(progress)
+    X = _standardized(measurements)
+    y = _standardized(progress)
     labels = np.column_stack([digit > 4, digit % 2 == 1, digit == 0]).astype(int)
     return {
         "digits, raw": ("MLPClassifier", pixels, digit),
