@@ -120,7 +120,10 @@ def check_parameters(estimator):
     MemoryError
         If the hidden layers cannot fit into memory.
     """
-    widths = _check_hidden_layer_sizes(estimator)
+    widths = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    # The layout counts in int64, which larger networks would overflow. These are Python's integers.
+    n_weights = sum(map(operator.mul, [1, *widths], [*widths, 1]))  # one feature and one output
+    check_memory(estimator, n_weights * _SMALLEST_ITEM)
     _check_per_layer(
         estimator,
         "activation",
@@ -187,18 +190,14 @@ def _warn_without_effect(estimator, name):
     )
 
 
-def _check_hidden_layer_sizes(estimator):
-    sizes = estimator.hidden_layer_sizes
+def check_hidden_layer_sizes(sizes):
+    """Return the number of units in each hidden layer, as a list of int."""
     widths = list(np.atleast_1d(np.asarray(sizes, dtype=object)))
     if not all(isinstance(width, Integral) and not isinstance(width, bool) for width in widths):
         raise ValueError(f"hidden_layer_sizes must be an int or a sequence of ints, got {sizes!r}.")
     if not all(0 < width <= sys.maxsize for width in widths):
         raise ValueError(f"hidden_layer_sizes must be in [1, {sys.maxsize}], got {sizes!r}.")
-    widths = [int(width) for width in widths]
-    # The layout counts in int64, which larger networks would overflow. These are Python's integers.
-    n_weights = sum(map(operator.mul, [1, *widths], [*widths, 1]))  # one feature and one output
-    check_memory(estimator, n_weights * _SMALLEST_ITEM)
-    return widths
+    return [int(width) for width in widths]
 
 
 def _check_per_layer(estimator, name, n_layers, is_valid):
