@@ -1,5 +1,4 @@
-"""The same options and the same ``random_state`` as scikit-learn's perceptrons: the same training,
-number by number."""
+"""With equal options and ``random_state``, training gives the numbers of scikit-learn's."""
 
 import importlib.util
 import sys
@@ -29,11 +28,10 @@ both_precisions = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def _scikit_learns_tests():
-    """Execute a copy of scikit-learn's test module in which the two estimators are ours, and return
-    its tests.
+    """Return the tests of scikit-learn's test module, with our two estimators in it.
 
-    The copy is not in ``sys.modules``, and the names are replaced only while it imports them (its
-    decorators use them at once).
+    They come from a copy that is not in ``sys.modules``. The names are replaced only while it
+    imports them, because its decorators use them at once.
     """
     spec = importlib.util.find_spec("sklearn.neural_network.tests.test_mlp")
     module = importlib.util.module_from_spec(spec)
@@ -101,8 +99,7 @@ def one_blas_thread():
 
 
 def fit_both(data, dtype, *, n_rows=None, sample_weight=None, **parameters):
-    """Return ``(our estimator, scikit-learn's)``, fitted to the same rows with the same
-    parameters."""
+    """Return our estimator and scikit-learn's, fitted to the same data with equal parameters."""
     kind, X, y = DATA[data]
     X = X[:n_rows].astype(dtype)
     y = y[:n_rows]

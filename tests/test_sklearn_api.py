@@ -1,5 +1,4 @@
-"""scikit-learn's contract: its estimator checks, and life inside its pipelines, searches, routing
-and output containers."""
+"""scikit-learn's interface: estimator checks, subclasses, pipelines, searches, metadata routing."""
 
 import json
 import os

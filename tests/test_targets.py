@@ -1,5 +1,4 @@
-"""Targets of every kind: labels of any type, one or many columns, and the predictions that speak of
-them."""
+"""Targets of every kind: labels of any type, one or more columns, and their predictions."""
 
 import numpy as np
 import pandas as pd

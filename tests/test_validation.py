@@ -1,5 +1,4 @@
-"""What users may give and what they are told when it is unusable: parameters, tables, targets, and
-calls in the wrong order."""
+"""Invalid parameters, tables and targets, and calls in the wrong order, with their errors."""
 
 import copy
 import os
