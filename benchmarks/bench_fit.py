@@ -54,8 +54,14 @@ def timed(peer, threads, *arguments):
 
 
 def measure(workloads, entrants, rounds):
-    """Return ``{workload: {label: {"first call": seconds, "steps": [microseconds a step in every
-    round], "loss": last loss}}}``."""
+    """Measure all peers on all workloads, in turns.
+
+    Returns
+    -------
+    results : dict
+        ``{workload: {label: {"first call": seconds, "steps": [microseconds per step, one value per
+        round], "loss": last loss}}}``
+    """
     data = {name: WORKLOADS[name].load() for name in workloads}
     results = {}
     for name, (X, y) in data.items():
@@ -80,8 +86,7 @@ def measure(workloads, entrants, rounds):
 
 
 def ratios_to_baseline(measured, entrants):
-    """Return ``{name: how many times longer than the baseline's its best step is}``, where the
-    baseline takes part."""
+    """Return ``{name: its best step over the baseline's}``, for workloads with a baseline."""
     best = {}
     for label, (name, _) in entrants.items():
         best[name] = min(best.get(name, float("inf")), *measured[label]["steps"])
@@ -93,8 +98,7 @@ def ratios_to_baseline(measured, entrants):
 
 
 def tables(results, entrants):
-    """Return markdown tables of all workloads: steps with ratios to the baseline, first calls,
-    losses."""
+    """Return markdown tables of steps, ratios to the baseline, first calls and losses."""
     rows = []
     others = []
     for workload, measured in results.items():

@@ -1,5 +1,4 @@
-"""How long does a grid search take, alone, with two threads and with two processes, beside
-scikit-learn?
+"""How long does a grid search take: serial, with two threads, with two processes?
 
 The search is over 9 candidates in 5 folds of scikit-learn's digits, 30 epochs each, without the
 refit. Before the rounds each contestant searches once with a single epoch, where kernels are
@@ -74,8 +73,7 @@ def measure(dtype, entrants, rounds, max_iter):
 
 
 def tables(results):
-    """Return markdown tables of both dtypes: seconds, ratios to scikit-learn's serial time and to a
-    package's own ones, scores."""
+    """Return markdown tables of seconds, ratios to serial times and scores, for both dtypes."""
     times = []
     ratios = []
     scores = []

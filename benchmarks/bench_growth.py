@@ -50,8 +50,7 @@ def fit(X, y, hidden, batch_size):
 
 
 def matrix_products(n_features, width, batch_size, n_steps):
-    """Return the seconds of the matrix products of ``n_steps`` steps: forward, weight gradient,
-    input gradient."""
+    """Return the seconds that the matrix products of ``n_steps`` steps take by themselves."""
     rng = np.random.default_rng(0)
     products = []
     for i, (fan_in, fan_out) in enumerate(
@@ -71,7 +70,7 @@ def matrix_products(n_features, width, batch_size, n_steps):
 
 
 def measure_rows(sizes, rounds):
-    """Return ``{rows: {"fit": [microseconds a row in every round], "epoch": [...]}}``."""
+    """Return ``{rows: {"fit": [microseconds per row, ...], "epoch": [...]}}``."""
     X, y = mapped_rows(max(sizes), 20)
     results = {n_rows: {"fit": [], "epoch": []} for n_rows in sizes}
     for _, n_rows in itertools.product(range(rounds), sizes):
@@ -82,8 +81,7 @@ def measure_rows(sizes, rounds):
 
 
 def measure_steps(sizes, rounds, n_rows):
-    """Return ``{size: {"sknn": [microseconds a step in every round], "matrix products":
-    [...]}}``."""
+    """Return ``{size: {"sknn": [microseconds per step, ...], "matrix products": [...]}}``."""
     X, y = mapped_rows(n_rows, 100)
     results = {size: {"sknn": [], "matrix products": []} for size in sizes}
     for _, (size, (width, batch_size)) in itertools.product(range(rounds), sizes.items()):

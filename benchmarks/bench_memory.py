@@ -51,7 +51,8 @@ def watch():
     while not fitted.wait(0.001):
         peaks[0] = max(peaks[0], kibibytes("RssAnon"))
 
-rng, shape = np.random.default_rng(0), (mebibytes * 2**20 // (n_features * np.dtype(dtype).itemsize), n_features)
+rng = np.random.default_rng(0)
+shape = (mebibytes * 2**20 // (n_features * np.dtype(dtype).itemsize), n_features)
 y = rng.integers(0, 10, shape[0])
 file = tempfile.TemporaryFile()
 X = np.memmap(file, dtype, "w+", shape=shape) if is_mapped else np.empty(shape, dtype)

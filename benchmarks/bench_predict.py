@@ -32,16 +32,20 @@ def trained(kind, X, y):
 
 
 def difference(model, X):
-    """Return the largest difference between probabilities of rows alone and among the first
-    ``N_ROWS``."""
+    """Return the largest difference between predictions of single rows and of all together."""
     alone = np.vstack([model.predict_proba(X[i : i + 1]) for i in range(N_ALONE)])
     together = [model.predict_proba(X[:n_rows])[:N_ALONE] for n_rows in N_ROWS]
     return max(float(np.abs(alone[: len(some)] - some).max()) for some in together)
 
 
 def measure(models, entrants, X, rounds):
-    """Return ``{label: {"predictions": {rows: [best microseconds in every round]}, "difference":
-    largest one}}``."""
+    """Measure both estimators, in turns.
+
+    Returns
+    -------
+    results : dict
+        ``{label: {"predictions": {rows: [microseconds, ...]}, "difference": largest one}}``
+    """
     results = {label: {"predictions": {n_rows: [] for n_rows in N_ROWS}} for label in entrants}
     for _ in range(rounds):
         for n_rows in N_ROWS:

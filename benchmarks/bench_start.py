@@ -1,5 +1,4 @@
-"""How long does one wait before the first training step: for imports, and for compilation with an
-empty and with a filled cache?
+"""How long does it take until the first training step, with an empty and with a filled cache?
 
 Every figure comes from processes of its own; the best of several rounds counts, but for the fit
 with an empty cache, which is slow and runs once. It is a small classification by Adam; the second

@@ -61,8 +61,10 @@ RATE = 1e-3
 
 
 def _orders(n_rows, batch_size, epochs):
-    """Yield, for every epoch, the rows of the whole batches, of shape (batches, batch_size), and
-    those of the smaller last one."""
+    """Yield shuffled rows for every epoch.
+
+    They are those of the full batches, of shape (batches, batch_size), and of the smaller last one.
+    """
     rng = np.random.default_rng(0)
     whole = n_rows - n_rows % batch_size
     for _ in range(epochs):

@@ -27,8 +27,7 @@ _PACKAGES = (
 
 
 def machine():
-    """Return the processor, its cores, the BLAS and all versions that matter, as a dict of
-    strings."""
+    """Return processor, cores, BLAS and versions, as a dict of strings."""
     blas = [info for info in threadpoolctl.threadpool_info() if info["user_api"] == "blas"]
     return {
         "processor": _processor(),
@@ -85,15 +84,19 @@ def option_parser(description, *, rounds):
 
 
 def conclude(options, name, results, markdown):
-    """Print the tables and, if the options ask for it, save them with the results; return the path
-    of the results, or None."""
+    """Print the tables and, with ``--save``, write them with the results.
+
+    Return the path of the results, or None.
+    """
     print(markdown)
     return _save(name, results, markdown) if options.save else None
 
 
 def _save(name, results, markdown):
-    """Write ``results`` with the machine's description to results/<name>-<date>.json, whose path is
-    returned, and tables to a .md."""
+    """Write results and machine to results/<name>-<date>.json, and tables to a .md beside it.
+
+    Return the path of the former.
+    """
     path = RESULTS / f"{name}-{datetime.date.today().isoformat()}.json"
     path.parent.mkdir(exist_ok=True)
     description = machine()

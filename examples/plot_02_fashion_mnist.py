@@ -1,10 +1,10 @@
 """
-Fashion-MNIST by a network of two hidden layers
-===============================================
+Fashion-MNIST with two hidden layers
+====================================
 
-60 000 grey images of clothes, 28 x 28 pixels, ten kinds: a network of 784-512-512-10 units with
-ReLU, trained by Adam in batches of 32 for three epochs. The images come from Debian's package
-``dataset-fashion-mnist`` where it is installed, else from OpenML.
+60 000 grayscale images of clothes, 28 x 28 pixels, in ten classes: a network of 784-512-512-10
+units with ReLU, trained with Adam on minibatches of 32 for three epochs. The images come from
+Debian's package ``dataset-fashion-mnist`` if it is installed, and otherwise from OpenML.
 """
 
 import gzip
@@ -20,7 +20,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sknn import MLPClassifier
 
 FOLDER = Path("/usr/share/datasets/fashion-mnist")
-N_TRAIN = 60_000  # images; the rest are for testing
+N_TRAIN = 60_000  # images; the others are the test set
 KINDS = [
     "T-shirt",
     "trouser",
@@ -37,13 +37,15 @@ KINDS = [
 # %%
 # Data
 # ----
-# Pixels are bytes; as float32 between 0 and 1 they are of the size that the starting weights are
-# made for, and the network then computes in float32 too, which takes half the time of float64.
+# Pixels are bytes. Scaled to [0, 1], they have the size that the starting weights are made for. In
+# float32 the network also computes in float32, which takes half the time of float64.
 
 
 def read_idx(path):
-    """Return the bytes of a gzipped idx file, one row an item, after a header of 16 bytes (images)
-    or 8 (labels)."""
+    """Return the bytes of a gzipped idx file, one row per item.
+
+    Its header has 16 bytes (images) or 8 bytes (labels).
+    """
     content = gzip.decompress(path.read_bytes())
     n_items = int.from_bytes(content[4:8], "big")
     header = 16 if "images" in path.name else 8
@@ -72,12 +74,11 @@ def load():
 
 
 def main(n_rows=N_TRAIN, max_iter=3, data=None):
-    """Train on the first ``n_rows``, print what happens, and return the network and its test
-    accuracy."""
+    """Train on the first ``n_rows`` images. Return the network and its test accuracy."""
     X_train, y_train, X_test, y_test = load() if data is None else data
     network = MLPClassifier((512, 512), batch_size=32, max_iter=max_iter, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a few epochs are meant
+        warnings.simplefilter("ignore", ConvergenceWarning)  # three epochs are intended
         started = time.perf_counter()
         network.fit(X_train[:n_rows], y_train[:n_rows])
         seconds = time.perf_counter() - started
@@ -89,20 +90,21 @@ def main(n_rows=N_TRAIN, max_iter=3, data=None):
         print(f"{epoch:5}  {loss:6.4f}  {epoch_seconds:7.2f}")
     accuracy = network.score(X_test, y_test)
     print(
-        f"{network.n_parameters_} weights, {seconds:.2f} s of training, test accuracy {accuracy:.4f}"
+        f"{network.n_parameters_} parameters, {seconds:.2f} s of training, "
+        f"test accuracy {accuracy:.4f}"
     )
     show_mistakes(network, X_test, y_test)
     return network, accuracy
 
 
 # %%
-# What it gets wrong
-# ------------------
-# The test images of which the network was surest, among those that it misread.
+# Misclassified images
+# --------------------
+# Among the test images that the network gets wrong, those for which it was most confident.
 
 
 def show_mistakes(network, X, y, n_images=10):
-    """Draw misread images, if matplotlib is there."""
+    """Show misclassified images, if matplotlib is installed."""
     if not importlib.util.find_spec("matplotlib"):
         return
     import matplotlib.pyplot as plt

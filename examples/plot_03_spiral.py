@@ -1,10 +1,10 @@
 """
-Three spiral arms: what units and activations are for
-=====================================================
+Three spiral arms: what hidden units and activations do
+=======================================================
 
-Three classes wind around each other, so that straight lines cannot separate them. A network without
-hidden units draws straight lines nevertheless; hidden units bend them, and the activation decides
-whether the bends are corners or curves.
+Three classes wind around each other, so that straight lines cannot separate them. Without hidden
+units, the decision boundaries are straight lines. Hidden units bend them, and the activation
+determines whether the bends are corners or curves.
 """
 
 import warnings
@@ -16,15 +16,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings(
-    "ignore", category=ConvergenceWarning
-)  # all networks train for the same number of epochs, done or not
+# all networks train for the same number of epochs, converged or not
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 # %%
 # Data
 # ----
-# An arm is a line that is wound up: the further from the centre, the larger the angle. Noise on the
-# angle makes the arms ragged.
+# Along an arm, the angle grows with the distance from the center. Noise on the angle makes the arms
+# ragged.
 
 N_PER_ARM = 100
 
@@ -37,9 +36,9 @@ X = np.column_stack([radius * np.sin(angle), radius * np.cos(angle)])
 # %%
 # The networks
 # ------------
-# First, more and more ReLU units: none (softmax regression, three straight borders), 3, 10, 20,
-# 100, and two layers of 50. Then 20 units with six activations. Everything else is the same for
-# all.
+# First, a growing number of ReLU units: none (softmax regression, three straight boundaries), 3,
+# 10, 20, 100, and two layers of 50. Then 20 units with six activations. All other settings are
+# equal.
 
 BY_CAPACITY = [
     ((), "relu"),
@@ -69,33 +68,33 @@ def fit(hidden_layer_sizes, activation):
 
 
 # %%
-# Borders of decision
+# Decision boundaries
 # -------------------
-# Each panel shows the class that the network would give to every point of the plane. Where 20 units
-# are enough for an accuracy of almost 1, look at the shape of the borders: ReLU, leaky ReLU and
-# maxout are made of straight pieces, the others bend smoothly. The colours far from the data show
-# that a network is only to be trusted where it has seen some.
+# Each panel shows the predicted class of every point of the plane. Where 20 units reach an accuracy
+# of almost 1, look at the shape of the boundaries: those of ReLU, leaky ReLU and maxout consist of
+# straight pieces, the others are smooth. The colors far from the data show that a network can only
+# be trusted where it has seen data.
 
 SIDE = 1.25
-COLOURS = ListedColormap(["tab:red", "tab:blue", "tab:green"])
+COLORS = ListedColormap(["tab:red", "tab:blue", "tab:green"])
 
 plane_x, plane_y = np.meshgrid(np.linspace(-SIDE, SIDE, 200), np.linspace(-SIDE, SIDE, 200))
 plane = np.column_stack([plane_x.ravel(), plane_y.ravel()])
 
 
 def draw(axis, network, name):
-    """Draw the regions of a network, the data over them, and its accuracy on the data."""
+    """Draw the predicted regions, the data over them, and the training accuracy."""
     regions = network.predict(plane).reshape(plane_x.shape)
     axis.imshow(
         regions,
-        cmap=COLOURS,
+        cmap=COLORS,
         vmin=0,
         vmax=2,
         alpha=0.35,
         origin="lower",
         extent=(-SIDE, SIDE, -SIDE, SIDE),
     )
-    axis.scatter(*X.T, c=y, cmap=COLOURS, s=6, linewidths=0)
+    axis.scatter(*X.T, c=y, cmap=COLORS, s=6, linewidths=0)
     axis.set(xticks=[], yticks=[], title=f"{name}\naccuracy {network.score(X, y):.3f}")
 
 
@@ -106,7 +105,8 @@ for row, networks in zip(axes, (BY_CAPACITY, BY_ACTIVATION), strict=True):
         network = fit(hidden_layer_sizes, activation)
         units = " + ".join(map(str, hidden_layer_sizes)) or "none"
         print(
-            f"{units:12}  {activation if hidden_layer_sizes else '-':10}  {network.n_parameters_:10}  {network.score(X, y):17.3f}"
+            f"{units:12}  {activation if hidden_layer_sizes else '-':10}  "
+            f"{network.n_parameters_:10}  {network.score(X, y):17.3f}"
         )
         draw(axis, network, f"{units} ({activation})" if hidden_layer_sizes else "none (linear)")
 axes[0, 0].set_ylabel("more units")

@@ -1,10 +1,10 @@
 """
-Starting weights: signals that vanish, explode or arrive
-========================================================
+Starting weights: signals that vanish, explode or get through
+=============================================================
 
-Every layer multiplies its input by a matrix of random numbers. If these are a little too small,
-nothing is left of the input after ten layers; if they are too large, it explodes or drives every
-unit to its limit. Glorot and He worked out the size that lets the signal arrive.
+At the start, each layer multiplies its input by a matrix of random numbers. If these are a little
+too small, the signal vanishes within ten layers. If they are too large, it explodes or saturates
+every unit. Glorot and He derived the variance that preserves the signal.
 """
 
 import warnings
@@ -24,8 +24,8 @@ INITIALIZERS = ["random_uniform", "random_normal", "glorot_normal", "he_normal"]
 # %%
 # Data
 # ----
-# The network is fed with standard normal numbers. It will not learn anything, so the classes may be
-# anything.
+# The inputs are standard normal numbers. The network will not learn anything, so the classes are
+# random too.
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(1000, N_UNITS))
@@ -34,8 +34,8 @@ y = rng.integers(0, 2, size=1000)
 # %%
 # An untrained network
 # --------------------
-# One epoch with a learning rate of 1e-12 leaves the starting weights as they are, and
-# ``hidden_features`` gives what each layer makes of X.
+# One epoch with a learning rate of 1e-12 leaves the starting weights unchanged, and
+# ``hidden_features`` returns the activations of each layer.
 
 
 def activations(activation, initializer):
@@ -60,10 +60,11 @@ layers = {
 # %%
 # Standard deviations, layer by layer
 # -----------------------------------
-# With weights w of mean 0 a sum of n inputs has variance n var(w) mean(x²). To stay as it was it
-# needs var(w) = 1/n ("glorot_normal", as all layers here are equally wide), or 2/n after a ReLU,
-# which clears one half ("he_normal"). "random_uniform" has a variance of 0.05²/3, one sixth of 1/n
-# here: vanishing. "random_normal" has 1: exploding, or, with tanh, almost all units at -1 or 1.
+# With weights w of mean 0, a sum of n inputs x has the variance n var(w) mean(x²). To preserve it,
+# var(w) must be 1/n ("glorot_normal", as all layers here are equally wide), or 2/n after a ReLU,
+# which sets one half to 0 ("he_normal"). "random_uniform" has the variance 0.05²/3, here one sixth
+# of 1/n: signals vanish. "random_normal" has 1: they explode, or, with tanh, almost all units
+# saturate at -1 or 1.
 
 print("activation  initializer     standard deviation of layer 1, 5 and 10   of layer 10")
 for (activation, initializer), values in layers.items():
@@ -124,7 +125,7 @@ for row, activation, bins in zip(
         title=f"{activation}: standard deviation",
         xticks=range(1, N_LAYERS + 1),
     )
-    row[1].set_ylabel("share")
+    row[1].set_ylabel("fraction")
 for axis in axes[0, :2]:
     axis.legend(fontsize=8)
 plt.show()

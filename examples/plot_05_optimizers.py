@@ -1,11 +1,11 @@
 """
-Optimizers and learning rates: a race down one loss
-===================================================
+Optimizers and learning rates: a race on one loss
+=================================================
 
-Nine ways to walk downhill, from plain gradient descent to Nadam, on the same loss from the same
-starting weights with the same batches. An optimizer is only as good as its learning rate, so each
-one first looks for its own. The second race is between schedules, which change the rate on the way:
-large steps to get there, small ones to arrive.
+Nine optimizers, from plain gradient descent to Nadam, minimize the same loss from the same starting
+weights on the same minibatches. An optimizer is only as good as its learning rate, so each one is
+tuned first. The second race is between schedules, which change the rate during training: large
+steps to approach a minimum, small ones to reach it.
 """
 
 import warnings
@@ -17,9 +17,8 @@ from sklearn.model_selection import train_test_split
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings(
-    "ignore", category=ConvergenceWarning
-)  # a race ends after a fixed number of epochs
+# a race ends after a fixed number of epochs
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 # %%
 # Data and network
@@ -46,12 +45,12 @@ def fit(n_epochs, **settings):
 
 
 # %%
-# A rate for everyone
-# -------------------
+# The best rate of each optimizer
+# -------------------------------
 # Each optimizer tries seven rates, a factor of about three apart, and keeps the one with the lowest
-# loss in the end. Adadelta finds its step sizes by itself; its paper has no rate (which means 1)
-# and an ``epsilon`` of 1e-6. Differences smaller than the jumps of a curve say little: another
-# ``random_state`` may turn them round.
+# final loss. Adadelta adapts its step sizes by itself: its paper has no rate (which means 1) and an
+# ``epsilon`` of 1e-6. Differences smaller than the jumps of a curve say little, as another
+# ``random_state`` may reverse them.
 
 RATES = [1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001]
 OPTIMIZERS = {
@@ -77,16 +76,15 @@ for name, settings in OPTIMIZERS.items():
 print("optimizer   rate  loss after 1, 5 and 20 epochs  test accuracy")
 for name, network in racers.items():
     losses = "  ".join(f"{network.loss_curve_[epoch - 1]:8.4f}" for epoch in (1, 5, 20))
-    print(
-        f"{name:9}  {network.learning_rate_init:5}   {losses}  {network.score(X_test, y_test):13.4f}"
-    )
+    accuracy = network.score(X_test, y_test)
+    print(f"{name:9}  {network.learning_rate_init:5}   {losses}  {accuracy:13.4f}")
 
 # %%
 # Schedules
 # ---------
-# Nesterov's momentum at a rate of 0.5, which is too large to stay at: the loss stops falling and
-# jumps about. Every schedule gets below a tenth of that loss with the same largest rate, whether
-# the rate falls in steps, along a curve, or rises first.
+# Nesterov's momentum with a constant rate of 0.5, which is too large: the loss stops falling and
+# fluctuates. Every schedule reaches less than a tenth of that loss with the same maximum rate,
+# whether the rate falls in steps, along a curve, or rises first.
 
 SCHEDULES = {
     "constant": {},
@@ -113,8 +111,8 @@ for name, network in scheduled.items():
 # %%
 # Curves
 # ------
-# ``history_["learning_rate"]`` holds the rate at the beginning of every epoch; within an epoch
-# these schedules go on step by step.
+# ``history_["learning_rate"]`` has the rate at the beginning of each epoch. Within an epoch, these
+# schedules change the rate at every weight update.
 
 figure, (race, rates, losses) = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
 for name, network in racers.items():

@@ -1,10 +1,10 @@
 """
-Overfitting, and five things against it
-=======================================
+Overfitting, and five remedies
+==============================
 
-A large network with few examples learns even their errors by heart: the training loss goes to 0
-while the validation loss turns and rises. Early stopping, L2 and L1 penalties, dropout and batch
-normalisation are tried against it one by one, on the same rows.
+A large network memorizes a small training set, wrong labels included: the training loss goes to 0,
+while the validation loss begins to rise. Early stopping, L2 and L1 penalties, dropout and batch
+normalization are compared as remedies on the same samples.
 """
 
 import warnings
@@ -17,14 +17,14 @@ from sklearn.model_selection import train_test_split
 
 from sknn import MLPClassifier, TrainingHistoryDisplay
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)  # to train for too long is the point
+warnings.filterwarnings("ignore", category=ConvergenceWarning)  # networks train too long on purpose
 
 # %%
 # Data
 # ----
-# 500 images of digits for training, 400 for validation, the others for testing. Three tenths of the
-# training images get a random label, as if somebody had been careless. There is nothing to learn
-# from these.
+# 500 images of digits for training, 400 for validation, the others for testing. 30 % of the
+# training images get a random label, like careless annotations. There is nothing to learn from
+# these.
 
 rng = np.random.default_rng(1)
 X, y = load_digits(return_X_y=True)
@@ -41,10 +41,10 @@ y_train[careless] = rng.integers(0, 10, size=careless.sum())
 # %%
 # One network, six times
 # ----------------------
-# Two layers of 256 units, more than 80 000 weights for 500 images. What is changed against
-# overfitting is one setting or two; their values are those with the best validation accuracy among
-# a handful. ``X_val`` and ``y_val`` are never trained on: their loss and accuracy are put into
-# ``history_`` after every epoch, and ``early_stopping`` watches them if it is on.
+# Two layers of 256 units have more than 80 000 weights for 500 images. Each remedy is one or two
+# settings, with the best validation accuracy among a handful of values. The network is not trained
+# on ``X_val`` and ``y_val``: their loss and accuracy are recorded in ``history_`` after every
+# epoch, and with ``early_stopping=True`` they are monitored.
 
 REMEDIES = {
     "nothing": {},
@@ -70,11 +70,11 @@ for name, remedy in REMEDIES.items():
     )
 
 # %%
-# What helps
-# ----------
-# The lowest validation loss and the last one tell how far a network went too far. Early stopping
-# goes back to the weights of its best epoch. Batch normalisation makes training faster more than it
-# prevents overfitting.
+# Results
+# -------
+# The gap between the lowest and the last validation loss shows how much a network overfits. Early
+# stopping restores the weights of the best epoch. Batch normalization speeds up training more than
+# it prevents overfitting.
 
 print("against         epochs  training loss  validation loss: lowest, last  test accuracy")
 for name, network in networks.items():
@@ -82,25 +82,27 @@ for name, network in networks.items():
     val_loss = network.history_["val_loss"]
     score = network.score(X_test, y_test)
     print(
-        f"{name:14}  {network.n_iter_:6}  {loss[-1]:13.3f}  {min(val_loss):23.3f} {val_loss[-1]:5.3f}  {score:13.3f}"
+        f"{name:14}  {network.n_iter_:6}  {loss[-1]:13.3f}  {min(val_loss):23.3f} "
+        f"{val_loss[-1]:5.3f}  {score:13.3f}"
     )
 
 # %%
-# L2 makes weights small, L1 makes them exactly zero: these could be left out of the network.
+# L2 makes weights small. L1 makes them exactly 0, so that they could be removed from the network.
 
 print()
 for name in ("L2", "L1"):
     weights = np.concatenate([layer.ravel() for layer in networks[name].coefs_])
     print(
-        f"{name}: {(weights == 0).mean():6.1%} of {weights.size} weights are exactly zero, the largest is {abs(weights).max():.2f}"
+        f"{name}: {(weights == 0).mean():6.1%} of {weights.size} weights are exactly zero, "
+        f"the largest is {abs(weights).max():.2f}"
     )
 
 # %%
 # Curves
 # ------
-# The validation labels are right, the training labels are not, so a training loss that stays high
-# is a good sign here. It also contains the penalty, and dropout's is that of a network with most
-# units missing; the validation loss has neither.
+# The validation labels are right and the training labels are not, so a training loss that stays
+# high is a good sign here. It also contains the penalty and, with dropout, is computed with most
+# units dropped. Neither holds for the validation loss.
 
 figure, axes = plt.subplots(2, 3, figsize=(14, 7), layout="constrained")
 for axis, (name, network) in zip(axes.flat, networks.items(), strict=True):

@@ -2,10 +2,10 @@
 How large a network, how strong a penalty?
 ==========================================
 
-Capacity and regularisation work against each other, so they are chosen together: ``GridSearchCV``
-tries all pairs by cross-validation, and a map of its scores shows where networks are too small,
-where the penalty is too strong, and that much between is equally good. The test rows are used once,
-at the very end.
+Capacity and regularization work against each other, so they are chosen together. ``GridSearchCV``
+cross-validates all pairs, and a map of the scores shows where networks are too small, where the
+penalty is too strong, and that a wide region between is equally good. The test set is used once, at
+the very end.
 """
 
 import warnings
@@ -20,14 +20,13 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn import MLPClassifier
 
-warnings.filterwarnings(
-    "ignore", category=ConvergenceWarning
-)  # every candidate gets the same 40 epochs
+# every candidate trains for the same 40 epochs
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 # %%
 # Data
 # ----
-# 600 images of digits to choose and train with, 1197 to test on.
+# 600 images of digits for selection and training, 1197 for testing.
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
@@ -37,9 +36,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 # %%
 # The search
 # ----------
-# The scaler is in the pipeline, so that no fold sees means and deviations of the rows that judge
-# it. Six networks by six penalties by five folds are 180 fits, and one more of the winner on all
-# training rows.
+# The scaler is in the pipeline, so that no fold uses means and deviations of its test samples. Six
+# networks, six penalties and five folds make 180 fits, and one more of the best candidate on the
+# whole training set.
 
 SIZES = [(), (4,), (16,), (64,), (256,), (64, 64)]
 ALPHAS = [0.001, 0.01, 0.1, 1.0, 3.0, 10.0]
@@ -59,37 +58,36 @@ search = GridSearchCV(pipeline, grid, cv=StratifiedKFold(5, shuffle=True, random
 )
 
 # %%
-# The winner
-# ----------
-# Its cross-validated score is the best of thirty-six and therefore a little flattering; what it is
-# worth, the test rows say. Candidates less than one standard deviation behind it are as good as it
-# is, as far as five folds can tell.
+# The best candidate
+# ------------------
+# Its cross-validated score is the best of thirty-six and therefore slightly optimistic. The test
+# set gives an unbiased score. As far as five folds can tell, candidates within one standard
+# deviation are equally good.
 
 results = search.cv_results_
-best = search.best_index_
-close = results["mean_test_score"] > search.best_score_ - results["std_test_score"][best]
+deviation = results["std_test_score"][search.best_index_]
+close = results["mean_test_score"] > search.best_score_ - deviation
 
 print(
-    f"best parameters: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}, alpha={search.best_params_['mlp__alpha']}"
+    f"best parameters: hidden_layer_sizes={search.best_params_['mlp__hidden_layer_sizes']}, "
+    f"alpha={search.best_params_['mlp__alpha']}"
 )
-print(
-    f"accuracy in cross-validation: {search.best_score_:.3f} +- {results['std_test_score'][best]:.3f}"
-)
+print(f"accuracy in cross-validation: {search.best_score_:.3f} +- {deviation:.3f}")
 print(f"candidates within one standard deviation of that: {close.sum()} of {close.size}")
 print(f"test accuracy: {search.score(X_test, y_test):.3f}\n")
 
 # %%
-# The winner's layers.
+# Its layers.
 
 print(search.best_estimator_["mlp"].summary())
 
 # %%
 # The map
 # -------
-# Four hidden units are worse than none: ten digits do not pass through such a narrow gate. More
-# units do no harm as long as the penalty is moderate. The strongest penalty leaves hidden units
-# little to work with; two layers of them end up guessing. The best pair is not on the edge of
-# ``alpha``; if it were, smaller or larger values should be tried too.
+# Four hidden units are worse than none: ten classes do not fit through such a narrow layer. More
+# units do no harm as long as the penalty is moderate. The strongest penalty shrinks the weights so
+# much that two hidden layers end up guessing. The best ``alpha`` is not at an end of its range. If
+# it were, smaller or larger values should be tried too.
 
 scores = np.empty((len(SIZES), len(ALPHAS)))
 for candidate, score in zip(results["params"], results["mean_test_score"], strict=True):

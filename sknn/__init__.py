@@ -1,5 +1,6 @@
-"""scikit-learn's multi-layer perceptrons, compiled: every ingredient of a first deep-learning
-course as a hyperparameter.
+"""scikit-learn's multi-layer perceptrons with compiled training.
+
+Every ingredient of a first deep-learning course is a hyperparameter.
 """
 
 from ._versions import show_versions

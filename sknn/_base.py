@@ -11,8 +11,16 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted
 
+from ._data_validation import (
+    arithmetic_dtype,
+    check_sample_weight,
+    check_X,
+    naming,
+    relative_weight,
+)
 from ._runtime.architecture import LEARNED, Architecture, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
@@ -32,16 +40,7 @@ from ._training.record import TrainingRecord
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
 from ._training.validation_set import ValidationSet, split_rows
-from ._validation import (
-    PARAMETER_CONSTRAINTS,
-    arithmetic_dtype,
-    check_memory,
-    check_parameters,
-    check_sample_weight,
-    check_X,
-    naming,
-    relative_weight,
-)
+from ._validation import PARAMETER_CONSTRAINTS, check_memory, check_parameters
 from .inspection import summarize
 from .parts.optimizers import OPTIMIZERS
 
@@ -52,23 +51,38 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def _set_parameters(self, arguments):
-        """Keep every constructor argument under its name, unchanged, as scikit-learn asks."""
-        for name in self._constructor_parameters():
-            setattr(self, name, arguments[name])
+        """Keep every constructor argument under its name, unchanged, as scikit-learn asks.
+
+        Parameters
+        ----------
+        arguments : dict
+            ``locals()`` of the constructor. A subclass may have another constructor, which calls
+            this one, so its signature says nothing about these.
+        """
+        for name, value in arguments.items():
+            if name != "self":
+                setattr(self, name, value)
 
     @classmethod
     @functools.cache
     def _constructor_parameters(cls):
-        return {
-            name: value
-            for name, value in inspect.signature(cls.__init__).parameters.items()
-            if name != "self"
-        }
+        """Return the parameters of the network's own constructor, whatever a subclass has."""
+        network = next(base for base in cls.__mro__ if BaseMLP in base.__bases__)
+        parameters = dict(inspect.signature(network.__init__).parameters)
+        del parameters["self"]
+        return parameters
 
     @classmethod
     @functools.cache  # scikit-learn inspects the signature at every call, of clone and fit too
     def _get_param_names(cls):
         return super()._get_param_names()
+
+    def _validate_params(self):
+        """Check all parameters, also those that the constructor of a subclass sets by itself."""
+        parameters = {name: getattr(self, name) for name in self._constructor_parameters()}
+        validate_parameter_constraints(
+            self._parameter_constraints, parameters, caller_name=type(self).__name__
+        )
 
     # ---- what subclasses define -----------------------------------------------------------------
 
@@ -337,24 +351,28 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return network, Table(X, None, None, network.dtype)
 
     def hidden_features(self, X, layer=-1):
-        """Return the outputs of a hidden layer, as the next layer reads them in prediction.
+        """Compute the outputs of a hidden layer, as the next layer reads them in prediction.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The input samples.
+            Samples.
         layer : int, default=-1
-            Hidden layer, from 0; negative numbers count from the last.
+            Index of the hidden layer. 0 is the first, negative numbers count from the last.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_units)
-            Outputs of the layer.
+            One column for each unit of the layer.
 
         Raises
         ------
         ValueError
             If there is no such layer.
+
+        See Also
+        --------
+        HiddenFeatures : The same as a transformer, for pipelines.
         """
         network, table = self._for_prediction(X)
         n_hidden = len(self._architecture.hidden)
@@ -368,7 +386,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return features
 
     def summary(self, n_features=None, n_outputs=None):
-        """Return the network's layers with their output shapes and numbers of parameters.
+        """Summarize the layers, their output shapes and their numbers of parameters.
 
         Parameters
         ----------
@@ -379,7 +397,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         Returns
         -------
         summary : Summary
-            A table that prints, as text or, in notebooks, as HTML.
+            Table that prints as text and shows as HTML in notebooks.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Documentation that the estimators share, with the options listed from the registries."""
+"""Docstrings that both estimators share, with the options of the registries filled in."""
 
 import inspect
 
@@ -10,204 +10,254 @@ from .parts.schedules import SCHEDULES
 
 _PARAMETERS = """\
 hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
-    Units of each hidden layer; an empty sequence gives a linear model.
-activation : {activations}, Activation, or a sequence of these, default='relu'
-    Activation f of the hidden layers: one for all, or one for each. :class:`Activation` makes one
-    of your own functions.
+    Number of units in each hidden layer. An int is one hidden layer, an empty sequence a linear
+    model.
+activation : {activations}, Activation or a sequence of these, default='relu'
+    Activation function f of the hidden layers, applied to their pre-activations z. A sequence has
+    one for each hidden layer. :class:`Activation` makes one from functions of your own.
 
     {activation_formulas}
-solver : {{'lbfgs', {optimizers}}}, default='adam'
-    How weights w are found from gradients g; "rate" is the learning rate.
+solver : {'lbfgs', {optimizers}}, default='adam'
+    Solver that updates the weights w from their gradients g. In the formulas, "rate" is the current
+    learning rate.
 
-    - 'lbfgs': SciPy's L-BFGS-B over the whole training set.
+    - 'lbfgs': SciPy's L-BFGS-B on the whole training set, without minibatches.
     {optimizer_formulas}
 alpha : float, default=0.0001
-    Strength of the penalty P(W) = l1_ratio sum abs(w) + (1 - l1_ratio) sum w^2 / 2 on the weights
-    (not on intercepts or batch norm's parameters); it is divided by the batch's size x mean sample
-    weight.
+    Strength, >= 0, of the penalty P(W) = l1_ratio sum abs(w) + (1 - l1_ratio) sum w^2 / 2 on the
+    weights. Intercepts and the parameters of batch normalization are not penalized. As in
+    scikit-learn, the penalty is divided by the number of samples in the minibatch (times their mean
+    sample weight).
 batch_size : int or 'auto', default='auto'
-    Rows a step; 'auto' is min(200, n_samples). Not used by 'lbfgs'.
+    Number of samples per minibatch. 'auto' is min(200, n_samples). Not used when solver='lbfgs'.
 learning_rate : {schedules}, default='constant'
-    Schedule of the rate; rate0 is ``learning_rate_init``, s the epochs (with fractions) before the
-    step, max_iter the horizon. 'invscaling' and 'adaptive' act with 'sgd' only, as in scikit-learn;
-    the others with every stochastic solver, step by step.
+    Learning-rate schedule. In the formulas, rate0 is ``learning_rate_init``, s is the number of
+    epochs (with fractions) completed before the weight update, and training is taken to last
+    ``max_iter`` epochs. 'invscaling' and 'adaptive' are only used when solver='sgd', as in
+    scikit-learn. The others are used by every solver but 'lbfgs'.
 
     {schedule_formulas}
 learning_rate_init : float, default=0.001
-    Step size at the start. Not used by 'lbfgs'.
+    Initial learning rate, > 0. Not used when solver='lbfgs'.
 power_t : float, default=0.5
-    Exponent of 'invscaling'.
+    Exponent of inverse scaling, >= 0. Only used when learning_rate='invscaling'.
 max_iter : int, default=200
-    Most epochs of a stochastic solver, or most iterations of 'lbfgs'.
+    Maximum number of epochs (stochastic solvers) or iterations ('lbfgs').
 shuffle : bool, default=True
-    Whether every epoch takes the rows in a new order.
+    Whether to shuffle the samples in every epoch. Not used when solver='lbfgs'.
 random_state : int, RandomState instance or None, default=None
-    Seeds starting weights, validation split and shuffling, which are drawn in scikit-learn's order.
+    Determines starting weights, validation split, shuffling and dropout, drawn in the same order as
+    in scikit-learn. Pass an int for reproducible results.
 tol : float, default=1e-4
-    Improvement of the loss (or the validation score) that counts as one; for 'lbfgs' also the
-    largest gradient at which it is done.
+    Minimum improvement of the loss (or validation score) that counts as progress. 'lbfgs' also
+    stops when no component of the gradient is larger.
 verbose : bool, default=False
-    Print the loss of every epoch.
+    Whether to print the loss of every epoch.
 warm_start : bool, default=False
-    Go on from the last fit, with its weights, optimizer, schedule, shuffling, validation split and
-    history: 10 + 10 epochs are 20. (scikit-learn's own restarts all but the weights.)
+    Whether ``fit`` continues training where the last fit ended: with its weights, optimizer state,
+    schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20. In
+    scikit-learn only the weights are kept.
 momentum : float or (float, float), default=0.9
-    Share of the last step that is kept by 'sgd', in [0, 1]; a pair (start, end) is ramped over the
-    first half of ``max_iter``.
+    Momentum, in [0, 1]. A pair (start, end) rises or falls linearly over the first half of
+    ``max_iter`` epochs. Only used when solver='sgd'.
 nesterovs_momentum : bool, default=True
-    Whether 'sgd' looks ahead.
+    Whether to use Nesterov's momentum. Only used when solver='sgd'.
 early_stopping : bool, default=False
-    Hold ``validation_fraction`` of the rows back, stop when their score no longer improves, and
-    keep the best weights. The split is stratified for any number of classes (a class' only row is
-    trained on), not for several labels. Works with 'lbfgs' too.
+    Whether to hold out ``validation_fraction`` of the training set, to stop when the score of these
+    samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep the weights of
+    the best epoch. The split is stratified for any number of classes (classes with a single sample
+    stay in the training set), but not for multilabel targets. Also used when solver='lbfgs'.
 validation_fraction : float or CV splitter, default=0.1
-    Fraction of the training set that is held back, in (0, 1), or a splitter whose first split is
-    used (for order in time, say).
-beta_1, beta_2 : float, default=0.9, 0.999
-    Decay of the moments of 'adam' and its kin, in [0, 1).
+    Fraction of the training set to hold out, in (0, 1), or a splitter such as
+    :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
+    early_stopping=True.
+beta_1 : float, default=0.9
+    Exponential decay rate of the first moment estimate, in [0, 1). Only used when solver is 'adam',
+    'adamw', 'amsgrad' or 'nadam'.
+beta_2 : float, default=0.999
+    Exponential decay rate of the second moment estimate, in [0, 1). Only used by the same solvers.
 epsilon : float, default=1e-8
-    Added to denominators of the adaptive solvers.
+    Small number that keeps denominators from being 0. Only used by solvers with epsilon in their
+    formula.
 n_iter_no_change : int or np.inf, default=10
-    Epochs without improvement by ``tol`` after which training stops.
+    Maximum number of consecutive epochs without an improvement by ``tol``. With 'lbfgs', only used
+    when early_stopping=True.
 max_fun : int, default=15000
-    Most evaluations of the loss by 'lbfgs'.
+    Maximum number of evaluations of the loss. Only used when solver='lbfgs'.
 negative_slope : float, default=0.1
-    Of 'leaky_relu'.
+    Slope for z < 0, itself >= 0. Only used when activation='leaky_relu'.
 elu_alpha : float, default=1.0
-    Of 'elu'.
+    Scale for z < 0, itself > 0. Only used when activation='elu'.
 maxout_pieces : int, default=2
-    Linear pieces of a 'maxout' unit. Its layer's ``coefs_`` hold them side by side: shape (fan_in,
-    units x pieces).
+    Number of linear pieces of a unit, whose ``coefs_`` stand side by side: their shape is (fan_in,
+    units x pieces). Only used when activation='maxout'.
 initializer : {initializers}, default='auto'
-    How starting weights are drawn. Intercepts start at 0 except with 'auto'.
+    Distribution of the starting weights. Intercepts start at 0, except with 'auto'.
 
     {initializer_formulas}
 rho : float, default=0.9
-    Decay of the squared gradients' average in 'rmsprop' and 'adadelta', in [0, 1).
+    Exponential decay rate of the average of squared gradients, in [0, 1). Only used when solver is
+    'rmsprop' or 'adadelta'.
 decay_rate : float, default=0.1
-    Of the schedules 'exponential', 'inverse_time' and 'step', per epoch; factor of 'plateau'.
+    Decay of the learning rate per epoch, >= 0, and factor of 'plateau'. Only used when
+    learning_rate is 'exponential', 'inverse_time', 'step' or 'plateau'.
 warmup_epochs : float, default=0
-    Epochs over which the rate rises linearly to what the schedule says.
+    Number of epochs over which the learning rate rises linearly to the schedule's. Not used when
+    solver='lbfgs'.
 l1_ratio : float, default=0.0
-    Share of the L1 penalty in ``alpha``, in [0, 1]. It acts by proximal steps w = sign(w) max(0,
-    abs(w) - size l1), with the solver's own step size for each weight, so that weights become
-    exactly 0; with 'lbfgs' by bounds.
+    Fraction of the L1 penalty in ``alpha``, in [0, 1]. After each weight update comes a proximal
+    step w = sign(w) max(0, abs(w) - size l1), where l1 is the strength of the L1 penalty and size
+    the solver's own step size for that weight, so that weights become exactly 0. 'lbfgs' instead
+    minimizes over positive and negative parts of the weights.
 weight_decay : float, default=0.0
-    Decoupled weight decay: w *= 1 - rate weight_decay in every step, whatever the batch size.
+    Decoupled weight decay, arXiv:1711.05101: w *= 1 - rate weight_decay in every update, whatever
+    the batch size. Not used when solver='lbfgs'.
 dropout : float or sequence of float, default=0.0
-    Rate in [0, 1) at which units of the hidden layers (all, or each layer) are dropped in training;
-    the others are divided by 1 - rate, so that predictions need no scaling. arXiv:1207.0580. Not
-    used by 'lbfgs'.
+    Dropout rate in [0, 1), arXiv:1207.0580: probability that a hidden unit is set to 0 in training.
+    The other units are divided by 1 - rate, so that predictions need no scaling. A sequence has one
+    rate for each hidden layer. Not used when solver='lbfgs'.
 input_dropout : float, default=0.0
-    The same for the inputs.
-batch_norm : {{False, True, 'before', 'after'}}, default=False
-    Normalise each unit over the batch, x = (z - mean) / sqrt(var + 1e-5), then scale x + shift,
-    learned and not penalised; before the activation (True is 'before') or after it. Predictions use
-    running averages. arXiv:1502.03167.
+    Dropout rate of the inputs, in [0, 1). Not used when solver='lbfgs'.
+batch_norm : {False, True, 'before', 'after'}, default=False
+    Whether to use batch normalization, arXiv:1502.03167, before the activation (True or 'before')
+    or after it. Each unit is normalized over the minibatch, x = (z - mean) / sqrt(var + 1e-5), and
+    becomes scale x + shift, where scale and shift are learned. Predictions use running averages of
+    mean and variance.
 batch_norm_momentum : float, default=0.9
-    Share that the running averages keep in a step, in [0, 1).
+    Momentum of the running averages, in [0, 1): average = momentum average + (1 - momentum) batch
+    statistic. Only used when batch_norm is not False.
 {own_parameters}
 max_grad_norm : float or None, default=None
-    Bound of the gradient's norm over all parameters; longer gradients are scaled down to it.
+    Maximum Euclidean norm of the gradient of all parameters, arXiv:1211.5063. Longer gradients are
+    scaled down to it. Not used when solver='lbfgs'.
 scoring : str, callable or None, default=None
-    What ``early_stopping`` watches: None is the accuracy (R^2 in regression), 'loss' minus the
-    validation loss, else a scorer.
+    Score that is monitored: None is the accuracy (R^2 in regression), 'loss' is the negative
+    validation loss, and anything else a scorer of scikit-learn. Only used when early_stopping=True.
 early_stopping_window : int, default=1
-    Validation scores are averaged over this many epochs before they are compared.
+    Number of epochs over which validation scores are averaged before they are compared. Only used
+    when early_stopping=True.
 restore_best : bool, default=True
-    Whether ``early_stopping`` ends with the weights of the best epoch, not of the last.
-dtype : {{'float32', 'float64'}} or None, default=None
-    Arithmetic of the network. None is X's own: float32 for float32, float64 for everything else.
-    'float32' about halves the time for float64 tables; rows are cast chunk by chunk."""
+    Whether to end with the weights of the best epoch instead of the last. Only used when
+    early_stopping=True.
+dtype : {'float32', 'float64'} or None, default=None
+    Data type of weights and arithmetic. None is float32 if X is, and float64 otherwise. 'float32'
+    takes about half the time; a float64 X is cast chunk by chunk, without a copy of the whole."""
 
 _OWN_PARAMETERS = {
     "MLPClassifier": """\
 label_smoothing : float, default=0.0
-    Share e of the target that is spread over all K classes: 1 - e + e / K for the true class, e / K
-    for the others.
+    Fraction e of the target that is spread evenly over all K classes, in [0, 1): 1 - e + e / K for
+    the true class and e / K for the others. arXiv:1512.00567.
 class_weight : dict, 'balanced' or None, default=None
-    Weights of the classes, multiplied with ``sample_weight``.""",
+    Weights of the classes, which multiply ``sample_weight``. 'balanced' is n_samples / (n_classes
+    np.bincount(y)), as in scikit-learn.""",
     "MLPRegressor": """\
 quantile : float or sequence of float, default=0.5
-    Level in (0, 1) of ``loss='quantile'``. A rising sequence gives one output a level; they do not
-    cross, since each lies log(1 + exp(z)) above the one before it.
+    Level of the quantile, in (0, 1). An increasing sequence has one output for each level; they do
+    not cross, since each lies log(1 + exp(z)) above the one before. Only used when loss='quantile'.
 huber_delta : float, default=1.0
-    Where 'huber' becomes linear, in units of the (scaled) target.
+    Distance from the target beyond which the loss is linear, in units of the target (of the
+    standardized target if normalize_y=True). Only used when loss='huber'.
 normalize_y : bool, default=False
-    Standardise the targets inside; predictions are in their own units.""",
+    Whether to standardize the targets for training. Predictions are on the original scale.""",
+}
+
+_OWN_ATTRIBUTES = {
+    "MLPClassifier": """\
+classes_ : ndarray of shape (n_classes,)
+    Class labels. For multilabel targets, the column numbers of the labels.""",
+    "MLPRegressor": """\
+y_mean_ : ndarray of shape (n_outputs,)
+    Means of the targets. Only when normalize_y=True.
+y_scale_ : ndarray of shape (n_outputs,)
+    Standard deviations of the targets. Only when normalize_y=True.""",
 }
 
 _FIT_ARGUMENTS = """\
 sample_weight : array-like of shape (n_samples,), default=None
-    Non-negative weights; None is 1 for every row.
-X_val, y_val, sample_weight_val : like X, y and sample_weight, default=None
-    Rows to validate on; their loss and score are in ``history_``, and ``early_stopping`` watches
-    them instead of rows held back.
+    Sample weights, not negative. None is 1 for every sample.
+X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
+    Validation samples, to be given together with ``y_val``. Their loss and score are recorded in
+    ``history_``. With early_stopping=True they are monitored, and no samples are held out.
+y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+    Validation targets.
+sample_weight_val : array-like of shape (n_val,), default=None
+    Weights of the validation samples.
 
 Returns
 -------
 self : {name}
+    The fitted estimator.
 
 Raises
 ------
 ValueError
-    If an argument or parameter is not usable, or if training diverges in the first epoch. The
-    estimator is as it was before.
+    If an argument or parameter is invalid, or if training diverges in the first epoch. The
+    estimator is left as it was before the call.
 MemoryError
-    If the network does not fit into memory."""
+    If the network does not fit into memory. The estimator is left as it was."""
 
 _ATTRIBUTES = """\
+{own_attributes}
 coefs_ : list of ndarray of shape (fan_in, fan_out)
-    Weights of every layer. They may be assigned to; predictions follow.
+    Weights of each layer. Predictions use what is assigned to them.
 intercepts_ : list of ndarray of shape (fan_out,)
-    Intercepts of every layer.
-batch_norm_scale_, batch_norm_shift_, batch_norm_mean_, batch_norm_var_ : lists of ndarray
-    For every hidden layer, only with ``batch_norm``: what was learned, and the running averages.
+    Intercepts (biases) of each layer.
+batch_norm_scale_ : list of ndarray
+    Learned scales of each hidden layer. Only with batch normalization, like the next three.
+batch_norm_shift_ : list of ndarray
+    Learned shifts.
+batch_norm_mean_ : list of ndarray
+    Running averages of the means.
+batch_norm_var_ : list of ndarray
+    Running averages of the variances.
 loss_ : float
     Loss of the last epoch, penalty included.
 best_loss_ : float or None
-    Lowest loss of all epochs; None with ``early_stopping``.
+    Lowest loss of all epochs. None when early_stopping=True.
 loss_curve_ : list of float
-    Loss of every epoch.
+    Loss of each epoch.
 validation_scores_ : list of float or None
-    Score (accuracy, or R^2) of the validation rows after every epoch; None without
-    ``early_stopping``.
+    Validation score of each epoch. None when early_stopping=False.
 best_validation_score_ : float or None
-    Highest of them (of their averages over ``early_stopping_window`` epochs).
+    Highest validation score (averaged over ``early_stopping_window`` epochs). None when
+    early_stopping=False.
 best_iter_ : int
-    Epoch, from 1, of the lowest loss or the highest validation score.
+    Epoch, counted from 1, with the lowest loss or the highest validation score.
 history_ : dict of lists
-    For every epoch: epoch, loss, val_loss and val_score (NaN without validation rows),
-    learning_rate (NaN for 'lbfgs'), seconds.
+    A list over epochs for each of 'epoch', 'loss', 'val_loss' and 'val_score' (NaN without
+    validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds'.
 n_iter_ : int
-    Epochs of the last ``fit``, or of all ``partial_fit`` since it.
+    Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int
-    Training samples seen.
+    Number of training samples seen.
 n_layers_ : int
-    Number of layers, input and output included.
+    Number of layers, with the input and output layers.
 n_outputs_ : int
     Number of outputs.
 n_parameters_ : int
-    Number of weights, intercepts and batch norm's scales and shifts.
+    Number of learned parameters: weights, intercepts, scales and shifts.
 out_activation_ : str
-    Activation of the outputs.
+    Name of the output activation.
 n_features_in_ : int
-    Number of features.
+    Number of features seen during ``fit``.
 feature_names_in_ : ndarray of shape (n_features_in_,)
-    Their names, if X had any that are all strings."""
+    Names of the features seen during ``fit``. Only if X has names that are all strings."""
 
 _NOTES = """\
 Notes
 -----
-Starting weights, batches and loss curve are those of scikit-learn 1.9 for the same
-``random_state``. Some things differ on purpose: the validation split is stratified for three and
-more classes; sample weights act at any batch size and must not be negative; early stopping works
-with 'lbfgs'; ``warm_start`` and ``partial_fit`` continue all of training, not the weights alone;
-``predict_log_proba`` is finite; training that diverges stops in that epoch, warns, and keeps the
-last finite weights (in the first epoch it raises).
+With the same ``random_state``, starting weights, minibatches and loss curve are those of
+scikit-learn 1.9, up to rounding. Some differences are deliberate: the validation split is
+stratified for three and more classes too; sample weights have an effect for every batch size and
+cannot be negative; early stopping works with 'lbfgs'; ``warm_start`` and ``partial_fit`` continue
+all of training, not the weights alone; ``predict_log_proba`` is finite; training that diverges
+stops in that epoch with a warning and keeps the last finite weights (in the first epoch it raises).
 
-An interrupt (Ctrl-C) is raised, as always; the estimator then predicts with the weights of the last
-finished epoch.
+``fit`` determines the network. Later calls of ``set_params`` have an effect on the next ``fit``,
+not on predictions.
+
+Ctrl-C raises KeyboardInterrupt, and the estimator keeps the weights of the last completed epoch.
 
 References
 ----------
@@ -226,7 +276,10 @@ def _formulas(registry):
 
 
 def document(cls):
-    """Fill the placeholders in the docstrings of a class and of its ``fit``."""
+    """Fill in the placeholders in the docstrings of a class and of its ``fit``, if there are any.
+
+    ``python -OO`` removes docstrings.
+    """
     texts = {
         "activations": _options(ACTIVATIONS),
         "activation_formulas": _formulas(ACTIVATIONS),
@@ -240,16 +293,25 @@ def document(cls):
         "loss_formulas": _formulas({name: LOSSES[name] for name in REGRESSION_LOSSES}),
         "own_parameters": _OWN_PARAMETERS[cls.__name__],
     }
-    texts["parameters"] = _fill(_PARAMETERS, texts).replace("{{", "{").replace("}}", "}")
-    texts |= {"attributes": _ATTRIBUTES, "notes": _NOTES}
+    texts["parameters"] = _fill(_PARAMETERS, texts)
+    own_attributes = {"own_attributes": _OWN_ATTRIBUTES[cls.__name__]}
+    texts |= {"attributes": _fill(_ATTRIBUTES, own_attributes), "notes": _NOTES}
     texts["fit_arguments"] = _fill(_FIT_ARGUMENTS, {"name": cls.__name__})
     for documented in (cls, cls.fit):
-        documented.__doc__ = _fill(inspect.cleandoc(documented.__doc__), texts)
+        if documented.__doc__ is not None:
+            documented.__doc__ = _fill(inspect.cleandoc(documented.__doc__), texts)
     return cls
 
 
 def _fill(template, texts):
-    """Replace each ``{name}``, indenting what it stands for as far as the placeholder."""
+    """Replace each ``{name}`` in a template.
+
+    Parameters
+    ----------
+    template : str
+    texts : dict of str
+        Text for each name. Its lines are indented like a placeholder that is alone on its line.
+    """
     lines = []
     for line in template.splitlines():
         stripped = line.strip()

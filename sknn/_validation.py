@@ -1,13 +1,17 @@
-"""What users give, checked before any state changes: parameters, tables, weights."""
+"""Validation of constructor arguments, before a fit changes the estimator.
 
-import contextlib
+Ranges of single parameters are constraints that scikit-learn checks; what depends on several
+parameters, or on every element of a sequence, is checked here. Errors name the parameter, its value
+and what would be valid.
+"""
+
+import operator
 import os
+import sys
 from numbers import Integral, Number, Real
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._warnings import warn_user
 from .parts.activations import ACTIVATIONS
@@ -66,10 +70,10 @@ PARAMETER_CONSTRAINTS = {
     "dtype": [StrOptions({"float32", "float64"}), None],
 }
 
-_SMALL_TABLE = 1 << 14  # elements
+_SMALLEST_ITEM = 4  # bytes of a float32
 
-# When an added parameter acts. One that was set and does not is reported, since scikit-learn's own
-# never would be.
+# Conditions under which the parameters that scikit-learn's networks lack have an effect. One that
+# was set and has none is warned about; about scikit-learn's own parameters it never warns either.
 _ACTS = {
     "negative_slope": lambda est: "negative_slope" in _parameters_of(est.activation),
     "elu_alpha": lambda est: "elu_alpha" in _parameters_of(est.activation),
@@ -102,35 +106,42 @@ def _parameters_of(activation):
 
 
 def check_parameters(estimator):
-    """Return the hidden layers' widths, after checking what depends on several parameters; warn of
-    parameters without effect.
+    """Check what depends on several parameters, and warn about parameters without effect.
+
+    Returns
+    -------
+    widths : list of int
+        Units of each hidden layer.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid.
+    MemoryError
+        If the hidden layers cannot fit into memory.
     """
     widths = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+    # The layout counts in int64, which larger networks would overflow. These are Python's integers.
+    n_weights = sum(map(operator.mul, [1, *widths], [*widths, 1]))  # one feature and one output
+    check_memory(estimator, n_weights * _SMALLEST_ITEM)
     _check_per_layer(
         estimator,
         "activation",
         len(widths),
-        lambda value: isinstance(value, Activation) or value in ACTIVATIONS,
+        lambda value: isinstance(value, Activation) or value in tuple(ACTIVATIONS),
     )
     _check_per_layer(
         estimator, "dropout", len(widths), lambda value: isinstance(value, Real) and 0 <= value < 1
     )
-    if not isinstance(estimator.momentum, Real):
-        pair = estimator.momentum
-        if len(pair) != 2 or not all(isinstance(value, Real) and 0 <= value <= 1 for value in pair):
-            raise ValueError(
-                f"momentum must be in [0, 1] or a pair (start, end) of such, got {pair!r}."
-            )
+    _check_momentum(estimator.momentum)
     known = estimator._constructor_parameters()
     if "quantile" in known:
         _check_quantile(estimator.quantile)
     for name, acts in _ACTS.items():
-        if (
-            name in known
-            and not _is_default(getattr(estimator, name), known[name].default)
-            and not acts(estimator)
-        ):
-            _warn_without_effect(estimator, name)
+        if name in known:
+            is_default = _is_default(getattr(estimator, name), known[name].default)
+            if not (is_default or acts(estimator)):
+                _warn_without_effect(estimator, name)
     if (
         estimator.solver == "lbfgs"
         and not SCHEDULES[estimator.learning_rate].sgd_only
@@ -142,6 +153,16 @@ def check_parameters(estimator):
     return widths
 
 
+def _check_momentum(momentum):
+    if isinstance(momentum, Real):
+        return
+    if len(momentum) != 2 or not all(isinstance(m, Real) and 0 <= m <= 1 for m in momentum):
+        raise ValueError(
+            "momentum must be a number in [0, 1] or a pair (start, end) of such numbers, "
+            f"got {momentum!r}."
+        )
+
+
 def _check_quantile(quantile):
     levels = np.atleast_1d(np.asarray(quantile, dtype=float))
     if (
@@ -151,7 +172,8 @@ def _check_quantile(quantile):
         or (np.diff(levels) <= 0).any()
     ):
         raise ValueError(
-            f"quantile must be in (0, 1), or a rising sequence of such levels, got {quantile!r}."
+            "quantile must be a level in (0, 1) or a strictly increasing sequence of such levels, "
+            f"got {quantile!r}."
         )
 
 
@@ -167,11 +189,12 @@ def _warn_without_effect(estimator, name):
 
 
 def check_hidden_layer_sizes(sizes):
+    """Return the number of units in each hidden layer, as a list of int."""
     widths = list(np.atleast_1d(np.asarray(sizes, dtype=object)))
     if not all(isinstance(width, Integral) and not isinstance(width, bool) for width in widths):
         raise ValueError(f"hidden_layer_sizes must be an int or a sequence of ints, got {sizes!r}.")
-    if any(width <= 0 for width in widths):
-        raise ValueError(f"hidden_layer_sizes must be > 0, got {widths}.")
+    if not all(0 < width <= sys.maxsize for width in widths):
+        raise ValueError(f"hidden_layer_sizes must be in [1, {sys.maxsize}], got {sizes!r}.")
     return [int(width) for width in widths]
 
 
@@ -181,131 +204,22 @@ def _check_per_layer(estimator, name, n_layers, is_valid):
         len(values) != n_layers or not all(map(is_valid, values))
     ):
         raise ValueError(
-            f"{name} must be one valid value or one for each of the {n_layers} hidden layers, got {values!r}."
+            f"{name} must be one valid value, or a sequence with one for each of the {n_layers} "
+            f"hidden layers, got {values!r}."
         )
-
-
-def check_training_data(estimator, X, y, *, reset, y_numeric):
-    """Return X as it came, but as an array or CSR of real numbers, and y as an array."""
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse=["csr", "csc"],
-        dtype="numeric",
-        multi_output=True,
-        y_numeric=y_numeric,
-        reset=reset,
-    )
-    if hasattr(y, "toarray"):
-        y = y.toarray()
-    return _real_numbers(X), y
-
-
-def classes_in(y):
-    """Return the sorted labels in checked targets of a classifier; for several labels, the numbers
-    of the columns.
-    """
-    are_codes = (
-        y.ndim == 1 and y.dtype.kind in "biu"
-    )  # always classes; a closer look would take longer than many an epoch
-    kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
-    if kind == "multiclass-multioutput":
-        raise ValueError(
-            "Multioutput target data is not supported: y must be one column of labels or a 0/1 indicator matrix."
-        )
-    if kind not in ("binary", "multiclass", "multilabel-indicator"):
-        check_classification_targets(y)  # says what is wrong
-    is_plain = (
-        y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
-    )  # no need to look for kinds again
-    return np.unique(y) if is_plain else unique_labels(y)
-
-
-def check_X(estimator, X):
-    """Return the X of a prediction as an array or CSR of real numbers."""
-    if _is_plain(estimator, X):
-        return X
-    return _real_numbers(
-        validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
-    )
-
-
-def _is_plain(estimator, X):
-    """Tell whether X is a small array that scikit-learn's checks would return as it is; they take
-    longer than its prediction.
-    """
-    return (
-        type(X) is np.ndarray
-        and X.dtype in (np.float32, np.float64)
-        and X.ndim == 2
-        and 0 < X.size <= _SMALL_TABLE
-        and X.shape[1] == getattr(estimator, "n_features_in_", None)
-        and not hasattr(estimator, "feature_names_in_")
-        and bool(np.isfinite(X).all())
-    )
-
-
-def _real_numbers(X):
-    if X.dtype.kind not in "biuf":
-        raise ValueError(
-            f"X must hold real numbers, got dtype {X.dtype}; convert it to float64 or float32."
-        )
-    return X.tocsr() if hasattr(X, "tocsr") else X
-
-
-def check_sample_weight(sample_weight, X):
-    """Return ``(weights over the largest one, the largest one)``, float64 of shape (n_samples,)."""
-    if sample_weight is None:
-        return np.broadcast_to(1.0, X.shape[0]), 1.0
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    largest = weight.max()
-    if largest == 0:
-        raise ValueError("sample_weight must have at least one positive weight, got only zeros.")
-    return weight / largest, largest
-
-
-def relative_weight(weight, largest, train_rows, dtype):
-    """Return ``(weights with mean one over the training rows, mean of the weights as given)``."""
-    mean = (weight if train_rows is None else weight[train_rows]).mean()
-    if mean == 0:
-        raise ValueError(
-            "sample_weight must have at least one positive weight among the rows that early_stopping leaves for training."
-        )
-    relative = np.empty(len(weight), dtype)
-    np.divide(
-        weight, mean, out=relative, casting="same_kind"
-    )  # computed in float64, without a copy of it
-    return relative, mean * largest
-
-
-@contextlib.contextmanager
-def naming(arguments):
-    """Put ``arguments`` in front of errors that speak of X, y or sample_weight."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{arguments}: {error}") from error
-    except TypeError as error:
-        raise TypeError(f"{arguments}: {error}") from error
-
-
-def arithmetic_dtype(estimator, X):
-    """Return the dtype of the arithmetic: the parameter, or X's own."""
-    if estimator.dtype is not None:
-        return np.dtype(estimator.dtype)
-    return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
 
 
 def check_memory(estimator, n_bytes):
-    """Raise MemoryError if this machine cannot hold ``n_bytes``, instead of being killed
-    half-way.
+    """Raise MemoryError if this machine has less than ``n_bytes`` of physical memory.
+
+    Otherwise the system might kill the process halfway.
     """
-    if not hasattr(os, "sysconf"):
-        return
-    available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    available = sys.maxsize
+    if hasattr(os, "sysconf"):
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if n_bytes > available:
         raise MemoryError(
-            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} needs {n_bytes / 2**30:.1f} GiB for weights and optimizer, but this "
-            f"machine has {available / 2**30:.1f} GiB; use fewer units."
+            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} needs {n_bytes / 2**30:.1f} GiB "
+            f"for weights and optimizer, but this machine has {available / 2**30:.1f} GiB; "
+            "use fewer units."
         )

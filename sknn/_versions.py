@@ -1,4 +1,4 @@
-"""What to tell in a report of a bug."""
+"""Versions and settings that a bug report should contain."""
 
 import sys
 from importlib import metadata
@@ -10,8 +10,10 @@ from ._runtime.threads import usable_cores
 
 
 def show_versions():
-    """Print what scikit-learn's function of that name prints, and sknn's and its compiler's
-    versions, cores and compile cache.
+    """Print versions and settings for a bug report.
+
+    Prints what :func:`sklearn.show_versions` prints, and the versions of sknn and its compiler, the
+    number of usable cores and the folder of the compile cache.
 
     Examples
     --------

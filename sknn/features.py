@@ -13,19 +13,25 @@ from sklearn.utils.validation import check_is_fitted
 class HiddenFeatures(
     ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
 ):
-    """Transform rows to the activations of a network's hidden layer.
+    """Transformer from samples to the outputs of a network's hidden layer.
 
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        A copy of it is trained in ``fit``.
+        Network to train. ``fit`` trains a clone of it.
     layer : int, default=-1
-        Hidden layer, from 0; negative numbers count from the last.
+        Index of the hidden layer. 0 is the first, negative numbers count from the last.
 
     Attributes
     ----------
     estimator_ : MLPClassifier or MLPRegressor
-        The trained network.
+        The fitted network.
+    n_features_in_ : int
+        Number of features seen during ``fit``.
+
+    See Also
+    --------
+    MLPClassifier.hidden_features : The same for a network that is already fitted.
 
     Examples
     --------
@@ -45,38 +51,43 @@ class HiddenFeatures(
         self.layer = layer
 
     def fit(self, X, y, **fit_params):
-        """Train a copy of ``estimator`` on X and y.
+        """Fit a clone of ``estimator`` to samples X and targets y.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        y : array-like
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
         **fit_params : dict
-            For the estimator's ``fit``.
+            Arguments for the ``fit`` of the estimator.
 
         Returns
         -------
         self : HiddenFeatures
+            The fitted transformer.
         """
         self.estimator_ = clone(self.estimator).fit(X, y, **fit_params)
         self._n_features_out = self.estimator_.hidden_features(X[:1], self.layer).shape[1]
         return self
 
     def transform(self, X):
-        """Return the hidden layer's activations.
+        """Compute the outputs of the hidden layer.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         features : ndarray of shape (n_samples, n_units)
+            One column for each unit of the layer.
         """
         check_is_fitted(self)
         return self.estimator_.hidden_features(X, self.layer)
 
     @property
     def n_features_in_(self):
-        """Number of features seen in ``fit``."""
+        """Number of features seen during ``fit``."""
         return self.estimator_.n_features_in_

@@ -1,4 +1,4 @@
-"""Looking at a trained network: what it consists of, and how its training went."""
+"""Inspection of a fitted network: a summary of its layers, and a plot of its training history."""
 
 import html
 from typing import NamedTuple
@@ -13,7 +13,17 @@ _HEADINGS = ("Layer", "Output shape", "Parameters")
 
 
 class LayerSummary(NamedTuple):
-    """One line of a :class:`Summary`."""
+    """One row of a :class:`Summary`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer, with its activation.
+    output_shape : tuple
+        Shape of the layer's outputs, in which None is the number of samples.
+    n_parameters : int
+        Number of learned parameters.
+    """
 
     name: str
     output_shape: tuple
@@ -22,7 +32,7 @@ class LayerSummary(NamedTuple):
 
 
 class Summary:
-    """The layers of a network with their output shapes and numbers of learned values.
+    """Table of a network's layers, output shapes and numbers of parameters, as text or HTML.
 
     It prints as a table, and shows as one in notebooks.
 
@@ -74,8 +84,8 @@ class Summary:
 
     def _repr_html_(self):
         def row(cells, tag):
-            return (
-                "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+            return "".join(
+                ["<tr>", *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells), "</tr>"]
             )
 
         body = "".join(row(cells, "td") for cells in [*self._rows(), *self._totals()])
@@ -128,22 +138,25 @@ def _name(operation):
 
 
 class TrainingHistoryDisplay:
-    """Loss and validation score over the epochs of a fit.
+    """Plot of the losses and validation scores of each epoch.
+
+    Create it with :meth:`from_estimator`.
 
     Parameters
     ----------
     history : dict of lists
-        ``history_`` of a fitted estimator.
+        The attribute ``history_`` of a fitted estimator.
     name : str
-        For the title.
+        Name of the estimator, for the title.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        With the losses.
+        Axes with the losses.
     score_ax_ : matplotlib Axes or None
-        With the validation score, if there is one.
+        Axes with the validation scores, if there are any.
     figure_ : matplotlib Figure
+        Figure that contains the axes.
 
     Examples
     --------
@@ -159,30 +172,33 @@ class TrainingHistoryDisplay:
 
     @classmethod
     def from_estimator(cls, estimator):
-        """Return the display of a fitted estimator's training.
+        """Create the display of a fitted estimator.
 
         Parameters
         ----------
         estimator : MLPClassifier or MLPRegressor
+            Fitted estimator.
 
         Returns
         -------
         display : TrainingHistoryDisplay
+            Display that is not plotted yet.
         """
         check_is_fitted(estimator)
         return cls(estimator.history_, type(estimator).__name__)
 
     def plot(self, ax=None):
-        """Draw the curves.
+        """Plot the losses and, with a second axis on the right, the validation scores.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            None makes a new figure.
+            Axes to plot on. None creates a new figure.
 
         Returns
         -------
         display : TrainingHistoryDisplay
+            The display itself.
 
         Raises
         ------
@@ -193,7 +209,8 @@ class TrainingHistoryDisplay:
             from matplotlib import pyplot  # noqa: PLC0415
         except ImportError as error:
             raise ImportError(
-                "TrainingHistoryDisplay.plot needs matplotlib; install it with pip install sknn[plot]."
+                "TrainingHistoryDisplay.plot requires matplotlib; install it with "
+                "`pip install sknn[plot]`."
             ) from error
         self.ax_ = pyplot.subplots()[1] if ax is None else ax
         self.figure_ = self.ax_.figure

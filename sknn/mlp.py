@@ -1,4 +1,4 @@
-"""The estimators: their constructors, documentation, targets and scores."""
+"""The two estimators: constructors, targets and scores."""
 
 from numbers import Real
 
@@ -6,20 +6,23 @@ import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
-from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
+from ._data_validation import (
+    check_classes,
+    check_regression_targets,
+    check_sample_weight,
+    check_training_data,
+    weigh_classes,
+)
 from ._docs import document
 from ._training.callbacks import with_callbacks
-from ._validation import check_sample_weight, check_training_data, classes_in
-from .parts.custom import loss_part
 from .parts.losses import REGRESSION_LOSSES
 
-_CODES_AT_ONCE = 1 << 18
+_CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
 
 
 def _is_stochastic(estimator):
@@ -32,16 +35,17 @@ def _is_stochastic(estimator):
 
 @document
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """Multi-layer perceptron classifier, trained by compiled kernels.
+    """Multi-layer perceptron classifier with compiled training.
 
-    A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimises the
+    A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimizes the
     cross-entropy
 
         sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
-    over batches B, with l = -log p_y for more than two classes (softmax outputs) and l = -y log p -
-    (1 - y) log(1 - p), summed over outputs, for two classes or several labels (logistic outputs).
-    Probabilities in the reported loss are clipped to [eps, 1 - eps], eps being the machine epsilon.
+    over minibatches B with sample weights w, where l = -log p_y for more than two classes
+    (softmax outputs), and l = -y log p - (1 - y) log(1 - p), summed over outputs, for two classes
+    or multilabel targets (logistic outputs). In the reported loss, p is clipped to [eps, 1 - eps],
+    where eps is the machine epsilon.
 
     Parameters
     ----------
@@ -49,14 +53,12 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        Class labels; for multilabel targets, the indices of the labels.
     {attributes}
 
     See Also
     --------
-    MLPRegressor : The same for real targets.
-    sklearn.neural_network.MLPClassifier : The estimator whose place this one takes.
+    MLPRegressor : Multi-layer perceptron regressor.
+    sklearn.neural_network.MLPClassifier : The estimator that this one replaces.
 
     {notes}
 
@@ -134,14 +136,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        """Train the network.
+        """Fit the network to samples X and class labels y.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Any real dtype; it is read chunk by chunk and never copied as a whole.
+            Training samples of any real dtype, read chunk by chunk without a copy of the whole.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
-            Class labels of any type, or an indicator matrix of labels.
+            Class labels of any type, or the indicator matrix of a multilabel target.
         {fit_arguments}
         """
         return self._fit(
@@ -151,85 +153,95 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train for one more epoch over the given rows.
+        """Train for one epoch on the given samples.
 
-        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k``
-        that is not stopped early.
+        ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
+        ``max_iter=k`` that does not stop early. Not available when solver='lbfgs'.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Class labels, or the indicator matrix of a multilabel target.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. None is 1 for every sample.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will ever occur; needed in the first call.
+            All classes that any call will see. Required in the first call.
 
         Returns
         -------
         self : MLPClassifier
+            The trained estimator.
         """
         with self._unchanged_on_error():
             _check_partial_fit_first_call(self, classes)
             return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
-        """Return the most probable class of every row (or, for multilabel targets, all labels of
-        probability over 1/2).
+        """Predict class labels.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+            The most probable class of each sample. For a multilabel target, the indicator matrix of
+            the labels with a probability over 1/2.
         """
         return self._decode(self._outputs(X))
 
     def predict_proba(self, X):
-        """Return the probability of every class; never exactly 0, so that its logarithm is finite.
+        """Predict the probability of each class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Columns are in the order of ``classes_``.
+            Columns are in the order of ``classes_``. No probability is exactly 0.
         """
         if getattr(self, "n_outputs_", 2) > 1:
             return self._outputs(X)
         logits = self._outputs(X, link=False)
-        probabilities = scipy.special.expit(
-            np.column_stack([-logits, logits])
-        )  # 1 - p would lose the small one's digits
+        # 1 - p would lose the digits of small probabilities
+        probabilities = scipy.special.expit(np.column_stack([-logits, logits]))
         limits = np.finfo(probabilities.dtype)
         return probabilities.clip(limits.tiny, 1 - limits.epsneg)[:, : len(self.classes_)]
 
     def predict_log_proba(self, X):
-        """Return the logarithm of ``predict_proba``; finite.
+        """Predict the logarithm of the probability of each class.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
+            The logarithm of ``predict_proba(X)``, always finite.
         """
         return np.log(self.predict_proba(X))
 
     def decision_function(self, X):
-        """Return the outputs before the logistic function or softmax.
+        """Compute the outputs before the logistic function or softmax.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
-        logits : ndarray of shape (n_samples,) for two classes, else (n_samples, n_outputs)
+        logits : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            One-dimensional for two classes.
         """
         logits = self._outputs(X, link=False)
         return logits.ravel() if self.n_outputs_ == 1 else logits
@@ -242,26 +254,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _check_data(self, X, y, *, fresh, incremental):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=False)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        seen = classes_in(y)
-        if (incremental or not fresh) and getattr(self, "_multilabel", y.ndim == 2) != (
-            y.ndim == 2
-        ):
-            raise ValueError(
-                f"y of shape {y.shape} is not of the kind that was trained on before: labels or indicators of several labels."
-            )
-        if not hasattr(self, "classes_") or (fresh and not incremental):
-            self.classes_ = seen
-        elif not incremental and set(seen) != set(self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously "
-                f"got {self.classes_}, `y` has {seen}"
-            )
-        elif len(np.setdiff1d(seen, self.classes_, assume_unique=True)):
-            raise ValueError(
-                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {seen}."
-            )
+        self.classes_ = check_classes(self, y, fresh=fresh, incremental=incremental)
         self._multilabel = y.ndim == 2
         return X, y
 
@@ -271,25 +264,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
     def _check_weight(self, sample_weight, X, y, *, incremental):
-        relative, largest = check_sample_weight(sample_weight, X)
+        weight = check_sample_weight(sample_weight, X)
         if self.class_weight is None:
-            return relative, largest
-        if incremental and self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' is not known to partial_fit, which sees only some rows; give a dict of weights."
-            )
-        return check_sample_weight(
-            relative * largest * compute_sample_weight(self.class_weight, y), X
-        )
+            return weight
+        return weigh_classes(self.class_weight, *weight, X, y, incremental=incremental)
 
     def _encode(self, y, weight, dtype, fresh):
         if y.ndim == 2:
             return (y != 0).astype(dtype)
         codes = np.empty((len(y), 1), dtype)
         for start in range(0, len(y), _CODES_AT_ONCE):
-            codes[start : start + _CODES_AT_ONCE, 0] = np.searchsorted(
-                self.classes_, y[start : start + _CODES_AT_ONCE]
-            )
+            rows = slice(start, start + _CODES_AT_ONCE)
+            codes[rows, 0] = np.searchsorted(self.classes_, y[rows])
         return codes
 
     def _decode(self, probabilities):
@@ -301,7 +287,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
 
     def _validation_score(self, predictions, y, weight):
-        """Return the accuracy; with several labels, the share of rows with all labels right."""
+        """Return the accuracy; for multilabel targets, the fraction of rows without an error."""
         if self.out_activation_ == "softmax":
             correct = predictions.argmax(axis=1) == y[:, 0]
         else:
@@ -311,7 +297,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _stratify(self, y):
         if self._multilabel:
             return None
-        return y if len(self.classes_) > 2 else np.where(y == self.classes_[-1], "True", "False")
+        if len(self.classes_) > 2:
+            return y
+        # scikit-learn splits on binarized labels: the order of these decides which rows are drawn
+        return np.where(y == self.classes_[-1], "True", "False")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -321,23 +310,23 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
 @document
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """Multi-layer perceptron regressor, trained by compiled kernels.
+    """Multi-layer perceptron regressor with compiled training.
 
-    A drop-in replacement for :class:`sklearn.neural_network.MLPRegressor`. It minimises
+    A drop-in replacement for :class:`sklearn.neural_network.MLPRegressor`. It minimizes
 
         sum_i w_i l_i / (|B| mean(w)) + alpha / (|B| mean(w)) P(W)
 
-    over batches B, with the loss l summed over outputs. As in scikit-learn, the squared error is
-    *reported* as its mean over outputs.
+    over minibatches B with sample weights w, where the loss l is summed over outputs. As in
+    scikit-learn, the squared error is *reported* as its mean over outputs.
 
     Parameters
     ----------
     loss : {losses}, default='squared_error'
-        The loss l of one output z with target y.
+        Loss l of an output z, given the target y.
 
         {loss_formulas}
 
-        'poisson' needs targets >= 0 and 'gamma' targets > 0; both predict exp(z).
+        'poisson' requires y >= 0 and 'gamma' y > 0. Both predict exp(z).
     {parameters}
 
     Attributes
@@ -346,8 +335,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     See Also
     --------
-    MLPClassifier : The same for classes.
-    sklearn.neural_network.MLPRegressor : The estimator whose place this one takes.
+    MLPClassifier : Multi-layer perceptron classifier.
+    sklearn.neural_network.MLPRegressor : The estimator that this one replaces.
 
     {notes}
 
@@ -427,12 +416,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
-        """Train the network.
+        """Fit the network to samples X and targets y.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Any real dtype; it is read chunk by chunk and never copied as a whole.
+            Training samples of any real dtype, read chunk by chunk without a copy of the whole.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Real targets.
         {fit_arguments}
@@ -444,33 +433,39 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, sample_weight=None):
-        """Train for one more epoch over the given rows.
+        """Train for one epoch on the given samples.
 
-        ``k`` calls with the same rows are the same, bit for bit, as one ``fit`` with ``max_iter=k``
-        that is not stopped early.
+        ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
+        ``max_iter=k`` that does not stop early. Not available when solver='lbfgs'.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Real targets.
         sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. None is 1 for every sample.
 
         Returns
         -------
         self : MLPRegressor
+            The trained estimator.
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X):
-        """Return the predicted targets.
+        """Predict targets.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
         """
         predictions = self._outputs(X)
         if self._architecture.scales_targets:
@@ -485,22 +480,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _check_data(self, X, y, *, fresh, incremental):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=True)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        loss = loss_part(self.loss)
-        if y.min() < loss.lowest_target or (loss.excludes_lowest and y.min() == loss.lowest_target):
-            sign = ">" if loss.excludes_lowest else ">="
-            raise ValueError(
-                f"loss={self.loss!r} requires y {sign} 0, got a minimum of {y.min()}; choose another loss."
-            )
-        if self.normalize_y and loss.lowest_target == 0:
-            raise ValueError(
-                f"normalize_y=True cannot be used with loss={self.loss!r}, whose predictions are positive."
-            )
-        if self.loss == "quantile" and y.ndim == 2 and np.size(self.quantile) > 1:
-            raise ValueError(
-                f"quantile={self.quantile!r} has several levels, which needs one target, got y of shape {y.shape}."
-            )
+        check_regression_targets(self, y)
         return X, y
 
     def _n_outputs_of(self, y):
@@ -527,12 +507,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             return np.nan
         if predictions.shape[1] != y.shape[1]:
             levels = np.asarray(self.quantile, dtype=predictions.dtype)
-            return -np.average(
-                np.maximum(levels * (y - predictions), (levels - 1) * (y - predictions)).mean(
-                    axis=1
-                ),
-                weights=weight,
-            )
+            errors = y - predictions
+            pinball = np.maximum(levels * errors, (levels - 1) * errors).mean(axis=1)
+            return -np.average(pinball, weights=weight)
         return r2_score(y, predictions, sample_weight=weight)
 
     def _stratify(self, y):

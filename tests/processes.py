@@ -1,5 +1,7 @@
-"""Call functions of test modules in processes of their own, where modules, compiled kernels and
-settings begin afresh."""
+"""Call functions of test modules in new processes.
+
+There, modules, compiled kernels and settings have their initial state.
+"""
 
 import json
 import os
@@ -12,7 +14,12 @@ import sknn
 
 TESTS = Path(__file__).resolve().parent
 ROOT = Path(sknn.__file__).resolve().parent.parent
-_CALL = "import importlib, json, sys; f = getattr(importlib.import_module(sys.argv[1]), sys.argv[2]); print(json.dumps(f(*sys.argv[3:])))"
+_CALL = """
+import importlib, json, sys
+
+function = getattr(importlib.import_module(sys.argv[1]), sys.argv[2])
+print(json.dumps(function(*sys.argv[3:])))
+"""
 
 
 class Outcome(NamedTuple):
@@ -21,8 +28,16 @@ class Outcome(NamedTuple):
 
 
 def start(function, *arguments, root=ROOT, **environment):
-    """Start a process that calls ``function`` with strings, importing the package from the folder
-    ``root``."""
+    """Start a process that calls ``function`` with strings.
+
+    Parameters
+    ----------
+    function : function of a test module
+    *arguments : str
+    root : Path
+        Folder to import the package from.
+    **environment : environment variables
+    """
     folders = [folder for folder in TESTS.iterdir() if folder.is_dir()]
     path = os.pathsep.join(map(str, [root, *folders]))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
@@ -50,13 +65,12 @@ def start(function, *arguments, root=ROOT, **environment):
 
 
 def finish(process):
-    """Wait for a process; return what its function returned and how many RuntimeWarnings it
-    gave."""
+    """Wait for a process, and return its result and its number of RuntimeWarnings."""
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     return Outcome(json.loads(output), errors.count("RuntimeWarning: "))
 
 
 def run(function, *arguments, **settings):
-    """Call ``function`` in a process of its own."""
+    """Call ``function`` in a new process."""
     return finish(start(function, *arguments, **settings))

@@ -1,5 +1,4 @@
-"""A slow, obvious oracle in float64, one sample at a time, and the values that tests of all kinds
-try.
+"""A slow, obvious reference implementation in float64, one sample at a time.
 
 A formula is a plain NumPy function that also takes complex numbers, so that its derivative needs no
 second formula: to machine precision f'(z) = Im f(z + ih) / h. (Where a formula branches, it asks
@@ -90,8 +89,10 @@ def central_differences(function, flat, h=1e-5):
 
 
 class Network(NamedTuple):
-    """Weights and formulas; a loss formula takes one row's outputs and targets and returns terms to
-    be summed."""
+    """Weights and formulas.
+
+    A loss formula takes the outputs and targets of one row and returns terms to be summed.
+    """
 
     coefs: list
     intercepts: list
@@ -110,8 +111,10 @@ class Batch(NamedTuple):
 
 
 def forward(network, x):
-    """Return ``(pre-activations, activations)`` of all layers for one row; the first activations
-    are x itself."""
+    """Return ``(pre-activations, activations)`` of all layers for one row x.
+
+    The first activations are x itself.
+    """
     pre_activations = []
     activations = [x]
     for W, b in zip(network.coefs, network.intercepts, strict=True):
@@ -140,13 +143,12 @@ def penalty(network, batch):
 
 
 def objective(network, batch):
-    """Return what is minimised."""
+    """Return what is minimized."""
     return data_loss(network, batch) + penalty(network, batch)
 
 
 def gradient(network, batch):
-    """Return the gradient of the objective by the chain rule, as ``(gradients of coefs, gradients
-    of intercepts)``."""
+    """Return the gradients of coefs and of intercepts, by the chain rule."""
     of_coefs = [network.alpha * W for W in network.coefs]
     of_intercepts = [np.zeros_like(b) for b in network.intercepts]
     for x, y, w in zip(batch.X, batch.y, batch.weight, strict=True):
@@ -162,8 +164,9 @@ def gradient(network, batch):
 
 
 def train(network, batches, step, settings, rate):
-    """Take one step a batch; return ``(trained network, [(data loss, penalty) of each batch before
-    its step])``.
+    """Train for one step per batch.
+
+    Return ``(trained network, [(data loss, penalty) of each batch before its step])``.
 
     ``step(w, g, states, settings, rate, t)`` returns ``(w, states)``; t counts steps from 1.
     """

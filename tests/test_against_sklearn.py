@@ -1,5 +1,4 @@
-"""The same options and the same ``random_state`` as scikit-learn's perceptrons: the same training,
-number by number."""
+"""With equal options and ``random_state``, training gives the numbers of scikit-learn's."""
 
 import importlib.util
 import sys
@@ -29,11 +28,10 @@ both_precisions = pytest.mark.parametrize("dtype", ["float64", "float32"])
 
 
 def _scikit_learns_tests():
-    """Execute a copy of scikit-learn's test module in which the two estimators are ours, and return
-    its tests.
+    """Return the tests of scikit-learn's test module, with our two estimators in it.
 
-    The copy is not in ``sys.modules``, and the names are replaced only while it imports them (its
-    decorators use them at once).
+    They come from a copy that is not in ``sys.modules``. The names are replaced only while it
+    imports them, because its decorators use them at once.
     """
     spec = importlib.util.find_spec("sklearn.neural_network.tests.test_mlp")
     module = importlib.util.module_from_spec(spec)
@@ -69,15 +67,15 @@ def test_scikit_learns_tests_run_on_this_package_and_leave_no_trace():
 # ---- the same data to both ---------------------------------------------------------------------
 
 
-def _standardised(values):
+def _standardized(values):
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
 def _data():
     pixels, digit = load_digits(return_X_y=True)
     measurements, progress = load_diabetes(return_X_y=True, scaled=False)
-    X = _standardised(measurements)
-    y = _standardised(progress)
+    X = _standardized(measurements)
+    y = _standardized(progress)
     labels = np.column_stack([digit > 4, digit % 2 == 1, digit == 0]).astype(int)
     return {
         "digits, raw": ("MLPClassifier", pixels, digit),
@@ -101,8 +99,7 @@ def one_blas_thread():
 
 
 def fit_both(data, dtype, *, n_rows=None, sample_weight=None, **parameters):
-    """Return ``(our estimator, scikit-learn's)``, fitted to the same rows with the same
-    parameters."""
+    """Return our estimator and scikit-learn's, fitted to the same data with equal parameters."""
     kind, X, y = DATA[data]
     X = X[:n_rows].astype(dtype)
     y = y[:n_rows]

@@ -1,5 +1,4 @@
-"""Tables of every kind: the numbers count, not how they are stored; and they are neither changed
-nor copied as a whole."""
+"""Tables of every kind: only the numbers count. Tables are never changed, nor copied as a whole."""
 
 import re
 import tracemalloc

@@ -1,5 +1,4 @@
-"""Pickles and copies: the same predictions bit for bit, no larger than the weights, and training
-that goes on as if never stored."""
+"""Pickles and copies: equal predictions, no excess size, and training that continues."""
 
 import copy
 import os

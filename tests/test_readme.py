@@ -1,4 +1,4 @@
-"""What the README and CONTRIBUTING.md say is run, or compared with the package."""
+"""The code in README.md and CONTRIBUTING.md runs, and what they say agrees with the package."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ def _read(name):
 
 
 def _blocks(name, *languages):
-    """Return ``(line of the first statement, code)`` of every fenced block."""
+    """Return ``(line of the first statement, code)`` of every fenced block in these languages."""
     text = _read(name)
     fences = re.finditer(
         rf"^```(?:{'|'.join(languages)})\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL
@@ -56,8 +56,8 @@ def _parameter_rows():
 def test_python_blocks_run(name, monkeypatch):
     blocks = _blocks(name, "python")
     assert blocks
-    # A module, so that Numba finds where kernels come from; named after its text, so that none is
-    # taken for an older one.
+    # Numba asks for the module that defines a kernel. A hash of the text in its name keeps kernels
+    # from being taken for older ones.
     module = ModuleType(f"blocks_{zlib.crc32(_read(name).encode()):08x}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for line, code in blocks:
@@ -117,18 +117,30 @@ def test_parameter_table_lists_the_options(parameter):
     [meaning] = [meaning for names, _, meaning in _parameter_rows() if parameter in names]
     listed = set(re.findall("`'([^`]+)'`", meaning))
     options = set(OPTIONS[parameter])
-    assert (
-        listed <= options if parameter == "activation" else listed == options
-    )  # a new activation needs its own file only
+    if parameter == "activation":  # a new one needs no other file than its own
+        assert listed <= options
+    else:
+        assert listed == options
+
+
+def _files_of_the_map():
+    """Yield the paths that the tree in CONTRIBUTING.md names, relative to the package."""
+    [tree] = [code for _, code in _blocks("CONTRIBUTING.md", "") if code.startswith("sknn/\n")]
+    folder = ""
+    for indent, name in re.findall(r"^( +)(\S+)  +\S", tree, flags=re.MULTILINE):
+        if len(indent) == 2:
+            folder = name if name.endswith("/") else ""
+            yield name
+        else:
+            yield folder + name
 
 
 def test_map_of_files_is_complete():
-    rows = re.findall(r"^\| (`sknn/.*?) \|", _read("CONTRIBUTING.md"), flags=re.MULTILINE)
-    named = {
-        name.removeprefix("sknn/").strip("/")
-        for row in rows
-        for name in re.findall("`([^`]+)`", row)
+    package = ROOT / "sknn"
+    files = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if not path.name.startswith("__")
     }
-    modules = {path.name for path in (ROOT / "sknn").glob("*.py")} - {"__init__.py"}
-    folders = {path.parent.name for path in (ROOT / "sknn").glob("*/__init__.py")}
-    assert named == modules | folders
+    folders = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert sorted(_files_of_the_map()) == sorted(files | folders)

@@ -1,8 +1,8 @@
-"""scikit-learn's contract: its estimator checks, and life inside its pipelines, searches, routing
-and output containers."""
+"""scikit-learn's interface: estimator checks, subclasses, pipelines, searches, metadata routing."""
 
 import json
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -108,6 +108,86 @@ def test_clone_copies_parameters_but_not_the_fit(estimator, iris):
 
 def test_repr_shows_changed_parameters():
     assert repr(MLPClassifier(alpha=0.5, solver="sgd")) == "MLPClassifier(alpha=0.5, solver='sgd')"
+
+
+# ---- subclasses with a constructor of their own ------------------------------------------------
+
+
+class Width(MLPClassifier):
+    """Fewer arguments, and one more."""
+
+    def __init__(self, n_units=10, alpha=1e-4, random_state=None):
+        super().__init__((n_units,), alpha=alpha, max_iter=20, random_state=random_state)
+        self.n_units = n_units
+
+    def set_params(self, **params):
+        super().set_params(**params)
+        self.hidden_layer_sizes = (self.n_units,)
+        return self
+
+
+class OtherDefaults(MLPRegressor):
+    def __init__(self, hidden_layer_sizes=(10,), max_iter=20, dropout=0.1, random_state=None):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            max_iter=max_iter,
+            dropout=dropout,
+            random_state=random_state,
+        )
+
+
+class Tagged(MLPClassifier):
+    """Passes the rest on by ``**``."""
+
+    def __init__(self, tag="", **rest):
+        super().__init__(**rest)
+        self.tag = tag
+
+
+class NarrowWidth(Width):
+    """A subclass of a subclass, with the constructor inherited."""
+
+
+SUBCLASSES = {
+    Width(random_state=0): MLPClassifier((10,), max_iter=20, random_state=0),
+    NarrowWidth(n_units=3, random_state=0): MLPClassifier((3,), max_iter=20, random_state=0),
+    OtherDefaults(random_state=0): MLPRegressor(
+        hidden_layer_sizes=(10,), dropout=0.1, max_iter=20, random_state=0
+    ),
+}
+
+
+@quiet
+@pytest.mark.parametrize(("subclass", "plain"), SUBCLASSES.items(), ids=repr)
+def test_subclass_with_its_own_constructor_trains_the_same_network(subclass, plain, iris):
+    expected = clone(plain).fit(*iris)
+    for copy in (clone(subclass), pickle.loads(pickle.dumps(subclass))):
+        copy.fit(*iris)
+        assert np.array_equal(copy.coefs_[0], expected.coefs_[0])
+        assert np.array_equal(copy.predict(iris[0]), expected.predict(iris[0]))
+
+
+@quiet
+def test_subclass_that_passes_arguments_on(iris):
+    tagged = Tagged("a", hidden_layer_sizes=(10,), max_iter=20, random_state=0).fit(*iris)
+    plain = MLPClassifier((10,), max_iter=20, random_state=0).fit(*iris)
+    assert tagged.get_params() == {"tag": "a"}
+    assert np.array_equal(tagged.coefs_[0], plain.coefs_[0])
+
+
+@quiet
+def test_subclass_in_a_grid_search(iris):
+    grid = {"n_units": [3, 20]}
+    search = GridSearchCV(Width(random_state=0), grid, cv=2, error_score="raise").fit(*iris)
+    units = search.best_params_["n_units"]
+    assert search.best_estimator_.coefs_[0].shape == (4, units)
+
+
+def test_parameters_that_a_subclass_hides_are_checked_too(iris):
+    with pytest.raises(ValueError, match="The 'batch_size' parameter of Tagged must be"):
+        Tagged(batch_size=-1).fit(*iris)
+    with pytest.warns(UserWarning, match="dropout=0.1 has no effect"):
+        Tagged(dropout=0.1, solver="lbfgs").fit(*iris)
 
 
 # ---- pipelines and searches --------------------------------------------------------------------

@@ -1,5 +1,4 @@
-"""Targets of every kind: labels of any type, one or many columns, and the predictions that speak of
-them."""
+"""Targets of every kind: labels of any type, one or more columns, and their predictions."""
 
 import numpy as np
 import pandas as pd
@@ -16,8 +15,8 @@ from sknn import MLPClassifier, MLPRegressor
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
 CODES = np.random.default_rng(0).integers(3, size=90)
-CENTRES = np.array([[0.0, 4.0, 0.0, 0.0], [4.0, 0.0, 0.0, 0.0], [0.0, 0.0, 4.0, 0.0]])
-X = CENTRES[CODES] + np.random.default_rng(1).normal(size=(90, 4))
+CENTERS = np.array([[0.0, 4.0, 0.0, 0.0], [4.0, 0.0, 0.0, 0.0], [0.0, 0.0, 4.0, 0.0]])
+X = CENTERS[CODES] + np.random.default_rng(1).normal(size=(90, 4))
 SETTINGS = {"hidden_layer_sizes": 12, "learning_rate_init": 0.02, "max_iter": 25, "random_state": 0}
 
 LABELS = {
@@ -114,9 +113,9 @@ def test_single_class(label, solver):
 
 def test_three_hundred_classes():
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(300, 20)) * 3
+    centers = rng.normal(size=(300, 20)) * 3
     codes = np.repeat(np.arange(300), 5)
-    table = centres[codes] + rng.normal(size=(1500, 20)) * 0.3
+    table = centers[codes] + rng.normal(size=(1500, 20)) * 0.3
     names = np.array([f"class {code:03}" for code in range(300)])
     network = MLPClassifier(learning_rate_init=0.01, max_iter=20, random_state=0).fit(
         table, names[codes]
@@ -261,8 +260,8 @@ def test_probabilities_of_several_classes(dtype):
     np.testing.assert_array_equal(network.predict(X), network.classes_[logits.argmax(axis=1)])
     np.testing.assert_allclose(network.predict_log_proba(X), np.log(probabilities), rtol=tolerance)
     # Columns are in the order of classes_, so that each class has the highest probability around
-    # its own centre.
-    np.testing.assert_array_equal(network.predict_proba(CENTRES).argmax(axis=1), [0, 1, 2])
+    # its own center.
+    np.testing.assert_array_equal(network.predict_proba(CENTERS).argmax(axis=1), [0, 1, 2])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -279,7 +278,7 @@ def test_probabilities_of_two_classes(dtype):
         probabilities, np.column_stack([expit(-logits), expit(logits)]), rtol=tolerance
     )
     np.testing.assert_array_equal(network.predict(X), np.where(logits > 0, "yes", "no"))
-    assert network.predict_proba(CENTRES[[1]])[0, 1] > 0.5
+    assert network.predict_proba(CENTERS[[1]])[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -1,5 +1,4 @@
-"""What users may give and what they are told when it is unusable: parameters, tables, targets, and
-calls in the wrong order."""
+"""Invalid parameters, tables and targets, and calls in the wrong order, with their errors."""
 
 import copy
 import os
@@ -44,7 +43,7 @@ OUT_OF_RANGE = {
         [[3], [4]],
         {3: 4},
     ],
-    "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"]],
+    "activation": [*NOT_OPTIONS, ["relu", "tanh"], ["nonsense"], [["relu"]]],
     "solver": NOT_OPTIONS,
     "alpha": [-1e-9, "none", None, np.nan, np.inf, [1.0], 1j],
     "batch_size": [*NOT_POSITIVE_INTEGERS, "full", np.inf],
@@ -197,6 +196,16 @@ def test_network_larger_than_memory_is_refused_and_the_old_one_kept(kind, sizes)
         np.testing.assert_array_equal(coef, kept)
 
 
+@both_kinds
+@pytest.mark.parametrize("sizes", [2**62, (2**64,), (2**32, 2**32), (3, 10**400), (10**15,) * 9])
+def test_width_beyond_int64_is_refused_and_the_old_network_kept(kind, sizes):
+    network = kind(hidden_layer_sizes=5, max_iter=2).fit(X, TARGETS[kind])
+    predictions = network.predict(X)
+    with pytest.raises((MemoryError, ValueError), match="hidden_layer_sizes"):
+        network.set_params(hidden_layer_sizes=sizes).fit(X, TARGETS[kind])
+    np.testing.assert_array_equal(network.predict(X), predictions)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_that_runs_out_leaves_the_old_network():
     program = """
@@ -209,7 +218,8 @@ def test_memory_that_runs_out_leaves_the_old_network():
         network = sknn.MLPRegressor(hidden_layer_sizes=5, max_iter=2).fit(X, X[:, 0])
         before = network.predict(X)
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))  # half of what three vectors of weights need
+        limit = used + 2**28  # half of what three vectors of weights need
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         try:
             network.set_params(hidden_layer_sizes=(4000, 4000)).fit(X, X[:, 0])
         except MemoryError:
@@ -353,6 +363,24 @@ def test_predicting_before_fitting(kind, method):
         getattr(kind(), method)(X)
     with pytest.raises(NotFittedError):
         kind().score(X, TARGETS[kind])
+
+
+@both_kinds
+def test_weights_assigned_before_fitting_are_refused(kind):
+    n_outputs = 3 if kind is MLPClassifier else 1
+    network = kind(hidden_layer_sizes=4, warm_start=True)
+    network.coefs_ = [np.ones((3, 4)), np.ones((4, n_outputs))]
+    network.intercepts_ = [np.zeros(4), np.zeros(n_outputs)]
+    classes = {"classes": [0, 1, 2]} if kind is MLPClassifier else {}
+    for call in (
+        lambda: network.predict(X),
+        lambda: network.hidden_features(X),
+        lambda: network.fit(X, TARGETS[kind]),
+        lambda: network.partial_fit(X, TARGETS[kind], **classes),
+    ):
+        with pytest.raises(NotFittedError, match=f"coefs_ .* this {kind.__name__} was fitted"):
+            call()
+    network.set_params(warm_start=False, max_iter=2).fit(X, TARGETS[kind]).predict(X)
 
 
 @both_kinds

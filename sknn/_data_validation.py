@@ -1,0 +1,267 @@
+"""Validation of tables, targets and sample weights, before a fit or prediction reads them."""
+
+import contextlib
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from .parts.custom import loss_part
+
+_SMALL_TABLE = 1 << 14  # elements
+
+
+def check_training_data(estimator, X, y, *, reset, y_numeric):
+    """Check X and y of a fit.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    X, y : as given by the user
+    reset : bool
+        Whether to set ``n_features_in_`` and ``feature_names_in_``, instead of checking X against
+        them.
+    y_numeric : bool
+        Whether y must hold numbers.
+
+    Returns
+    -------
+    X : ndarray or CSR of real numbers, the user's own if it is one
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
+    """
+    if not reset:
+        _check_was_fitted(estimator)
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse=["csr", "csc"],
+        dtype="numeric",
+        multi_output=True,
+        y_numeric=y_numeric,
+        reset=reset,
+    )
+    if hasattr(y, "toarray"):
+        y = y.toarray()
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    return _real_numbers(X), y
+
+
+def _check_was_fitted(estimator):
+    """Raise if there are weights, but no network, because the user assigned them."""
+    if not hasattr(estimator, "_architecture"):
+        raise NotFittedError(
+            f"coefs_ were assigned before this {type(estimator).__name__} was fitted; call fit or "
+            "partial_fit once, with warm_start=False, and assign them afterwards."
+        )
+
+
+def check_classes(estimator, y, *, fresh, incremental):
+    """Check the labels of a fit against those of earlier ones.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier
+    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Targets from :func:`check_training_data`.
+    fresh : bool
+        Whether training starts anew.
+    incremental : bool
+        Whether y may lack classes: in ``partial_fit``, and in validation sets.
+
+    Returns
+    -------
+    classes : ndarray
+        Sorted class labels of all fits, or column numbers of an indicator matrix.
+    """
+    seen = _classes_in(y)
+    is_multilabel = y.ndim == 2
+    if not fresh or incremental:
+        was_multilabel = getattr(estimator, "_multilabel", is_multilabel)
+        if is_multilabel != was_multilabel:
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the earlier training, which was on "
+                f"{'an indicator matrix' if was_multilabel else 'one column'} of labels."
+            )
+    if not hasattr(estimator, "classes_") or (fresh and not incremental):
+        return seen
+    classes = estimator.classes_
+    if not incremental and set(seen) != set(classes):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call "
+            f"to fit. Previously got {classes}, `y` has {seen}"
+        )
+    if len(np.setdiff1d(seen, classes, assume_unique=True)):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. "
+            f"'y' has {seen}."
+        )
+    return classes
+
+
+def _classes_in(y):
+    # Integers are always classes. type_of_target would take longer than many an epoch.
+    are_codes = y.ndim == 1 and y.dtype.kind in "biu"
+    kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "Multioutput target data is not supported: y must be one column of labels or a 0/1 "
+            "indicator matrix."
+        )
+    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        check_classification_targets(y)  # its error names the kind
+    # unique_labels would ask for the type of target once more
+    is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
+    return np.unique(y) if is_plain else unique_labels(y)
+
+
+def check_regression_targets(estimator, y):
+    """Raise ValueError if the loss, ``normalize_y`` or ``quantile`` does not admit the targets."""
+    loss = loss_part(estimator.loss)
+    lowest = y.min()
+    if lowest < loss.lowest_target or (loss.excludes_lowest and lowest == loss.lowest_target):
+        sign = ">" if loss.excludes_lowest else ">="
+        raise ValueError(
+            f"loss={estimator.loss!r} requires y {sign} 0, got a minimum of {lowest}; "
+            "choose another loss."
+        )
+    if estimator.normalize_y and loss.lowest_target == 0:
+        raise ValueError(
+            f"normalize_y=True cannot be used with loss={estimator.loss!r}, whose predictions are "
+            "positive; set normalize_y=False."
+        )
+    if estimator.loss == "quantile" and y.ndim == 2 and np.size(estimator.quantile) > 1:
+        raise ValueError(
+            f"quantile={estimator.quantile!r} has several levels, which requires one target, "
+            f"got y of shape {y.shape}."
+        )
+
+
+def check_X(estimator, X):
+    """Return the X of a prediction as an ndarray or CSR of real numbers."""
+    if _is_plain(estimator, X):
+        return X
+    _check_was_fitted(estimator)
+    return _real_numbers(
+        validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+    )
+
+
+def _is_plain(estimator, X):
+    """Return whether X is a small array that scikit-learn's checks would return unchanged.
+
+    The checks take longer than the prediction for such an array.
+    """
+    return (
+        type(X) is np.ndarray
+        and X.dtype in (np.float32, np.float64)
+        and X.ndim == 2
+        and 0 < X.size <= _SMALL_TABLE
+        and X.shape[1] == getattr(estimator, "n_features_in_", None)
+        and not hasattr(estimator, "feature_names_in_")
+        and bool(np.isfinite(X).all())
+    )
+
+
+def _real_numbers(X):
+    if X.dtype.kind not in "biuf":
+        raise ValueError(
+            f"X must hold real numbers, got dtype {X.dtype}; convert it to float64 or float32."
+        )
+    return X.tocsr() if hasattr(X, "tocsr") else X
+
+
+def check_sample_weight(sample_weight, X):
+    """Check sample weights and scale them to a maximum of 1, so that sums cannot overflow.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,), float64
+    largest : float
+        What they were divided by.
+    """
+    if sample_weight is None:
+        return np.broadcast_to(1.0, X.shape[0]), 1.0
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    largest = weight.max()
+    if largest == 0:
+        raise ValueError("sample_weight must have at least one positive weight, got only zeros.")
+    return weight / largest, largest
+
+
+def weigh_classes(class_weight, weight, largest, X, y, *, incremental):
+    """Multiply checked sample weights by the weights of the classes.
+
+    Parameters
+    ----------
+    class_weight : dict or 'balanced'
+    weight : ndarray of shape (n_samples,)
+    largest : float
+        As :func:`check_sample_weight` returns them.
+    X, y : samples and targets
+    incremental : bool
+        Whether y is only some of the targets, so that they cannot be balanced.
+
+    Returns
+    -------
+    weight, largest : like the arguments
+    """
+    if incremental and class_weight == "balanced":
+        raise ValueError(
+            "class_weight='balanced' cannot be used with partial_fit, which sees only some of the "
+            "samples; use a dict of weights."
+        )
+    return check_sample_weight(weight * largest * compute_sample_weight(class_weight, y), X)
+
+
+def relative_weight(weight, largest, train_rows, dtype):
+    """Scale sample weights to a mean of 1 over the training rows.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_samples,)
+    largest : float
+        As :func:`check_sample_weight` returns them.
+    train_rows : ndarray of int or None
+        None stands for all rows.
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    relative : ndarray of shape (n_samples,)
+    mean : float
+        Mean of the weights as the user gave them.
+    """
+    mean = (weight if train_rows is None else weight[train_rows]).mean()
+    if mean == 0:
+        raise ValueError(
+            "sample_weight must have at least one positive weight among the rows that "
+            "early_stopping leaves for training."
+        )
+    relative = np.empty(len(weight), dtype)
+    # computed in float64, but without a float64 array of its own
+    np.divide(weight, mean, out=relative, casting="same_kind")
+    return relative, mean * largest
+
+
+@contextlib.contextmanager
+def naming(arguments):
+    """Put ``arguments`` in front of errors that speak of X, y or sample_weight."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{arguments}: {error}") from error
+    except TypeError as error:
+        raise TypeError(f"{arguments}: {error}") from error
+
+
+def arithmetic_dtype(estimator, X):
+    """Return the dtype to compute in: the parameter ``dtype``, or X's own."""
+    if estimator.dtype is not None:
+        return np.dtype(estimator.dtype)
+    return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
