@@ -3,36 +3,20 @@ users' attributes.
 """
 
 import contextlib
-import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
-from sklearn.utils.validation import check_is_fitted
 
-from ._data_validation import (
-    arithmetic_dtype,
-    check_sample_weight,
-    check_X,
-    naming,
-    relative_weight,
-)
-from ._runtime.architecture import LEARNED, Architecture, draw_weights, make_architecture
+from ._fitted import FittedNetworkMixin
+from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
-from ._runtime.layout import (
-    aligned_zeros,
-    flat_vector,
-    has_shapes_of,
-    make_layout,
-    views,
-    weights_dtype,
-)
-from ._runtime.prediction_cache import keep_network, kept_networks, network_for
+from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
+from ._runtime.prediction_cache import kept_networks
 from ._runtime.threads import thread_pool
 from ._training.callbacks import FIT_ATTRIBUTES, CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
@@ -40,12 +24,12 @@ from ._training.record import TrainingRecord
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
 from ._training.validation_set import ValidationSet, split_rows
-from ._validation import PARAMETER_CONSTRAINTS, check_memory, check_parameters
-from .inspection import summarize
+from ._validation.data import arithmetic_dtype, check_sample_weight, naming, relative_weight
+from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
 from .parts.optimizers import OPTIMIZERS
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(FittedNetworkMixin, CallbackSupportMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
@@ -279,142 +263,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_outputs_ = architecture.n_outputs
         self.n_parameters_ = architecture.n_parameters
         self.out_activation_ = architecture.loss_part.out_activation
-
-    # ---- copies and pickles ---------------------------------------------------------------------
-
-    def __copy__(self):
-        """Return a copy with the same arrays; training never writes to them."""
-        twin = type(self).__new__(type(self))
-        vars(twin).update(
-            {name: value for name, value in vars(self).items() if name not in FIT_ATTRIBUTES}
-        )
-        return twin
-
-    def __deepcopy__(self, memo):
-        twin = copy.copy(self)
-        memo[id(self)] = twin
-        vars(twin).update(copy.deepcopy(vars(twin), memo))
-        twin._gather_weights()
-        return twin
-
-    def __getstate__(self):
-        """Return what is pickled: the training state only if training is meant to go on."""
-        attributes = {
-            name: value
-            for name, value in super().__getstate__().items()
-            if name not in FIT_ATTRIBUTES
-        }
-        state = attributes.pop("_training_state", None)
-        if state is not None and (self.warm_start or state.is_incremental):
-            attributes["_training_state"] = state.to_dict()
-        if "_architecture" in attributes:
-            attributes["_architecture"] = self._architecture.to_dict()
-        return attributes
-
-    def __setstate__(self, attributes):
-        super().__setstate__(attributes)
-        if "_training_state" in attributes:
-            self._training_state = TrainingState.from_dict(attributes["_training_state"])
-        if "_architecture" in attributes:
-            self._architecture = Architecture.from_dict(attributes["_architecture"])
-        self._gather_weights()
-
-    def _gather_weights(self):
-        """Make the weights views of one flat vector again; copied arrays come one by one.
-
-        In a copy made during a refit they may be the old ones, of other shapes.
-        """
-        architecture = vars(self).get("_architecture")
-        if architecture is not None and has_shapes_of(self, architecture):
-            layout = make_layout(architecture)
-            vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
-
-    # ---- prediction -----------------------------------------------------------------------------
-
-    def _outputs(self, X, *, link=True):
-        """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not
-        ``link``.
-        """
-        network, table = self._for_prediction(X)
-        outputs = network.outputs(table, link=link)
-        keep_network(self, network)
-        return outputs
-
-    def _for_prediction(self, X):
-        """Return the fitted network, compiled, and the rows of X."""
-        check_is_fitted(self, "_architecture")
-        X = check_X(self, X)
-        n_features = self._architecture.n_features
-        if X.shape[1] != n_features:
-            raise ValueError(f"X has {X.shape[1]} features, but the network has {n_features}.")
-        network = network_for(self)
-        return network, Table(X, None, None, network.dtype)
-
-    def hidden_features(self, X, layer=-1):
-        """Compute the outputs of a hidden layer, as the next layer reads them in prediction.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Samples.
-        layer : int, default=-1
-            Index of the hidden layer. 0 is the first, negative numbers count from the last.
-
-        Returns
-        -------
-        features : ndarray of shape (n_samples, n_units)
-            One column for each unit of the layer.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
-
-        See Also
-        --------
-        HiddenFeatures : The same as a transformer, for pipelines.
-        """
-        network, table = self._for_prediction(X)
-        n_hidden = len(self._architecture.hidden)
-        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
-            raise ValueError(
-                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has "
-                f"{n_hidden} hidden layers."
-            )
-        features = network.hidden(table, layer % n_hidden)
-        keep_network(self, network)
-        return features
-
-    def summary(self, n_features=None, n_outputs=None):
-        """Summarize the layers, their output shapes and their numbers of parameters.
-
-        Parameters
-        ----------
-        n_features, n_outputs : int, default=None
-            Before ``fit``: the widths of the inputs and of the output layer. What depends on a
-            width that is not given is shown as "?". After ``fit`` they are not used.
-
-        Returns
-        -------
-        summary : Summary
-            Table that prints as text and shows as HTML in notebooks.
-
-        Examples
-        --------
-        >>> from sknn import MLPClassifier
-        >>> print(MLPClassifier((20,), batch_norm=True).summary(n_features=4, n_outputs=3))
-        Layer         Output shape  Parameters
-        --------------------------------------
-        dense 1       (None, 20)           100
-        batch norm 1  (None, 20)            80
-        relu 1        (None, 20)             0
-        dense 2       (None, 3)             63
-        --------------------------------------
-        Total                              243
-        Trainable                          203
-        Non-trainable                       40
-        """
-        return summarize(self, n_features, n_outputs)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

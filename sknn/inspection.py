@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, make_architecture
-from ._validation import check_hidden_layer_sizes
+from ._validation.parameters import check_hidden_layer_sizes
 from .parts.custom import loss_part
 
 _HEADINGS = ("Layer", "Output shape", "Parameters")

@@ -11,15 +11,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
-from ._data_validation import (
+from ._docs import document
+from ._training.callbacks import with_callbacks
+from ._validation.data import (
     check_classes,
     check_regression_targets,
     check_sample_weight,
     check_training_data,
     weigh_classes,
 )
-from ._docs import document
-from ._training.callbacks import with_callbacks
 from .parts.losses import REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes

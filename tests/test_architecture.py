@@ -28,6 +28,7 @@ BELOW = {
     "_compiled": set(),
     "parts": {"_compiled"},
     "_engine": {"_compiled"},
+    "_validation": {"parts"},
     "_runtime": {"_compiled", "parts", "_engine"},
     "_training": {"_compiled", "parts", "_engine", "_runtime"},
 }

@@ -19,7 +19,7 @@ from sknn import MLPClassifier, MLPRegressor
 from sknn._compiled import jit as jit_module
 from sknn._compiled.jit import GuardedCache, jit
 from sknn._compiled.kinds import ACTIVATION, Kind, call_activation
-from sknn._validation import SOLVERS
+from sknn._validation.parameters import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
 from sknn.parts.losses import REGRESSION_LOSSES
 

@@ -9,7 +9,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from .parts.custom import loss_part
+from ..parts.custom import loss_part
 
 _SMALL_TABLE = 1 << 14  # elements
 

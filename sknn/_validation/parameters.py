@@ -13,12 +13,12 @@ from numbers import Integral, Number, Real
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
-from ._warnings import warn_user
-from .parts.activations import ACTIVATIONS
-from .parts.custom import Activation
-from .parts.initializers import INITIALIZERS
-from .parts.optimizers import OPTIMIZERS
-from .parts.schedules import SCHEDULES
+from .._warnings import warn_user
+from ..parts.activations import ACTIVATIONS
+from ..parts.custom import Activation
+from ..parts.initializers import INITIALIZERS
+from ..parts.optimizers import OPTIMIZERS
+from ..parts.schedules import SCHEDULES
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")

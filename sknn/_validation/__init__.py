@@ -1,0 +1,1 @@
+"""Validation of what users give, before any state changes: constructor arguments, and data."""
