@@ -1,9 +1,7 @@
-"""The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to
-users' attributes.
+"""What both estimators share: ``fit``, ``partial_fit`` and predictions, from users' data to fitted
+attributes.
 """
 
-import contextlib
-import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
@@ -15,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from ._runtime.binding import NORM_PLACES, dropout_rates, hidden_parts, initial_weights, pieces_of
 from ._runtime.compiled_network import Session
 from ._runtime.data import Table
-from ._runtime.layout import flat_vector, make_layout, views
+from ._runtime.layout import flat_vector, make_layout
 from ._runtime.prediction_cache import keep_session, kept_sessions, session_for
 from ._runtime.threads import thread_pool
-from ._training.callbacks import FIT_ATTRIBUTES, CallbackSupportMixin, EpochCallbacks
+from ._training.attributes import AttributesMixin
+from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
 from ._training.record import TrainingRecord
 from ._training.state import TrainingState
@@ -39,7 +38,7 @@ from .parts.losses import LOSSES
 from .parts.optimizers import OPTIMIZERS
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
@@ -96,26 +95,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Return labels to stratify the validation split by, or None."""
 
     # ---- training -------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _unchanged_on_error(self):
-        """Restore every attribute if the block fails.
-
-        An interrupt after which training has handed over the last finished epoch is no failure.
-        """
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException as error:
-            state = vars(self).get("_training_state")
-            if not (
-                isinstance(error, KeyboardInterrupt) and state is not before.get("_training_state")
-            ):
-                # scikit-learn's teardown of callbacks still needs its own attributes.
-                kept = {name: value for name, value in vars(self).items() if name in FIT_ATTRIBUTES}
-                vars(self).clear()
-                vars(self).update(before | kept)
-            raise
 
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
         kept_sessions.drop(id(self))
@@ -188,25 +167,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         fresh : bool
             Whether training begins anew.
         """
-        if not self.early_stopping or validation is not None:
-            train_rows = validation_rows = None
-        else:
-            if state.split is None or sum(map(len, state.split)) != len(y):
-                state.split = split_rows(
-                    X, y, self.validation_fraction, state.random_state, self._stratify(y)
-                )
-            train_rows, validation_rows = state.split
-        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
-        table = Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+        train_rows = validation_rows = None
+        if self.early_stopping and validation is None:
+            train_rows, validation_rows = self._split(X, y, state)
+        table = self._make_table(X, y, weight, train_rows, dtype, fresh)
         if validation is not None:
             X_val, y_val, weight_val = validation
-            relative, mean_weight = relative_weight(*weight_val, None, dtype)
-            targets = self._encode(y_val, weight_val[0], dtype, False)
-            table_val = Table(X_val, targets, relative, dtype, mean_weight)
+            table_val = self._make_table(X_val, y_val, weight_val, None, dtype, False)
             return table, None, ValidationSet(self, table_val, np.arange(len(y_val)), y_val)
         if validation_rows is None:
             return table, None, None
         return table, train_rows, ValidationSet(self, table, validation_rows, y)
+
+    def _make_table(self, X, y, weight, train_rows, dtype, fresh):
+        """Return a table; see :meth:`_make_tables` for the arguments."""
+        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
+        return Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+
+    def _split(self, X, y, state):
+        """Return the rows to train on and the rows to validate on: the same ones when training goes
+        on.
+        """
+        if state.split is None or sum(map(len, state.split)) != len(y):
+            state.split = split_rows(
+                X, y, self.validation_fraction, state.random_state, self._stratify(y)
+            )
+        return state.split
 
     def _make_layout(self, n_features, hidden, y, dtype, fresh):
         """Return the layout of the network, after checking that it fits into memory and to the one
@@ -256,53 +242,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             ((layout.fan_ins + 1) * layout.fan_outs + 2 * layout.norm_widths).sum()
         )
         self.out_activation_ = LOSSES[self._loss_name].out_activation
-
-    # ---- copies and pickles ---------------------------------------------------------------------
-
-    def __copy__(self):
-        """Return a copy with the same arrays; training never writes to them."""
-        twin = type(self).__new__(type(self))
-        vars(twin).update(
-            {name: value for name, value in vars(self).items() if name not in FIT_ATTRIBUTES}
-        )
-        return twin
-
-    def __deepcopy__(self, memo):
-        twin = copy.copy(self)
-        memo[id(self)] = twin
-        vars(twin).update(copy.deepcopy(vars(twin), memo))
-        twin._gather_weights()
-        return twin
-
-    def __getstate__(self):
-        """Return what is pickled: the training state only if training is meant to go on."""
-        attributes = {
-            name: value
-            for name, value in super().__getstate__().items()
-            if name not in FIT_ATTRIBUTES
-        }
-        state = attributes.pop("_training_state", None)
-        if state is not None and (self.warm_start or state.is_incremental):
-            attributes["_training_state"] = state.to_dict()
-        return attributes
-
-    def __setstate__(self, attributes):
-        super().__setstate__(attributes)
-        if "_training_state" in attributes:
-            self._training_state = TrainingState.from_dict(attributes["_training_state"])
-        self._gather_weights()
-
-    def _gather_weights(self):
-        """Make the weights views of one flat vector again; copied arrays come one by one.
-
-        In a copy made during a refit they may be the old ones, of other shapes.
-        """
-        if not hasattr(self, "coefs_"):
-            return
-        shapes = [*zip(*self._layout[:2], strict=True)]
-        if [np.shape(coef) for coef in self.coefs_] == shapes:
-            flat = flat_vector(self, self._layout, self.coefs_[0].dtype)
-            vars(self).update(views(flat, self._layout))
 
     # ---- prediction -----------------------------------------------------------------------------
 

@@ -17,8 +17,9 @@ import sknn
 from sknn.parts.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
-# Which folders a folder may import, itself aside; modules outside of folders are floors of their
-# own.
+# Which folders a folder may import, itself and BOTTOM aside; modules outside of folders are floors
+# of their own.
+BOTTOM = "_warnings"
 BELOW = {
     "_compiled": set(),
     "parts": {"_compiled"},
@@ -84,7 +85,12 @@ def test_package_imports_itself_relatively(name):
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.partition(".")[0] in BELOW])
 def test_folders_import_only_what_is_below_them(name):
     folder = name.partition(".")[0]
-    assert {module.partition(".")[0] for module in IMPORTS[name]} <= {folder, *BELOW[folder]}
+    allowed = {folder, BOTTOM, *BELOW[folder]}
+    assert {module.partition(".")[0] for module in IMPORTS[name]} <= allowed
+
+
+def test_the_bottom_imports_nothing_of_the_package():
+    assert IMPORTS[BOTTOM] == set()
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("parts.")])

@@ -1,3 +1,5 @@
+"""A table returns its rows in the network's dtype, and copies them only where it must."""
+
 import numpy as np
 import pytest
 from reference import DTYPES
