@@ -179,3 +179,11 @@ def test_the_default_random_state_stops_where_the_record_says(chunks):
         best = min(best, loss)
         ends.append(n_stalled > 3)
     assert ends.index(True) == len(ends) - 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_input_dropout_leaves_the_users_table_as_it_was(dtype, order):
+    table = np.array(X, dtype, order=order)
+    MLPClassifier(7, input_dropout=0.5, shuffle=False, max_iter=3, batch_size=83).fit(table, y)
+    np.testing.assert_array_equal(table, X.astype(dtype))
