@@ -1,8 +1,7 @@
-"""The estimators' common part: how ``fit``, ``partial_fit`` and predictions go, from users' data to
-users' attributes.
+"""What both estimators share: ``fit``, ``partial_fit`` and predictions, from users' data to fitted
+attributes.
 """
 
-import contextlib
 import functools
 import inspect
 from abc import ABC, abstractmethod
@@ -11,14 +10,15 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
 
-from ._fitted import FittedNetworkMixin
+from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
 from ._runtime.threads import thread_pool
-from ._training.callbacks import FIT_ATTRIBUTES, CallbackSupportMixin, EpochCallbacks
+from ._training.attributes import AttributesMixin
+from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
 from ._training.record import TrainingRecord
 from ._training.state import TrainingState
@@ -29,7 +29,7 @@ from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_p
 from .parts.optimizers import OPTIMIZERS
 
 
-class BaseMLP(FittedNetworkMixin, CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
@@ -102,26 +102,6 @@ class BaseMLP(FittedNetworkMixin, CallbackSupportMixin, BaseEstimator, ABC):
 
     # ---- training -------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def _unchanged_on_error(self):
-        """Restore every attribute if the block fails.
-
-        An interrupt after which training has handed over the last finished epoch is no failure.
-        """
-        before = dict(vars(self))
-        try:
-            yield
-        except BaseException as error:
-            state = vars(self).get("_training_state")
-            if not (
-                isinstance(error, KeyboardInterrupt) and state is not before.get("_training_state")
-            ):
-                # scikit-learn's teardown of callbacks still needs its own attributes.
-                kept = {name: value for name, value in vars(self).items() if name in FIT_ATTRIBUTES}
-                vars(self).clear()
-                vars(self).update(before | kept)
-            raise
-
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
         kept_networks.drop(id(self))
         with self._unchanged_on_error():
@@ -193,25 +173,32 @@ class BaseMLP(FittedNetworkMixin, CallbackSupportMixin, BaseEstimator, ABC):
         fresh : bool
             Whether training begins anew.
         """
-        if not self.early_stopping or validation is not None:
-            train_rows = validation_rows = None
-        else:
-            if state.split is None or sum(map(len, state.split)) != len(y):
-                state.split = split_rows(
-                    X, y, self.validation_fraction, state.random_state, self._stratify(y)
-                )
-            train_rows, validation_rows = state.split
-        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
-        table = Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+        train_rows = validation_rows = None
+        if self.early_stopping and validation is None:
+            train_rows, validation_rows = self._split(X, y, state)
+        table = self._make_table(X, y, weight, train_rows, dtype, fresh)
         if validation is not None:
             X_val, y_val, weight_val = validation
-            relative, mean_weight = relative_weight(*weight_val, None, dtype)
-            targets = self._encode(y_val, weight_val[0], dtype, False)
-            table_val = Table(X_val, targets, relative, dtype, mean_weight)
+            table_val = self._make_table(X_val, y_val, weight_val, None, dtype, False)
             return table, None, ValidationSet(self, table_val, np.arange(len(y_val)), y_val)
         if validation_rows is None:
             return table, None, None
         return table, train_rows, ValidationSet(self, table, validation_rows, y)
+
+    def _make_table(self, X, y, weight, train_rows, dtype, fresh):
+        """Return a table; see :meth:`_make_tables` for the arguments."""
+        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
+        return Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+
+    def _split(self, X, y, state):
+        """Return the rows to train on and the rows to validate on: the same ones when training goes
+        on.
+        """
+        if state.split is None or sum(map(len, state.split)) != len(y):
+            state.split = split_rows(
+                X, y, self.validation_fraction, state.random_state, self._stratify(y)
+            )
+        return state.split
 
     def _make_architecture(self, n_features, widths, y, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where

@@ -297,10 +297,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _stratify(self, y):
         if self._multilabel:
             return None
-        if len(self.classes_) > 2:
-            return y
-        # scikit-learn splits on binarized labels: the order of these decides which rows are drawn
-        return np.where(y == self.classes_[-1], "True", "False")
+        # scikit-learn's own network splits by its binarized labels, whose order decides which rows
+        # are drawn. For two classes that order is False < True; the strings sort like that.
+        return y if len(self.classes_) > 2 else np.where(y == self.classes_[-1], "True", "False")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -106,11 +106,13 @@ def test_package_imports_itself_relatively(name):
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.partition(".")[0] in BELOW])
 def test_folders_import_only_what_is_below_them(name):
     folder = name.partition(".")[0]
-    assert {module.partition(".")[0] for module in IMPORTS[name]} <= {
-        folder,
-        *BELOW[folder],
-        *FOR_ALL,
-    }
+    allowed = {folder, *FOR_ALL, *BELOW[folder]}
+    assert {module.partition(".")[0] for module in IMPORTS[name]} <= allowed
+
+
+@pytest.mark.parametrize("name", FOR_ALL)
+def test_what_all_may_import_imports_nothing_of_the_package(name):
+    assert IMPORTS[name] == set()
 
 
 @pytest.mark.parametrize("name", [name for name in SOURCES if name.startswith("parts.")])

@@ -11,22 +11,19 @@ from .._engine.structs import Rows
 from .layout import aligned_zeros
 
 _CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
-_BATCH_BYTES = (
-    128 << 20
-)  # of rows that go through the network together, with their values in its layers
-_CHUNK_OPERATIONS = (
-    2e9  # multiplications between two returns to Python: under 0.1 s on one slow core
-)
+# of rows that go through the network together, with their values in its layers
+_BATCH_BYTES = 128 << 20
+# multiplications between two returns to Python: under 0.1 s on one slow core
+_CHUNK_OPERATIONS = 2e9
 
 
 def _cast_silently():
-    return np.errstate(
-        over="ignore", invalid="ignore"
-    )  # what becomes inf makes the loss so, which is reported
+    # A value that becomes inf makes the loss non-finite, which is reported.
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 class Table:
-    """Rows of X with their targets and weights, handed out as :class:`Rows` in the network's dtype.
+    """Rows of X with their targets and weights, returned as :class:`Rows` in the network's dtype.
 
     Parameters
     ----------
@@ -50,22 +47,25 @@ class Table:
         self.n_rows, self.n_features = X.shape
         self.n_stored = _usual_row(X) if self.is_sparse else self.n_features
         self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
-        self._is_readable = (
-            self._is_alike and X.flags.behaved
-        )  # aligned and writable, as kernels are compiled for
+        # Kernels are compiled for aligned and writable arrays.
+        self._is_readable = self._is_alike and X.flags.behaved
         self._nothing = np.empty(0, dtype)
         self._no_indices = np.empty(0, np.int64)
         self._copy = self._read = self._nothing
 
     def chunk_rows(self, n_operations):
-        """Return how many rows may be handed out at a time if each takes so many
-        multiplications.
-        """
+        """Return how many rows a chunk may have if each takes ``n_operations`` multiplications."""
         return _rows_within(_CHUNK_BYTES, self._row_bytes, n_operations)
 
     def batch_rows(self, n_operations, n_values):
-        """Return how many rows may go through a network together in which each takes so many
-        multiplications and has so many values.
+        """Return how many rows may go through a network together.
+
+        Parameters
+        ----------
+        n_operations : int
+            Multiplications that a row takes.
+        n_values : int
+            Values of a row in the network's layers.
         """
         return _rows_within(
             _BATCH_BYTES, self._row_bytes + n_values * self.dtype.itemsize, n_operations
@@ -78,11 +78,17 @@ class Table:
         )
 
     def rows(self, which, together):
-        """Return the rows ``which``, a slice or an array of indices from 0, for passes over so many
-        of them ``together``.
+        """Return rows, valid until the next call.
 
-        They are valid until the next call. Where the network can read X as it is, nothing is
-        copied.
+        Where the network can read X as it is, nothing is copied. Rows that are chosen by indices
+        are gathered minibatch by minibatch, into memory that belongs to the result.
+
+        Parameters
+        ----------
+        which : slice or ndarray of int
+            Indices from 0.
+        together : int
+            How many of the rows go through the network together.
         """
         y = weight = self._nothing
         if self.y is not None:

@@ -117,6 +117,8 @@ class MinibatchLoop:
         ends : ndarray of shape (n_epochs, 2)
             The sums of losses and of penalties are added to it.
         """
+        # Input dropout writes to the rows. They are the user's own unless chosen by indices.
+        assert isinstance(chunk, np.ndarray)
         n_epochs = len(ends)
         n_steps = -(-epoch_rows // self._batch_size)
         update = schedule_update(

@@ -6,7 +6,7 @@ from sknn._runtime.thread_count import ThreadCountTuner
 
 
 def sizes_chosen(tuner, n_chunks, seconds):
-    """Return the sizes of the team for so many chunks, of which number i takes ``seconds(size,
+    """Return the numbers of threads for ``n_chunks`` chunks; chunk ``i`` takes ``seconds(n_threads,
     i)``."""
     sizes = []
     for chunk in range(n_chunks):

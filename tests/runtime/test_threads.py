@@ -1,3 +1,5 @@
+"""Threads that share a fit: the same bits for any number of them, and what may go wrong."""
+
 import multiprocessing
 import os
 import threading
@@ -45,15 +47,15 @@ SETTINGS = {
     "clipped": {"max_grad_norm": 0.1},
     "L1": {"alpha": 0.1, "l1_ratio": 0.7, "solver": "rmsprop"},
     "early stopping": {"early_stopping": True},
-    "weights in halves": {"hidden_layer_sizes": (300, 110), "batch_size": 24},
-    "weights in halves, dropout, maxout": {
+    "split-K": {"hidden_layer_sizes": (300, 110), "batch_size": 24},
+    "split-K, dropout, maxout": {
         "hidden_layer_sizes": (200, 100),
         "batch_size": 24,
         "dropout": 0.3,
         "input_dropout": 0.2,
         "activation": "maxout",
     },
-    "weights in halves, batch norm": {
+    "split-K, batch norm": {
         "hidden_layer_sizes": (300, 100),
         "batch_size": 24,
         "batch_norm": True,
@@ -71,15 +73,16 @@ SETTINGS = {
 
 @pytest.fixture
 def sharing(monkeypatch):
-    """Return a function that lets every fit from then on be shared by so many threads."""
+    """Return a function after which every fit runs on the given number of threads."""
 
     def share(size):
         monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
         monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
-        monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # always the whole team
+        monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # no trials
         monkeypatch.setattr(sknn._runtime.threads, "_DOUBTFUL_OPERATIONS", 0)
         monkeypatch.setattr(sknn._runtime.threads, "thread_pool", ThreadPool())
         sknn._runtime.threads.tuner_for.cache_clear()
+        assert team_sizes(100) == {size}
 
     yield share
     sknn._runtime.threads.tuner_for.cache_clear()
@@ -99,7 +102,7 @@ def assert_same(model, other):
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-def test_weights_are_the_same_bits_for_every_size_of_the_team(sharing, settings):
+def test_weights_are_the_same_bits_for_any_number_of_threads(sharing, settings):
     sharing(1)
     alone = fit(**settings)
     for size in (2, 3, 7):
@@ -128,7 +131,7 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
 
 
 def captured_work(model):
-    """Return what an entry point works on, after a fit that leaves it for another chunk."""
+    """Return the first argument of an entry point in a fit."""
     caught = []
     entry = sknn._training.minibatches.entry_points.train
 
@@ -144,7 +147,7 @@ def captured_work(model):
     return caught[0][0]
 
 
-def test_any_threads_together_do_the_whole_work():
+def test_threads_together_compute_every_block_once():
     settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
     work = captured_work(MLPClassifier((130, 100), **settings))
     network = work.network
@@ -303,7 +306,7 @@ def test_fork_after_a_fit(sharing):
 
 
 def team_sizes(n_operations, n_chunks=1):
-    """Return the sizes of the teams that a crew forms."""
+    """Return the sizes of the teams that a runner forms for its last chunk."""
     sizes = []
 
     def entry(work, n_rows, batch_size):
@@ -350,7 +353,7 @@ def test_limits_of_others_are_kept(variable):
     assert processes.run(cores, **{variable: "1"}).value == 1
 
 
-def test_runners_of_like_steps_share_what_they_found_out(sharing):
+def test_runners_of_equal_steps_share_a_tuner(sharing):
     sharing(2)
     runners = [
         ParallelRunner(sknn._training.minibatches.entry_points.train, n_operations, 3)

@@ -1,4 +1,4 @@
-"""Epochs that run at once are the same epochs."""
+"""Several epochs in one compiled call are the same as epochs one by one."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ SETTINGS = {
     "dropout": {"dropout": 0.3, "input_dropout": 0.1, "max_iter": 20},
     "batch norm": {"batch_norm": True, "max_iter": 20},
     "clipped": {"max_grad_norm": 0.05, "max_iter": 20, "weight_decay": 0.01},
-    "a stall changes the rate": {
+    "a plateau changes the rate": {
         "learning_rate": "adaptive",
         "solver": "sgd",
         "max_iter": 60,
@@ -132,7 +132,7 @@ def test_divergence_keeps_the_last_finite_epoch(chunks, monkeypatch):
     np.testing.assert_array_equal(models[0].loss_curve_, models[1].loss_curve_)
 
 
-def test_an_interrupt_takes_all_unjudged_epochs_back(monkeypatch):
+def test_an_interrupt_rolls_back_all_epochs_not_yet_recorded(monkeypatch):
     """Training goes on, after an interrupt between kernel and record, as if there had been none."""
     expected = fit(max_iter=400)
     train = sknn._training.minibatches.MinibatchLoop.train
@@ -167,7 +167,7 @@ def test_others_random_numbers_are_drawn_as_if_epochs_ran_one_by_one(chunks):
     assert generator.randint(10**9) == plain.randint(10**9)
 
 
-def test_the_default_random_state_stops_where_it_judged(chunks):
+def test_the_default_random_state_stops_where_the_record_says(chunks):
     model = fit(random_state=None, max_iter=400, tol=1e-2, n_iter_no_change=3)
     assert max(chunks) > 1
     assert model.n_iter_ < 400
@@ -179,3 +179,11 @@ def test_the_default_random_state_stops_where_it_judged(chunks):
         best = min(best, loss)
         ends.append(n_stalled > 3)
     assert ends.index(True) == len(ends) - 1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_input_dropout_leaves_the_users_table_as_it_was(dtype, order):
+    table = np.array(X, dtype, order=order)
+    MLPClassifier(7, input_dropout=0.5, shuffle=False, max_iter=3, batch_size=83).fit(table, y)
+    np.testing.assert_array_equal(table, X.astype(dtype))

@@ -1,77 +1,21 @@
-"""What a fitted network offers: predictions, hidden layers, a summary, copies and pickles.
+"""What a fitted network offers: predictions, outputs of hidden layers, a summary.
 
 All of it reads the architecture that ``fit`` built and the learned attributes, never the
 constructor's parameters.
 """
 
-import copy
 from numbers import Integral
 
 from sklearn.utils.validation import check_is_fitted
 
-from ._runtime.architecture import Architecture
 from ._runtime.data import Table
-from ._runtime.layout import flat_vector, has_shapes_of, make_layout, views, weights_dtype
 from ._runtime.prediction_cache import keep_network, network_for
-from ._training.callbacks import FIT_ATTRIBUTES
-from ._training.state import TrainingState
 from ._validation.data import check_X
 from .inspection import summarize
 
 
-class FittedNetworkMixin:
-    """Predictions, copies and pickles of a network that :class:`BaseMLP` has fitted."""
-
-    # ---- copies and pickles ---------------------------------------------------------------------
-
-    def __copy__(self):
-        """Return a copy with the same arrays; training never writes to them."""
-        twin = type(self).__new__(type(self))
-        vars(twin).update(
-            {name: value for name, value in vars(self).items() if name not in FIT_ATTRIBUTES}
-        )
-        return twin
-
-    def __deepcopy__(self, memo):
-        twin = copy.copy(self)
-        memo[id(self)] = twin
-        vars(twin).update(copy.deepcopy(vars(twin), memo))
-        twin._gather_weights()
-        return twin
-
-    def __getstate__(self):
-        """Return what is pickled: the training state only if training is meant to go on."""
-        attributes = {
-            name: value
-            for name, value in super().__getstate__().items()
-            if name not in FIT_ATTRIBUTES
-        }
-        state = attributes.pop("_training_state", None)
-        if state is not None and (self.warm_start or state.is_incremental):
-            attributes["_training_state"] = state.to_dict()
-        if "_architecture" in attributes:
-            attributes["_architecture"] = self._architecture.to_dict()
-        return attributes
-
-    def __setstate__(self, attributes):
-        super().__setstate__(attributes)
-        if "_training_state" in attributes:
-            self._training_state = TrainingState.from_dict(attributes["_training_state"])
-        if "_architecture" in attributes:
-            self._architecture = Architecture.from_dict(attributes["_architecture"])
-        self._gather_weights()
-
-    def _gather_weights(self):
-        """Make the weights views of one flat vector again; copied arrays come one by one.
-
-        In a copy made during a refit they may be the old ones, of other shapes.
-        """
-        architecture = vars(self).get("_architecture")
-        if architecture is not None and has_shapes_of(self, architecture):
-            layout = make_layout(architecture)
-            vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
-
-    # ---- prediction -----------------------------------------------------------------------------
+class PredictionMixin:
+    """Mixin for estimators with an architecture and learned attributes, which ``fit`` has set."""
 
     def _outputs(self, X, *, link=True):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not

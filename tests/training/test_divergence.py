@@ -1,0 +1,118 @@
+"""Divergence: an error in the first epoch, a warning later, which keeps the last finite weights."""
+
+import copy
+import itertools
+
+import numpy as np
+import pytest
+from problems import (
+    CASES,
+    PATIENT,
+    assert_same_bits,
+    classification,
+    parts,
+    regression,
+)
+from sklearn.exceptions import ConvergenceWarning
+
+from sknn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
+
+
+def _divergences():
+    for dtype, solver in itertools.product(["float32", "float64"], ["sgd", "adam"]):
+        yield MLPRegressor, {"solver": solver, "dtype": dtype}, 1.0, 1e300
+        yield MLPRegressor, {"solver": solver, "dtype": "float64"}, 1e200, 1.0
+    yield MLPRegressor, {"solver": "sgd", "learning_rate_init": 1e6, "batch_size": 2}, 1.0, 1.0
+    yield MLPRegressor, {"solver": "adam", "learning_rate_init": 1e300, "batch_size": 10}, 1.0, 1.0
+    yield MLPClassifier, {"solver": "sgd", "learning_rate_init": 1e300, "batch_size": 10}, 1.0, 1.0
+
+
+@pytest.mark.parametrize(("kind", "settings", "x_scale", "y_scale"), list(_divergences()))
+def test_divergence_in_the_first_epoch_is_an_error(kind, settings, x_scale, y_scale):
+    X, y = CASES[kind]
+    network = kind(hidden_layer_sizes=(8, 8), random_state=0, **settings)
+    rate = network.learning_rate_init
+    expected = f"learning_rate_init={rate!r} made the loss or the weights non-finite in epoch 1"
+    with pytest.raises(ValueError, match=expected.replace("+", r"\+")):
+        network.fit(X * x_scale, y * y_scale if kind is MLPRegressor else y)
+    assert vars(network) == network.get_params()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        (MLPRegressor, {"learning_rate_init": 10}),
+        (MLPRegressor, {"learning_rate_init": 1e6}),
+        (MLPClassifier, {"learning_rate_init": 1e6}),
+        (MLPClassifier, {"learning_rate_init": 1e6, "early_stopping": True}),
+    ],
+    ids=str,
+)
+def test_divergence_later_keeps_the_last_finite_weights(kind, settings, dtype):
+    X, y = CASES[kind]
+    settings = {"solver": "sgd", "random_state": 0, "dtype": dtype, **PATIENT, **settings}
+    rate = settings["learning_rate_init"]
+    with pytest.warns(
+        ConvergenceWarning,
+        match=f"learning_rate_init={rate!r} made the loss or the weights non-finite in epoch",
+    ):
+        network = kind(**settings).fit(X, y)
+    n_finite = network.n_iter_ - 1
+    assert 1 <= n_finite < 40
+    assert np.isnan(network.loss_curve_[-1])
+    assert np.isfinite(network.loss_curve_[:-1]).all()
+    assert network.loss_ == network.loss_curve_[-2]
+    assert all(np.isfinite(part).all() for part in parts(network))
+    assert_same_bits(network, kind(**{**settings, "max_iter": n_finite}).fit(X, y))
+
+
+def test_diverging_partial_fit_keeps_the_last_finite_weights():
+    X, y = regression()
+    network = MLPRegressor(max_iter=3, batch_size=10, random_state=0).fit(X, y)
+    before = copy.deepcopy(network)
+    with pytest.warns(
+        ConvergenceWarning,
+        match=r"learning_rate_init=1e\+300 .* in epoch 4.* The weights of epoch 3 are kept",
+    ):
+        network.set_params(solver="sgd", learning_rate_init=1e300).partial_fit(X, y)
+    assert_same_bits(network, before)
+    assert network.loss_curve_[:-1] == before.loss_curve_
+
+
+@pytest.mark.filterwarnings("ignore:learning_rate_init")
+@pytest.mark.parametrize("solver", ["sgd", "adam", "lbfgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("scale", [1.0, 1e5, 1e30])
+def test_no_fit_leaves_weights_that_are_not_finite(solver, dtype, scale):
+    X, y = classification()
+    network = MLPClassifier(
+        solver=solver,
+        learning_rate_init=1e6,
+        hidden_layer_sizes=(8, 8),
+        random_state=0,
+        dtype=dtype,
+    )
+    try:
+        network.fit(X * scale, y)
+    except ValueError:
+        assert vars(network) == network.get_params()
+    else:
+        assert all(np.isfinite(part).all() for part in parts(network))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_logarithms_of_probabilities_are_finite(dtype, n_classes):
+    X, y = classification(n_classes=n_classes)
+    network = MLPClassifier(hidden_layer_sizes=4, max_iter=5, dtype=dtype).fit(X, y)
+    far = 1e6 * np.random.default_rng(0).normal(size=(50, 5))
+    assert np.abs(network.decision_function(far)).max() > 1000
+    logarithms = network.predict_log_proba(far)
+    assert np.isfinite(logarithms).all()
+    assert logarithms.min() < -80
+    np.testing.assert_array_equal(logarithms, np.log(network.predict_proba(far)))

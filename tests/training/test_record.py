@@ -1,0 +1,89 @@
+"""What users read of training: history, counts, prints, and a warning where it did not converge."""
+
+import numpy as np
+import pytest
+from problems import (
+    CASES,
+    PATIENT,
+    both_kinds,
+    parts,
+    regression,
+)
+from sklearn.exceptions import ConvergenceWarning
+
+from sknn import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
+
+
+@both_kinds
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_history(kind, solver, early_stopping):
+    X, y = CASES[kind]
+    network = kind(
+        solver=solver,
+        early_stopping=early_stopping,
+        hidden_layer_sizes=(6, 4),
+        max_iter=9,
+        random_state=0,
+        **PATIENT,
+    )
+    history = network.fit(X, y).history_
+    assert list(history) == ["epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds"]
+    assert {len(column) for column in history.values()} == {network.n_iter_} == {9}
+    assert history["epoch"] == list(range(1, 10))
+    assert history["loss"] == network.loss_curve_
+    assert network.loss_ == pytest.approx(network.loss_curve_[-1], rel=1e-12)
+    assert all(seconds > 0 for seconds in history["seconds"])
+    assert (
+        np.isnan(history["learning_rate"]).all()
+        if solver == "lbfgs"
+        else history["learning_rate"] == [0.001] * 9
+    )
+    if early_stopping:
+        assert history["val_score"] == network.validation_scores_
+        assert np.isfinite(history["val_loss"]).all()
+        assert network.best_iter_ == 1 + np.argmax(network.validation_scores_)
+    else:
+        assert network.validation_scores_ is network.best_validation_score_ is None
+        assert np.isnan(history["val_score"] + history["val_loss"]).all()
+        assert network.best_loss_ == min(network.loss_curve_)
+        assert network.best_iter_ == 1 + np.argmin(network.loss_curve_)
+
+
+@both_kinds
+def test_counts(kind):
+    X, y = CASES[kind]
+    network = kind(hidden_layer_sizes=(6, 4), max_iter=3).fit(X, y)
+    n_outputs = 3 if kind is MLPClassifier else 1
+    assert network.n_outputs_ == n_outputs
+    assert network.n_layers_ == 4
+    assert (
+        network.n_parameters_
+        == (5 * 6 + 6) + (6 * 4 + 4) + (4 * n_outputs + n_outputs)
+        == sum(part.size for part in parts(network))
+    )
+    assert network.t_ == 3 * len(y)
+    assert [coef.shape for coef in network.coefs_] == [(5, 6), (6, 4), (4, n_outputs)]
+
+
+def test_verbose_prints_every_epoch(capsys):
+    X, y = regression()
+    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, early_stopping=True, verbose=True).fit(
+        X, y
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"Iteration 1, loss = {network.loss_curve_[0]:.8f}"
+    assert lines[1] == f"Validation score: {network.validation_scores_[0]:f}"
+    assert len(lines) == 4
+
+
+def test_a_network_that_does_not_converge_says_so():
+    X, y = regression()
+    with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
+        MLPRegressor(max_iter=2).fit(X, y)
+    with pytest.warns(ConvergenceWarning, match=r"lbfgs failed to converge after 2 iteration"):
+        MLPRegressor(max_iter=2, solver="lbfgs").fit(X, y)

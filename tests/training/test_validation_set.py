@@ -1,0 +1,284 @@
+"""Validation rows: how they are drawn, what is accepted as ``X_val`` and ``y_val``, and what is
+recorded of them."""
+
+import numpy as np
+import pandas as pd
+import processes
+import pytest
+from problems import classification, regression
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.metrics import log_loss, r2_score
+from sklearn.model_selection import train_test_split
+
+from sknn import MLPClassifier, MLPRegressor
+from sknn._training.validation_set import split_rows
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
+)
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(60, 5))
+X_VAL = rng.normal(size=(30, 5))
+NUMBERS = rng.normal(size=(60, 3))
+NUMBERS_VAL = rng.normal(size=(30, 3))
+CODES = np.arange(60) % 3
+CODES_VAL = np.arange(30) % 3
+LABELS = (NUMBERS > 0).astype(int)
+LABELS_VAL = (NUMBERS_VAL > 0).astype(int)
+SETTINGS = {"hidden_layer_sizes": 6, "max_iter": 3, "random_state": 0}
+
+
+# ---- drawn rows --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [(50, 50, 50), (100, 30, 20), (40, 40, 40, 40, 40)])
+def test_each_class_has_the_same_fraction_of_validation_rows(counts):
+    labels = np.repeat([f"class {i}" for i in range(len(counts))], counts)
+    for seed in range(5):
+        train, validation = split_rows(None, labels, 0.1, np.random.RandomState(seed), labels)
+        assert sorted([*train, *validation]) == list(range(len(labels)))
+        n_drawn = np.unique(labels[validation], return_counts=True)[1]
+        assert np.array_equal(n_drawn, np.array(counts) // 10)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_only_row_of_a_class_is_a_training_row(seed):
+    table, y = classification()
+    y[0] = 7
+    # so that this row alone, if trained on, decides where weights go
+    weight = np.where(y == 7, 1.0, 1e-12)
+    settings = {
+        "early_stopping": True,
+        "validation_fraction": 0.5,
+        "batch_size": 60,
+        "solver": "sgd",
+        "max_iter": 1,
+        "random_state": seed,
+    }
+    start, network = (
+        MLPClassifier(learning_rate_init=rate, **settings).fit(table, y, sample_weight=weight)
+        for rate in (1e-12, 0.1)
+    )
+    assert network.intercepts_[-1][3] > start.intercepts_[-1][3] + 1e-3
+    train, validation = split_rows(None, y, 0.5, np.random.RandomState(seed), y)
+    assert 0 in train
+    assert sorted([*train, *validation]) == list(range(len(y)))
+
+
+def test_more_classes_than_validation_rows():
+    table = rng.normal(size=(100, 5))
+    network = MLPClassifier(
+        early_stopping=True, validation_fraction=0.1, max_iter=3, random_state=0
+    ).fit(table, np.arange(100) // 2)
+    assert len(network.validation_scores_) == 3
+    assert len(network.classes_) == 50
+
+
+def _drawn_by_fit(network, n_rows):
+    """Draw what ``fit`` draws before training: starting weights, then the split."""
+    generator = np.random.RandomState(network.random_state)
+    for coef, intercept in zip(network.coefs_, network.intercepts_, strict=True):
+        generator.uniform(size=coef.shape)
+        generator.uniform(size=intercept.shape)
+    return train_test_split(
+        np.arange(n_rows), test_size=network.validation_fraction, random_state=generator
+    )[1]
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_early_stopping_keeps_the_best_weights(solver):
+    table, y = regression(60)
+    # so noisy that the network soon fits the noise
+    y = y + np.random.default_rng(0).normal(size=60)
+    settings = {
+        "solver": solver,
+        "hidden_layer_sizes": (60, 60),
+        "learning_rate_init": 0.01,
+        "alpha": 0,
+        "random_state": 0,
+    }
+    network = MLPRegressor(
+        early_stopping=True, validation_fraction=0.4, max_iter=300, **settings
+    ).fit(table, y)
+    scores = network.validation_scores_
+    assert network.n_iter_ < 300
+    assert len(scores) == len(network.loss_curve_) == network.n_iter_
+    assert network.best_validation_score_ == max(scores) > scores[-1]
+    assert network.best_iter_ == 1 + np.argmax(scores)
+    assert network.best_loss_ is None
+    patient = clone(network).set_params(n_iter_no_change=np.inf).fit(table, y)
+    assert patient.n_iter_ > network.n_iter_ > network.best_iter_ + 10
+    assert patient.validation_scores_[: network.n_iter_] == scores
+    rows = _drawn_by_fit(network, 60)
+    predictions = network.predict(table[rows])
+    assert r2_score(y[rows], predictions) == pytest.approx(max(scores), rel=1e-12)
+    # Loss and score of an epoch are of the same weights, and of validation rows only.
+    assert network.history_["val_loss"][network.best_iter_ - 1] == pytest.approx(
+        np.mean((y[rows] - predictions) ** 2) / 2, rel=1e-10
+    )
+
+
+def test_weights_on_validation_rows_alone_are_refused():
+    settings = {"early_stopping": True, "validation_fraction": 0.5, **SETTINGS}
+    network = MLPRegressor(**settings).fit(X[:20], NUMBERS[:20, 0])
+    weight = np.zeros(20)
+    weight[_drawn_by_fit(network, 20)] = 1
+    with pytest.raises(ValueError, match="among the rows that early_stopping leaves for training"):
+        clone(network).fit(X[:20], NUMBERS[:20, 0], sample_weight=weight)
+
+
+# ---- given rows that fit -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_loss_and_score_of_given_rows(solver, early_stopping):
+    weight = rng.uniform(1, 2, 30)
+    settings = {"early_stopping": True, "restore_best": False} if early_stopping else {}
+    network = MLPClassifier(solver=solver, **settings, **SETTINGS).fit(
+        X, CODES, X_val=X_VAL, y_val=CODES_VAL, sample_weight_val=weight
+    )
+    probabilities = network.predict_proba(X_VAL)
+    expected = log_loss(CODES_VAL, probabilities, sample_weight=weight)
+    assert network.history_["val_loss"][-1] == pytest.approx(expected, rel=1e-10)
+    score = network.score(X_VAL, CODES_VAL, sample_weight=weight)
+    assert network.history_["val_score"][-1] == pytest.approx(score, rel=1e-12)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_validation_rows_of_any_kind_are_the_same_rows(early_stopping):
+    kinds = [
+        (X, X_VAL, CODES_VAL),
+        (X, sparse.csr_array(X_VAL), CODES_VAL),
+        (X, sparse.csc_matrix(X_VAL), CODES_VAL),
+        (sparse.csr_array(X), X_VAL, CODES_VAL),
+        (X, np.asfortranarray(X_VAL), list(CODES_VAL)),
+        (X, pd.DataFrame(X_VAL).to_numpy(), CODES_VAL.astype(np.int8)),
+    ]
+    histories = []
+    for table, X_val, y_val in kinds:
+        network = MLPClassifier(early_stopping=early_stopping, **SETTINGS)
+        network.fit(table, CODES, X_val=X_val, y_val=y_val)
+        histories.append([network.history_[name] for name in ("val_loss", "val_score")])
+    for history in histories[1:]:
+        np.testing.assert_allclose(history, histories[0], rtol=1e-9)
+
+
+def test_some_classes_may_be_missing_among_the_validation_rows():
+    network = MLPClassifier(**SETTINGS).fit(X, CODES, X_val=X_VAL[:4], y_val=[0, 0, 2, 0])
+    assert np.isfinite(network.history_["val_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "y", "y_val"),
+    [
+        (MLPClassifier, CODES, CODES_VAL),
+        (MLPClassifier, LABELS, LABELS_VAL),
+        (MLPRegressor, NUMBERS, NUMBERS_VAL),
+        (MLPRegressor, NUMBERS[:, 0], NUMBERS_VAL[:, 0]),
+    ],
+)
+@pytest.mark.parametrize("scoring", [None, "loss", "score"])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_records_are_plain_numbers(kind, y, y_val, scoring, solver, dtype):
+    scorer = (lambda network, table, targets: network.score(table, targets)) if scoring else None
+    network = kind(
+        solver=solver,
+        dtype=dtype,
+        early_stopping=True,
+        scoring=scorer if scoring == "score" else scoring,
+        **SETTINGS,
+    ).fit(X, y, X_val=X_VAL, y_val=y_val)
+    assert {type(value) for value in network.history_.pop("epoch")} == {int}
+    columns = [*network.history_.values(), network.loss_curve_, network.validation_scores_]
+    columns.append([network.loss_, network.best_validation_score_])
+    assert {type(value) for column in columns for value in column} == {float}
+
+
+# ---- given rows that do not fit ----------------------------------------------------------------
+
+BOTH = "X_val and y_val must be like X and y"
+WEIGHT = "sample_weight_val must be weights of the rows of X_val"
+R_DATA = (X, NUMBERS)
+C_DATA = (X, CODES)
+UNFIT = {
+    "one column for three": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL[:, 0]), "y_val of shape"),
+    "two columns for three": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL[:, :2]), "y_val of shape"),
+    "three columns for one": (MLPRegressor, (X, CODES), (X_VAL, NUMBERS_VAL), "y_val of shape"),
+    "two labels for three": (
+        MLPClassifier,
+        (X, LABELS),
+        (X_VAL, LABELS_VAL[:, :2]),
+        "y_val of shape (30, 2) must have as many columns as y of shape (60, 3)",
+    ),
+    "four labels for three": (
+        MLPClassifier,
+        (X, LABELS),
+        (X_VAL, np.column_stack([LABELS_VAL, LABELS_VAL[:, 0]])),
+        BOTH,
+    ),
+    "classes for labels": (MLPClassifier, (X, LABELS), (X_VAL, CODES_VAL), BOTH),
+    "labels for classes": (MLPClassifier, C_DATA, (X_VAL, LABELS_VAL), BOTH),
+    "unknown class": (MLPClassifier, C_DATA, (X_VAL, CODES_VAL + 1), BOTH),
+    "words for numbers": (MLPClassifier, C_DATA, (X_VAL, np.array(["a", "b", "c"] * 10)), BOTH),
+    "NaN in y_val": (MLPRegressor, R_DATA, (X_VAL, np.where(NUMBERS_VAL > 2, np.nan, 1.0)), BOTH),
+    "fewer features": (MLPRegressor, R_DATA, (X_VAL[:, :4], NUMBERS_VAL), BOTH),
+    "more features, sparse": (
+        MLPRegressor,
+        R_DATA,
+        (sparse.csr_array(np.ones((30, 9))), NUMBERS_VAL),
+        BOTH,
+    ),
+    "NaN in X_val": (MLPRegressor, R_DATA, (np.where(X_VAL > 1, np.nan, X_VAL), NUMBERS_VAL), BOTH),
+    "lengths": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL[:-1]), BOTH),
+    "no rows": (MLPRegressor, R_DATA, (X_VAL[:0], NUMBERS_VAL[:0]), BOTH),
+    "complex": (MLPRegressor, R_DATA, (X_VAL + 1j, NUMBERS_VAL), BOTH),
+    "weights, length": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL, np.ones(29)), WEIGHT),
+    "weights, negative": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL, -np.ones(30)), WEIGHT),
+    "weights, zero": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL, np.zeros(30)), WEIGHT),
+    "weights, NaN": (MLPRegressor, R_DATA, (X_VAL, NUMBERS_VAL, np.full(30, np.nan)), WEIGHT),
+    "X_val alone": (MLPRegressor, R_DATA, (X_VAL, None), "must be given together"),
+    "y_val alone": (MLPRegressor, R_DATA, (None, NUMBERS_VAL), "must be given together"),
+    "weights alone": (
+        MLPRegressor,
+        R_DATA,
+        (None, None, np.ones(30)),
+        "sample_weight_val was given without X_val and y_val",
+    ),
+}
+
+
+def errors_of_unfit_rows(early_stopping):
+    """Return what each case raises, or None."""
+    raised = {}
+    for name, (kind, data, validation, _) in UNFIT.items():
+        network = kind(early_stopping=early_stopping == "True", **SETTINGS)
+        try:
+            network.fit(*data, None, *validation)
+            raised[name] = None
+        except (ValueError, TypeError) as error:
+            raised[name] = str(error)
+        if vars(network) != network.get_params():
+            raised[name] = f"changed the estimator: {raised[name]}"
+    return raised
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_rows_that_do_not_fit_are_refused(early_stopping):
+    """In a process of its own: a kernel that reads past the end of ``y_val`` may end it."""
+    raised = processes.run(errors_of_unfit_rows, str(early_stopping)).value
+    for name, (*_, expected) in UNFIT.items():
+        assert (raised[name] or "").startswith(expected) or expected in (raised[name] or ""), name
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_rows_that_do_not_fit_leave_a_fitted_estimator_as_it_was(warm_start):
+    network = MLPRegressor(warm_start=warm_start, **SETTINGS).fit(X, NUMBERS)
+    before = dict(vars(network))
+    with pytest.raises(ValueError, match="y_val of shape"):
+        network.fit(X, NUMBERS, X_val=X_VAL, y_val=NUMBERS_VAL[:, 0])
+    assert vars(network).keys() == before.keys()
+    assert all(vars(network)[name] is value for name, value in before.items())
