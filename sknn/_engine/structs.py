@@ -112,9 +112,10 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers
     delta_offsets: np.ndarray
     statistics: np.ndarray  # batch norm's: mean and 1 / deviation, at 2 * statistics_offsets
-    # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to
-    # it; before, a half of z
-    work: np.ndarray
+    delta_t: np.ndarray  # transposed dL/dz of two layers alternately
+    da: np.ndarray  # dL/da of one layer
+    packed_weights: np.ndarray  # what is transposed on the way to `da`: blocks of W, or of `da`
+    partial_z: np.ndarray  # with split-K, z from the second half of the inputs; see plan.py
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
     # gradients of the minibatch's shards, of which the first is `gradient`; see shards.py

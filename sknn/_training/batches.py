@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from .._engine import entry_points
-from .._engine.shards import choose_shard_rows
+from .._engine.plan import choose_shard_rows
 from .._runtime.binding import bind_update, dropout_rates, schedule_update
 from .._runtime.threads import Crew
 
@@ -47,9 +47,12 @@ class Batches:
             and not needs_whole_batches
         )
         self._chunk = max(batch_size, chunk - chunk % batch_size)
-        self._shard_rows = (
-            0 if table.is_sparse or self._in_parts else choose_shard_rows(layout, batch_size)
-        )
+        self._shard_rows = 0
+        if not table.is_sparse and not self._in_parts:
+            n_row_values = int(layout.fan_ins[0] + layout.fan_outs.sum())
+            self._shard_rows = choose_shard_rows(
+                batch_size, layout.size, n_row_values, bool(layout.norm_widths.any())
+            )
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
         self._crew = Crew(

@@ -7,14 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import processes
 import pytest
-from reference import assert_same_weights, bits, compiled_only
+from reference import assert_same_weights, compiled_only
 from scipy import sparse
 
 import sknn._runtime.threads
 from sknn import MLPClassifier
-from sknn._engine.scheduler import CACHE_LINE, OTHER_PHASES, PHASES_OF_A_LAYER
 from sknn._engine.structs import Run
-from sknn._runtime.layout import make_layout
 from sknn._runtime.threads import Crew, Door, Pace, Threads, new_team, threads, usable_cores
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
@@ -116,57 +114,6 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
             pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True
         ):
             assert_same(model, other)
-
-
-def captured_work(model):
-    """Return what an entry point works on, after a fit that leaves it for another chunk."""
-    caught = []
-    entry = sknn._training.batches.entry_points.train
-
-    def catch(*arguments):
-        caught.append(arguments)
-        return entry(*arguments)
-
-    sknn._training.batches.entry_points.train = catch
-    try:
-        model.fit(X, y)
-    finally:
-        sknn._training.batches.entry_points.train = entry
-    return caught[0][0]
-
-
-def test_any_threads_together_do_the_whole_work():
-    settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
-    work = captured_work(MLPClassifier((130, 100), **settings))
-    network = work.network
-    update = work.update
-    expected = network.weights.copy()
-    network.weights[:] = sknn._runtime.binding.initial_weights(
-        MLPClassifier(), *layout_and_generator()
-    )
-    for state in (update.state_0, update.state_1):
-        state[:] = 0
-    n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
-    team = new_team(3, 3 * n_phases)
-    with ThreadPoolExecutor(3) as pool:
-        done = pool.map(
-            lambda _: sknn._training.batches.entry_points.train(
-                work._replace(scheduler=team), 300, 100, 300, np.zeros(2)
-            ),
-            range(3),
-        )
-    assert list(done) == [300] * 3
-    np.testing.assert_array_equal(bits(network.weights), bits(expected))
-    n_computed = team.counters.reshape(-1, 4, CACHE_LINE)[:, 3, 0]
-    assert n_computed.sum() > 3 * 8
-
-
-def layout_and_generator():
-    return (
-        make_layout([100, 130, 100, 4], [1, 1], None),
-        np.dtype(np.float32),
-        np.random.RandomState(0),
-    )
 
 
 # ---- what may go wrong -------------------------------------------------------------------------
@@ -434,23 +381,6 @@ def test_crews_of_like_steps_share_what_they_found_out(sharing):
         for n_operations in (4_000_000, 4_000_000, 5_000_000)
     ]
     assert crews[0]._pace is crews[1]._pace is not crews[2]._pace
-
-
-def test_a_late_thread_finds_nothing_left():
-    """All blocks of all phases are claimed and done: an entry point returns without touching
-    anything."""
-    model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
-    work = captured_work(model)
-    team = new_team(2, 9)
-    team.counters[:] = 10**6
-    weights = work.network.weights.copy()
-    assert (
-        sknn._training.batches.entry_points.train(
-            work._replace(scheduler=team), 300, 300, 300, np.zeros(2)
-        )
-        == 300
-    )
-    np.testing.assert_array_equal(work.network.weights, weights)
 
 
 def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):
