@@ -149,8 +149,13 @@ def _compute_delta_block(run, batch, layer, blocks, number):
 
 @jit(internal=True)
 def _compute_gradient(run, batch, layer, start, stop):
-    """Compute the gradient of rows ``start:stop`` of a layer's W, and with the last rows that of
-    its intercepts.
+    """Compute the gradient of some rows of a layer's W, and with the last ones of its intercepts.
+
+    Parameters
+    ----------
+    run, batch, layer
+    start, stop : int
+        Rows of W, which are inputs of the layer.
     """
     network = run.network
     rows = run.rows
@@ -232,7 +237,16 @@ def _cut_backward(run, batch, layer):
 
 @jit(internal=True)
 def _compute_backward_block(run, batch, blocks, number, layer):
-    """Compute a block of a layer's phase; one between its own blocks and those above is empty."""
+    """Compute a block of a layer's phase.
+
+    Parameters
+    ----------
+    run, batch
+    blocks : BackwardPartition
+        Between the layer's own blocks and those above may be an empty one.
+    number : int
+    layer : int
+    """
     if number >= blocks.first_above:
         _compute_weight_block(run, batch, layer + 1, blocks.above, number - blocks.first_above)
     elif number < blocks.own.n_blocks and layer == 0:
@@ -246,8 +260,9 @@ _backpropagate_layer = make_phase(_cut_backward, _compute_backward_block)
 
 @jit(internal=True)
 def backward(run, batch):
-    """Compute all gradients of a minibatch from the output layer's deltas and, if updates are
-    fused, update all weights.
+    """Compute all gradients from the output layer's deltas.
+
+    If updates are fused, all weights are updated as well.
     """
     n_layers = run.network.fan_ins.size
     for i in range(n_layers):

@@ -19,6 +19,7 @@ EPSILON = 1e-5
 
 @jit(inline=True)
 def _get_row(values, i, width, start, stop):
+    """Return columns ``start:stop`` of row ``i``; see the top of the file for the arguments."""
     return values[i * width + start : i * width + stop]
 
 

@@ -1,9 +1,8 @@
-"""Dropout from counter-based random numbers: whether a unit is dropped is a hash of seed, step,
-layer, row and unit.
+"""Dropout from counter-based random numbers.
 
-So it depends neither on which thread computes it nor on when, and the backward pass computes it
-again instead of keeping masks. Kept values are divided by 1 - rate, so that predictions need no
-factor.
+Whether a unit is dropped is a hash of seed, step, layer, row and unit. So it depends neither on
+which thread computes it nor on when, and the backward pass computes it again instead of keeping
+masks. Kept values are divided by 1 - rate, so that predictions need no factor.
 """
 
 import numpy as np
@@ -34,14 +33,16 @@ def dropout_key(seed, step, layer):
 
 @jit(inline=True)
 def _compute_factor(unit, key, threshold, scale):
+    """Return 0 or ``scale``, depending on the random number of a unit."""
     h = _mix(np.uint32(np.uint32(unit) * np.uint32(0x9E3779B1) ^ np.uint32(key)))
     return scale if h >= threshold else scale - scale
 
 
 @jit
 def drop(values, first_unit, key, rate, out):
-    """Compute ``out = values / (1 - rate)`` where a unit's random number is at least ``rate``, else
-    0.
+    """Set some of the values to 0 and divide the others by 1 - rate.
+
+    A unit is dropped if its random number, from 0 to 1, is less than ``rate``.
 
     Parameters
     ----------
@@ -85,7 +86,16 @@ def get_dropout_key(run, batch, layer):
 
 @jit(internal=True)
 def apply_dropout(run, batch, layer, first, last, start, stop):
-    """Drop some of the units ``start:stop`` of a hidden layer in the samples ``first:last``."""
+    """Drop some units of a hidden layer.
+
+    Parameters
+    ----------
+    run, batch, layer
+    first, last : int
+        Samples.
+    start, stop : int
+        Units, some of which are dropped.
+    """
     network = run.network
     values = run.scratch.values
     width = network.widths[layer]
@@ -102,8 +112,7 @@ def apply_dropout(run, batch, layer, first, last, start, stop):
 
 @jit(internal=True)
 def backpropagate_dropout(run, batch, layer, first, last, start, stop, da):
-    """Turn the gradients of what :func:`apply_dropout` wrote, in ``da``, into those of what it
-    read.
+    """Turn the gradient of what :func:`apply_dropout` wrote into that of what it read.
 
     Parameters
     ----------

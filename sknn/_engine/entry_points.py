@@ -1,8 +1,8 @@
-"""The engine's entry points, one for each job; everything else is compiled into them, or called by
-address.
+"""The engine's entry points, one for each job.
 
-All threads of a run call an entry point with the same arguments. It goes through a chunk of rows
-minibatch by minibatch, and returns how many rows were used.
+Everything else is compiled into them, or called by address. All threads of a run call an entry
+point with the same arguments. It goes through a chunk of rows minibatch by minibatch, and returns
+how many rows were used.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .._compiled.intrinsics import atomic_load, flush_denormals, part, restore_d
 from .._compiled.jit import jit
 from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
-from .forward import compute_losses
+from .losses import compute_losses
 from .phases import result_phase
 from .scheduler import make_phase, number_thread, take_one_block
 from .structs import Minibatch
@@ -28,7 +28,16 @@ _USUAL_MODE = 0x1F80  # of x86's control register
 
 @jit(internal=True)
 def _add_to_epoch_losses(run, batch, blocks, number, epoch, epoch_losses):
-    """Add the blocks' sums of losses and penalties to the epoch's row and reset them."""
+    """Add the blocks' sums of losses and penalties to the epoch's row and reset them.
+
+    Parameters
+    ----------
+    run, batch, blocks, number
+        As a phase of one block has them.
+    epoch : int
+    epoch_losses : ndarray of shape (n_epochs * 2,)
+        Changed in row ``epoch``.
+    """
     scratch = run.scratch
     for i in range(scratch.totals.size):
         column = 0 if i < scratch.total_offsets[0] else 1
@@ -129,8 +138,9 @@ def accumulate(run, n_rows, block_size, scale):
 
 @jit(entry=True)
 def apply(run, n_rows):
-    """Penalize and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take
-    its step.
+    """Penalize and clip the gradient of ``n_rows`` rows.
+
+    If there is an optimizer, its step is taken as well.
     """
     control = flush_denormals()
     run = by_reference(run)
@@ -146,7 +156,15 @@ def apply(run, n_rows):
 
 @jit(internal=True)
 def _write_outputs(run, batch, blocks, number, layer, outputs):
-    """Copy a block's predictions into ``outputs``; also add up its loss if there is one."""
+    """Copy predictions into ``outputs``; also add up the loss if there is one.
+
+    Parameters
+    ----------
+    run, batch, blocks, number
+        As a phase of one block has them.
+    layer, outputs
+        As in :func:`evaluate`.
+    """
     network = run.network
     values = run.scratch.values
     n_rows = batch.n_rows
@@ -211,7 +229,8 @@ def evaluate(run, n_rows, block_size, layer, outputs):
 
 @jit(entry=True)
 def accept_denormals():
-    """Set this thread's floating-point mode to the usual one, after an entry point that raised and
-    so did not restore it.
+    """Set this thread's floating-point mode to the usual one.
+
+    An entry point that raises does not restore it.
     """
     restore_denormals(np.uint32(_USUAL_MODE))

@@ -8,14 +8,11 @@ Where plan.py splits the product along the inputs (split-K), a phase before comp
 of pre-activations, one from each half of the inputs, and blocks begin with adding them.
 """
 
-import math
-
 import numpy as np
 
 from .._compiled.intrinsics import part
 from .._compiled.jit import jit
-from .._compiled.kinds import call_activation, call_loss, call_sparse_affine
-from .._compiled.transpose import transpose
+from .._compiled.kinds import call_activation, call_sparse_affine
 from .batch_norm import apply_batch_norm
 from .dense import compute_z_block
 from .dropout import apply_dropout
@@ -23,12 +20,12 @@ from .inputs import gather_inputs
 from .layers import (
     FIRST,
     cut_weights,
-    get_delta_t,
     get_input,
     get_weights,
     needs_all_samples,
     splits_k,
 )
+from .losses import compute_losses
 from .partition import locate_block, locate_rectangle
 from .phases import forward_phase, split_k_phase
 from .plan import (
@@ -36,7 +33,6 @@ from .plan import (
     partition_hidden_layer,
     partition_output_layer,
     partition_split_k,
-    transposes_weights,
 )
 from .scheduler import make_phase
 from .structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE
@@ -92,6 +88,7 @@ def _compute_z(run, batch, layer, first, last, low, high, start, stop, z):
 
 @jit(internal=True)
 def _cut_split_k(run, batch, layer):
+    """Return the partition of a layer's products of split-K."""
     network = run.network
     return partition_split_k(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
 
@@ -101,6 +98,14 @@ def _compute_split_k_block(run, batch, blocks, number, layer):
     """Compute a block of z from the first half of the inputs, or of ``partial_z`` from the second.
 
     ``partial_z`` has no intercepts.
+
+    Parameters
+    ----------
+    run, batch
+    blocks : Partition
+        See :func:`plan.locate_split_k_block`.
+    number : int
+    layer : int
     """
     low, high, start, stop = locate_split_k_block(blocks, cut_weights(run, batch, layer), number)
     scratch = run.scratch
@@ -113,7 +118,14 @@ _compute_split_k = make_phase(_cut_split_k, _compute_split_k_block)
 
 @jit(internal=True)
 def _add_partial_z(run, batch, layer, start, stop):
-    """Add ``partial_z`` to columns ``start:stop`` of a layer's pre-activations."""
+    """Add ``partial_z`` to some columns of a layer's pre-activations.
+
+    Parameters
+    ----------
+    run, batch, layer
+    start, stop : int
+        Columns.
+    """
     fan_out = run.network.fan_outs[layer]
     z_offset = run.network.z_offsets[layer]
     for i in range(batch.n_rows):
@@ -126,9 +138,17 @@ def _add_partial_z(run, batch, layer, start, stop):
 
 @jit(internal=True)
 def _apply_activation(run, layer, first, last, start, stop):
-    """Compute the activations of units ``start:stop`` of a hidden layer in samples ``first:last``.
+    """Compute the activations of some units of a hidden layer for some samples.
 
     Whole rows stand in one piece and take one call.
+
+    Parameters
+    ----------
+    run, layer
+    first, last : int
+        Samples.
+    start, stop : int
+        Units.
     """
     network = run.network
     width = network.widths[layer]
@@ -150,6 +170,7 @@ def _apply_activation(run, layer, first, last, start, stop):
 
 @jit(internal=True)
 def _cut_hidden_layer(run, batch, layer, split_k):
+    """Return the partition of a hidden layer's outputs."""
     network = run.network
     return partition_hidden_layer(
         batch.n_rows,
@@ -162,7 +183,18 @@ def _cut_hidden_layer(run, batch, layer, split_k):
 
 @jit(internal=True)
 def _compute_hidden_block(run, batch, blocks, number, layer, split_k):
-    """Compute the outputs of some units of a hidden layer for some samples."""
+    """Compute the outputs of some units of a hidden layer for some samples.
+
+    Parameters
+    ----------
+    run, batch
+    blocks : Partition
+        Of samples or of units.
+    number : int
+    layer : int
+    split_k : bool
+        Whether the products are there already, to be added.
+    """
     network = run.network
     width = network.widths[layer]
     fan_out = network.fan_outs[layer]
@@ -193,52 +225,8 @@ _compute_hidden_layer = make_phase(_cut_hidden_layer, _compute_hidden_block)
 
 
 @jit(internal=True)
-def compute_losses(run, batch, start, stop, block):
-    """Compute the losses of the samples ``start:stop`` and their gradients.
-
-    Written are the output layer's deltas (and their transpose, if the backward pass reads that) and
-    the total number ``block``, to which the losses are added. Outputs of samples that weigh nothing
-    are set to 0.
-
-    Parameters
-    ----------
-    run, batch
-    start, stop : int
-        Samples of the minibatch.
-    block : int
-
-    Returns
-    -------
-    is_finite : bool
-        Whether the total is.
-    """
-    network = run.network
-    scratch = run.scratch
-    rows = run.rows
-    last = network.fan_ins.size - 1
-    count = stop - start
-    first_row = batch.first_row + start
-    n_outputs = network.fan_outs[last]
-    y_width = rows.y.size // rows.sample_weight.size
-    z = part(scratch.values, network.a_offsets[last] + start * n_outputs, count * n_outputs)
-    delta = part(scratch.deltas, scratch.delta_offsets[last] + start * n_outputs, count * n_outputs)
-    y = part(rows.y, first_row * y_width, count * y_width)
-    weight = part(rows.sample_weight, first_row, count)
-    for i in range(count):
-        if weight[i] == 0:  # or 0 times inf would be NaN
-            z[i * n_outputs : (i + 1) * n_outputs] = 0
-    total = part(scratch.totals, 2 * block, 2)
-    parameters = network.loss_parameters
-    scale = batch.gradient_scale
-    call_loss(network.loss, z, y, weight, n_outputs, parameters, scale, delta, total)
-    if last > 0 and batch.is_training and not transposes_weights(batch.n_rows, n_outputs):
-        delta_t = get_delta_t(run, last)[start:]
-        transpose(delta, count, n_outputs, n_outputs, delta_t, batch.n_rows)
-    return math.isfinite(total[0])
-
-
-@jit(internal=True)
 def _cut_output_layer(run, batch):
+    """Return the partition of the output layer."""
     network = run.network
     last = network.fan_ins.size - 1
     return partition_output_layer(batch.n_rows, network.fan_ins[last], network.fan_outs[last])

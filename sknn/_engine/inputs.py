@@ -13,9 +13,17 @@ from .scheduler import make_phase
 
 @jit(internal=True)
 def _drop_stored_values(run, batch, i, key, rate):
-    """Apply input dropout to the stored values of sparse row ``i`` of the minibatch, in place.
+    """Apply input dropout to the stored values of a sparse row.
 
     They are a copy of the user's values, made for this chunk.
+
+    Parameters
+    ----------
+    run, batch
+    i : int
+        Row of the minibatch.
+    key, rate
+        See :func:`dropout.drop`.
     """
     rows = run.rows
     first_unit = (batch.shard_start + i) * run.network.fan_ins[0]
@@ -27,13 +35,23 @@ def _drop_stored_values(run, batch, i, key, rate):
 
 @jit(internal=True)
 def _cut_inputs(run, batch, by_features):
+    """Return the partition of the minibatch's inputs."""
     return partition_inputs(batch.n_rows, cut_weights(run, batch, FIRST), by_features)
 
 
 @jit(internal=True)
 def _gather_block(run, batch, blocks, number, by_features):
-    """Copy a block of the minibatch out of the table, unless it is there in one piece, and apply
-    input dropout.
+    """Copy a block of the minibatch out of the table and apply input dropout to it.
+
+    Without an order, the rows stand in one piece and are not copied.
+
+    Parameters
+    ----------
+    run, batch
+    blocks : Partition
+        Of samples or of features.
+    number : int
+    by_features : bool
     """
     network = run.network
     rows = run.rows

@@ -77,8 +77,9 @@ def one_block():
 
 @portable
 def locate_rectangle(partition, number, n_rows, n_units):
-    """Return ``(first, last, start, stop)``: block ``number`` consists of the units ``start:stop``
-    of the samples ``first:last``.
+    """Return ``(first, last, start, stop)`` of a block of an ``n_rows`` x ``n_units`` matrix.
+
+    It consists of the units ``start:stop`` of the samples ``first:last``.
     """
     start, stop = locate_block(partition, number)
     if partition.by_samples:

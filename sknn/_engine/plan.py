@@ -60,10 +60,7 @@ def choose_block_size(n_operations, length, largest):
 
 
 def bound_blocks(length):
-    """Return an upper bound of the number of blocks of any partition of ``length``.
-
-    There is one exception, which needs no bound: small tables may be gathered in smaller blocks.
-    """
+    """Return an upper bound of the number of blocks of samples, or of rows of W."""
     return length // VECTOR + 1 + SPARSE_BLOCKS
 
 
@@ -98,25 +95,33 @@ def partition_inputs(n_rows, weights, by_features):
 
 @portable
 def partition_split_k(n_rows, fan_in, fan_out):
-    """Return the partition of a layer's units for split-K, as :func:`locate_split_k_block` takes
-    it.
-    """
+    """Return the partition of a layer's units for :func:`locate_split_k_block`."""
     size = choose_block_size(n_rows * fan_in * fan_out, fan_out, UNITS_OF_A_BLOCK)
     return Partition(2 * divide_up(fan_out, size), fan_out, fan_out, size, False)
 
 
 @portable
 def locate_split_k_block(partition, weights, number):
-    """Return ``(low, high, start, stop)``: block ``number`` is the product of the inputs
-    ``low:high`` with columns ``start:stop`` of W.
+    """Return ``(low, high, start, stop)`` of block ``number``.
 
-    Even blocks have the first half of the inputs, as cut by ``weights``, odd ones the second.
+    It is the product of the inputs ``low:high`` with columns ``start:stop`` of W. Even blocks have
+    the first half of the inputs, as cut by ``weights``, odd ones the second.
     """
     start = number // 2 * partition.size
     stop = min(partition.length, start + partition.size)
     if number % 2 == 0:
         return 0, weights.half, start, stop
     return weights.half, weights.length, start, stop
+
+
+@portable
+def prefers_samples(n_rows, fan_in, fan_out):
+    """Return True to partition a layer by samples, False to partition it by units.
+
+    Each block of samples reads all of W, each block of units all samples. So W is read as a whole
+    if it is smaller than the layer's inputs and outputs.
+    """
+    return n_rows * (fan_in + fan_out) >= fan_in * fan_out
 
 
 @portable
@@ -132,8 +137,7 @@ def partition_hidden_layer(n_rows, fan_in, fan_out, width, needs_all_samples):
         Whether blocks of units are required: by batch norm and split-K.
     """
     n_operations = n_rows * fan_in * fan_out
-    # the smaller one of the two matrices is read as a whole by each block
-    if not needs_all_samples and n_rows * (fan_in + fan_out) >= fan_in * fan_out:
+    if not needs_all_samples and prefers_samples(n_rows, fan_in, fan_out):
         size = choose_block_size(n_operations, n_rows, SAMPLES_OF_A_BLOCK)
         return partition_in_halves(n_rows, size, by_samples=True)
     n_pieces = fan_out // width
@@ -201,17 +205,27 @@ def join_partitions(own, above, n_above):
 
 @portable
 def transposes_weights(n_rows, fan_out):
-    """Return whether dL/da = dz W' is computed with blocks of W transposed, and not with dz and the
-    result transposed: whichever copies less.
+    """Return whether dL/da = dz W' is computed by transposing blocks of W.
+
+    Otherwise dz and the result are transposed. Whichever copies less is chosen.
     """
     return fan_out <= n_rows
 
 
 @portable
 def locate_packed(partition, number, n_rows, fan_in, fan_out):
-    """Return where block ``number`` of the deltas puts what it transposes, in ``packed_weights``.
+    """Return the offset, in ``Scratch.packed_weights``, of what a block of the deltas transposes.
 
     A block of samples transposes all of W, a block of units its rows of W or of the result.
+
+    Parameters
+    ----------
+    partition : Partition
+        Of the deltas.
+    number : int
+        Of the block.
+    n_rows, fan_in, fan_out : int
+        Shape of the layer, whose inputs' deltas are computed.
     """
     if partition.by_samples:
         return number * fan_in * fan_out
@@ -229,9 +243,7 @@ def choose_total(number, n_blocks):
 
 
 def bound_packed_size(n_rows, widest):
-    """Return how many elements transposed blocks take on the way to dL/da, of all blocks of one
-    phase, where no layer is wider than ``widest``.
-    """
+    """Return the size of ``Scratch.packed_weights``, if no layer is wider than ``widest``."""
     return n_rows * widest
 
 

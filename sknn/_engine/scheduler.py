@@ -73,8 +73,9 @@ def _claim_shared_block(scheduler, thread, phase, n_blocks):
 
 @jit(inline=True)
 def wait_at_barrier(scheduler, phase, n_computed, n_blocks):
-    """Add the thread's ``n_computed`` blocks to those done; wait until all are, or until all
-    threads have to stop.
+    """Wait until all blocks of the phase are done, or until all threads have to stop.
+
+    The thread's ``n_computed`` blocks are added to those done.
     """
     if scheduler.n_threads > 1:
         _wait_for_other_threads(scheduler, phase, n_computed, n_blocks)
@@ -82,6 +83,7 @@ def wait_at_barrier(scheduler, phase, n_computed, n_blocks):
 
 @jit(internal=True)
 def _wait_for_other_threads(scheduler, phase, n_computed, n_blocks):
+    """Wait as :func:`wait_at_barrier` says: a while in a loop, then giving way to others."""
     counter = (phase * (scheduler.n_threads + 1) + scheduler.n_threads) * CACHE_LINE
     spins = 0
     atomic_add(scheduler.counters, counter, n_computed)

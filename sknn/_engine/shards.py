@@ -1,10 +1,10 @@
-"""Data-parallel training step for small networks: each thread runs the forward and backward pass on
-one shard, which is some adjacent rows of the minibatch; the shards' gradients are then summed.
+"""Data-parallel training step, for small networks.
 
-The values of a shard never leave the caches of the thread that has claimed it, and threads do not
-wait for each other between layers. A second phase sums the shards' gradients, in a fixed order, and
-updates the weights. Shards depend on shapes only, so the sums have the same bits for every number
-of threads.
+A shard is some adjacent rows of the minibatch. Each thread runs the forward and backward pass on
+one shard after another. The values of a shard never leave the caches of the thread that has claimed
+it, and threads do not wait for each other between layers. A second phase sums the shards' gradients
+in a fixed order and updates the weights. Shards depend on shapes only, so the sums have the same
+bits for every number of threads.
 """
 
 import numpy as np
@@ -76,13 +76,15 @@ def _get_shard_rows(run, first):
 
 @jit(internal=True)
 def _cut_minibatch(run, batch):
+    """Return the partition of a minibatch into shards."""
     return partition_in_order(batch.n_rows, run.shard_rows)
 
 
 @jit(internal=True)
 def _forward_backward_shard(run, batch, shards, number):
-    """Run forward and backward pass on a shard, as a minibatch of one thread with memory of its
-    own.
+    """Run forward and backward pass on a shard.
+
+    It is a minibatch of one thread, with memory of its own.
     """
     start, stop = locate_block(shards, number)
     scheduler = run.scheduler
@@ -128,8 +130,9 @@ def forward_backward_shards(run, batch):
 
 @jit(internal=True)
 def _sum_shards(run, batch, offset, size):
-    """Add the other shards' gradients of a segment to the first one's, which becomes the
-    minibatch's.
+    """Add the other shards' gradients of a segment of the weights to the first one's.
+
+    That becomes the minibatch's.
     """
     n_weights = run.network.weights.size
     g = part(run.scratch.gradient, offset, size)
@@ -150,8 +153,9 @@ def _cut_all_weights(run, batch):
 
 @jit(internal=True)
 def _reduce_block(run, batch, blocks, number):
-    """Sum a block of the gradient, with the last rows of W also that of the intercepts, and, if
-    updates are fused, update its weights.
+    """Sum a block of the gradient and, if updates are fused, update its weights.
+
+    The last rows of W have the intercepts with them.
     """
     network = run.network
     layer = _ZERO

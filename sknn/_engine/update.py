@@ -120,6 +120,7 @@ def _clip_gradient(update, gradient):
 
 @jit(internal=True)
 def _update_all_weights(run, batch, blocks, number):
+    """Do what :func:`update_all` says, in one block."""
     network = run.network
     per_row = network.weights.dtype.type(1 / batch.n_rows)
     for layer in range(network.fan_ins.size):
@@ -139,7 +140,8 @@ _run_update = make_phase(take_one_block, _update_all_weights)
 
 @jit(internal=True)
 def update_all(run, batch):
-    """Penalize and clip the whole gradient of a minibatch and, if there is an optimizer, update all
-    weights.
+    """Penalize and clip the whole gradient of a minibatch.
+
+    If there is an optimizer, all weights are updated as well.
     """
     _run_update(run, batch, update_phase(batch.step, run.network.fan_ins.size))

@@ -107,7 +107,8 @@ class Session:
     @property
     def scratch_bytes(self):
         """Size of the memory that passes need."""
-        return sum(vector.nbytes for vector in self._scratch)
+        shared = self._scratch.partial_z.nbytes  # part of delta_t
+        return sum(vector.nbytes for vector in self._scratch) - shared
 
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will
