@@ -24,7 +24,13 @@ from ._training.record import TrainingRecord
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
 from ._training.validation_set import ValidationSet, split_rows
-from ._validation.data import arithmetic_dtype, check_sample_weight, naming, relative_weight
+from ._validation.data import (
+    arithmetic_dtype,
+    check_sample_weight,
+    check_was_fitted,
+    naming,
+    relative_weight,
+)
 from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
 from .parts.optimizers import OPTIMIZERS
 
@@ -109,6 +115,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_parameters(self)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+            if not fresh:
+                check_was_fitted(self)
             data = self._check_data(X, y, fresh=fresh, incremental=incremental)
             weight = self._check_weight(sample_weight, *data, incremental=incremental)
             validation = self._check_validation_data(*validation, data[1])

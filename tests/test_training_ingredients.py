@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV, ShuffleSplit
 
 import sknn
 from sknn import Activation, HiddenFeatures, MLPClassifier, MLPRegressor, TrainingHistoryDisplay
-from sknn._engine.dropout import drop, drop_in_place, dropout_key
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -70,21 +69,6 @@ def test_warm_start_and_pickles_continue_all_of_it(parameters):
     for _ in range(6):
         parts.partial_fit(X, y, classes=np.unique(y))
     assert parts.loss_curve_ == whole.loss_curve_
-
-
-def test_dropout_rate_scale_and_independence():
-    ones = np.ones(100_000)
-    out = np.empty_like(ones)
-    other = np.empty_like(ones)
-    again = ones.copy()
-    drop(ones, 0, dropout_key(7, 1, 1), np.float64(0.3), out)
-    drop(ones, 0, dropout_key(7, 2, 1), np.float64(0.3), other)
-    drop_in_place(again, 0, dropout_key(7, 1, 1), np.float64(0.3))
-    np.testing.assert_array_equal(out, again)
-    assert set(np.unique(out)) == {0.0, 1 / 0.7}
-    assert abs((out == 0).mean() - 0.3) < 0.005
-    assert abs(np.corrcoef(out, other)[0, 1]) < 0.01
-    assert abs(np.corrcoef(out[1:], out[:-1])[0, 1]) < 0.01
 
 
 def test_dropout_of_sparse_inputs_is_that_of_dense_ones():

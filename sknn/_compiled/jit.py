@@ -40,7 +40,7 @@ from numba import types
 from numba.core import compiler, config
 from numba.core.errors import NumbaError
 from numba.core.serialize import dumps
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from .._warnings import warn_user
 from .interrupts import interrupts_held_back
@@ -87,6 +87,16 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
         dispatcher.compile = interrupts_held_back()(dispatcher.compile)
         _kept_on_disk(dispatcher)
     return dispatcher
+
+
+def portable(function):
+    """Let kernels call ``function``, which stays a plain Python function.
+
+    For arithmetic on integers that Python needs as well, at no cost in compilation.
+    """
+    if INTERPRETED:
+        return function
+    return register_jitable(**_OPTIONS, **_INTERNAL)(function)
 
 
 def scalar(function):

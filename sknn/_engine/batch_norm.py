@@ -1,30 +1,44 @@
-"""Batch norm of columns of a layer's values (Ioffe and Szegedy, arXiv:1502.03167), weighted like
-the loss.
+"""Batch norm of units of a layer (Ioffe and Szegedy, arXiv:1502.03167), weighted like the loss.
 
-    x = (z - mean) / sqrt(variance + EPSILON),    out = scale x + shift
+    x_hat = (z - mean) / sqrt(variance + EPSILON),    out = scale * x_hat + shift
 
-with the weighted mean and variance of the batch in training, and their running averages in
-prediction.
+with the weighted mean and variance of the minibatch in training, and their running averages in
+prediction. Kernels compute the units ``start:stop`` of matrices with ``width`` columns, and
+``deviation`` is 1 / sqrt(variance + EPSILON).
 """
 
 import numpy as np
 
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import call_normalize, call_normalize_backward
+from .structs import BATCH_NORM_AFTER
 
 EPSILON = 1e-5
 
 
 @jit(inline=True)
-def _row(values, i, width, start, stop):
+def _get_row(values, i, width, start, stop):
+    """Return columns ``start:stop`` of row ``i``; see the top of the file for the arguments."""
     return values[i * width + start : i * width + stop]
 
 
 @jit
-def _batch_statistics(
+def _compute_statistics(
     z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum
 ):
-    """Compute mean and 1 / deviation of columns ``start:stop`` and move the running averages, all
-    given from ``start`` on.
+    """Compute the minibatch's statistics and update the running averages.
+
+    Parameters
+    ----------
+    z, n_rows, width, start, stop, weight
+        As in :func:`normalize`.
+    mean, deviation : ndarray of shape (stop - start,)
+        Written.
+    running_mean, running_variance : ndarray of shape (stop - start,)
+        Changed, unless all samples weigh nothing.
+    momentum : ndarray of shape (1,)
+        Fraction of the running averages that is kept.
     """
     total = weight.dtype.type(0)
     for i in range(n_rows):
@@ -32,19 +46,19 @@ def _batch_statistics(
     for j in range(mean.size):
         mean[j] = 0
         deviation[j] = 0
-    if total == 0:  # nothing to learn from
-        _running_statistics(mean, deviation, running_mean, running_variance)
+    if total == 0:  # there is nothing to average
+        _read_running_statistics(mean, deviation, running_mean, running_variance)
         return
     for i in range(n_rows):
-        row = _row(z, i, width, start, stop)
-        share = weight[i] / total
+        row = _get_row(z, i, width, start, stop)
+        fraction = weight[i] / total
         for j in range(row.size):
-            mean[j] += share * row[j]
+            mean[j] += fraction * row[j]
     for i in range(n_rows):
-        row = _row(z, i, width, start, stop)
-        share = weight[i] / total
+        row = _get_row(z, i, width, start, stop)
+        fraction = weight[i] / total
         for j in range(row.size):
-            deviation[j] += share * (row[j] - mean[j]) * (row[j] - mean[j])
+            deviation[j] += fraction * (row[j] - mean[j]) * (row[j] - mean[j])
     keep = momentum[0]
     for j in range(mean.size):
         running_mean[j] = keep * running_mean[j] + (1 - keep) * mean[j]
@@ -54,8 +68,8 @@ def _batch_statistics(
 
 
 @jit
-def _running_statistics(mean, deviation, running_mean, running_variance):
-    """Take mean and 1 / deviation from the running averages."""
+def _read_running_statistics(mean, deviation, running_mean, running_variance):
+    """Set ``mean`` and ``deviation`` to those of the running averages."""
     for j in range(mean.size):
         mean[j] = running_mean[j]
         deviation[j] = 1 / np.sqrt(running_variance[j] + EPSILON)
@@ -76,14 +90,31 @@ def normalize(
     momentum,
     scale,
     shift,
-    x,
+    x_hat,
     out,
 ):
-    """Compute ``x`` and ``out`` in columns ``start:stop`` of rows of ``width``; ``out`` may be
-    ``z``.
+    """Normalize the units ``start:stop``.
 
-    ``mean`` and ``deviation`` (its inverse) are written: those of the batch, which also move the
-    running ones, or, if ``weight`` is empty, the running ones.
+    Parameters
+    ----------
+    z : ndarray of shape (n_rows * width,)
+    n_rows, width : int
+    start, stop : int
+        Units, which are columns.
+    weight : ndarray of shape (n_rows,) or (0,)
+        Sample weights in training. If empty, the running averages are used.
+    mean, deviation : ndarray of shape (width,)
+        Written: the statistics that were used.
+    running_mean, running_variance : ndarray of shape (width,)
+        Changed in training.
+    momentum : ndarray of shape (1,)
+        Fraction of the running averages that is kept.
+    scale, shift : ndarray of shape (width,)
+        Learned.
+    x_hat : ndarray of shape (n_rows * width,)
+        Written: the values before scale and shift.
+    out : ndarray of shape (n_rows * width,)
+        Written; may be ``z``.
     """
     mean = mean[start:stop]
     deviation = deviation[start:stop]
@@ -92,7 +123,7 @@ def normalize(
     running_mean = running_mean[start:stop]
     running_variance = running_variance[start:stop]
     if weight.size > 0:
-        _batch_statistics(
+        _compute_statistics(
             z,
             n_rows,
             width,
@@ -106,11 +137,11 @@ def normalize(
             momentum,
         )
     else:
-        _running_statistics(mean, deviation, running_mean, running_variance)
+        _read_running_statistics(mean, deviation, running_mean, running_variance)
     for i in range(n_rows):
-        z_row = _row(z, i, width, start, stop)
-        x_row = _row(x, i, width, start, stop)
-        out_row = _row(out, i, width, start, stop)
+        z_row = _get_row(z, i, width, start, stop)
+        x_row = _get_row(x_hat, i, width, start, stop)
+        out_row = _get_row(out, i, width, start, stop)
         for j in range(x_row.size):
             x_row[j] = (z_row[j] - mean[j]) * deviation[j]
         for j in range(out_row.size):
@@ -119,10 +150,18 @@ def normalize(
 
 @jit
 def normalize_backward(
-    delta, n_rows, width, start, stop, weight, deviation, scale, x, g_scale, g_shift
+    delta, n_rows, width, start, stop, weight, deviation, scale, x_hat, g_scale, g_shift
 ):
-    """Turn dL/dout in columns ``start:stop`` of ``delta`` into dL/dz, and compute the gradients of
-    scale and shift.
+    """Turn dL/dout of the units ``start:stop`` into dL/dz.
+
+    Parameters
+    ----------
+    delta : ndarray of shape (n_rows * width,)
+        dL/dout, overwritten by dL/dz.
+    n_rows, width, start, stop, weight, deviation, scale, x_hat
+        As :func:`normalize` was given and left them.
+    g_scale, g_shift : ndarray of shape (width,)
+        Written: the gradients of scale and shift.
     """
     deviation = deviation[start:stop]
     scale = scale[start:stop]
@@ -135,17 +174,93 @@ def normalize_backward(
         g_scale[j] = 0
         g_shift[j] = 0
     for i in range(n_rows):
-        d_row = _row(delta, i, width, start, stop)
-        x_row = _row(x, i, width, start, stop)
+        d_row = _get_row(delta, i, width, start, stop)
+        x_row = _get_row(x_hat, i, width, start, stop)
         for j in range(d_row.size):
             g_scale[j] += d_row[j] * x_row[j]
         for j in range(d_row.size):
             g_shift[j] += d_row[j]
     for i in range(n_rows):
-        d_row = _row(delta, i, width, start, stop)
-        x_row = _row(x, i, width, start, stop)
-        share = weight[i] / total if total > 0 else total
+        d_row = _get_row(delta, i, width, start, stop)
+        x_row = _get_row(x_hat, i, width, start, stop)
+        fraction = weight[i] / total if total > 0 else total
         for j in range(d_row.size):
             d_row[j] = (
-                scale[j] * deviation[j] * (d_row[j] - share * (g_shift[j] + x_row[j] * g_scale[j]))
+                scale[j]
+                * deviation[j]
+                * (d_row[j] - fraction * (g_shift[j] + x_row[j] * g_scale[j]))
             )
+
+
+# ---- batch norm of a layer -----------------------------------------------------------------------
+
+
+@jit(internal=True)
+def apply_batch_norm(run, batch, layer, start, stop, offset, width):
+    """Normalize units of a layer.
+
+    Parameters
+    ----------
+    run, batch, layer
+    start, stop : int
+        Units of the matrix to be normalized.
+    offset, width : int
+        Where it begins in ``Scratch.values``, and its number of columns.
+    """
+    network = run.network
+    scratch = run.scratch
+    values = scratch.values
+    weights = network.weights
+    statistics = 2 * network.statistics_offsets[layer]
+    # without sample weights, batch norm takes the running averages
+    n_weighted = batch.n_rows if batch.is_training else 0
+    first_weighted = batch.first_row if batch.is_training else 0
+    is_after = network.batch_norm == BATCH_NORM_AFTER
+    call_normalize(
+        network.normalize,
+        values[offset:],
+        batch.n_rows,
+        width,
+        start,
+        stop,
+        part(run.rows.sample_weight, first_weighted, n_weighted),
+        part(scratch.statistics, statistics, width),
+        part(scratch.statistics, statistics + width, width),
+        part(weights, network.mean_offsets[layer], width),
+        part(weights, network.variance_offsets[layer], width),
+        run.update.batch_norm_momentum,
+        part(weights, network.scale_offsets[layer], width),
+        part(weights, network.shift_offsets[layer], width),
+        values[network.x_hat_offsets[layer] :],
+        values[network.before_dropout_offsets[layer] if is_after else offset :],
+    )
+
+
+@jit(internal=True)
+def backpropagate_batch_norm(run, batch, layer, start, stop, delta, width):
+    """Turn the gradient of what :func:`apply_batch_norm` wrote into that of what it read.
+
+    Parameters
+    ----------
+    run, batch, layer, start, stop, width
+        As there.
+    delta : ndarray of shape (n_rows * width,)
+        Changed in these units.
+    """
+    network = run.network
+    scratch = run.scratch
+    scale_offset = network.scale_offsets[layer]
+    call_normalize_backward(
+        network.normalize_backward,
+        delta,
+        batch.n_rows,
+        width,
+        start,
+        stop,
+        part(run.rows.sample_weight, batch.first_row, batch.n_rows),
+        part(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width),
+        part(network.weights, scale_offset, width),
+        scratch.values[network.x_hat_offsets[layer] :],
+        part(scratch.gradient, scale_offset, width),
+        part(scratch.gradient, network.shift_offsets[layer], width),
+    )

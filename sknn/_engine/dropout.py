@@ -1,18 +1,20 @@
-"""Dropout from counter-based random numbers: whether a unit is dropped is a hash of seed, step,
-layer, row and unit.
+"""Dropout from counter-based random numbers.
 
-So it depends neither on who computes it nor on when, and the backward pass asks again instead of
-keeping masks.
+Whether a unit is dropped is a hash of seed, step, layer, row and unit. So it depends neither on
+which thread computes it nor on when, and the backward pass computes it again instead of keeping
+masks. Kept values are divided by 1 - rate, so that predictions need no factor.
 """
 
 import numpy as np
 
+from .._compiled.intrinsics import part
 from .._compiled.jit import jit
+from .._compiled.kinds import call_dropout, call_dropout_in_place
 
 
 @jit(inline=True)
-def _mixed(h):
-    # The finalizer of 32-bit hashes: every bit of the result depends on every bit of h.
+def _mix(h):
+    """Return a hash of 32 bits, each of which depends on every bit of ``h``."""
     h = np.uint32(h ^ (h >> np.uint32(16)))
     h = np.uint32(h * np.uint32(0x7FEB352D))
     h = np.uint32(h ^ (h >> np.uint32(15)))
@@ -22,43 +24,108 @@ def _mixed(h):
 
 @jit(inline=True)
 def dropout_key(seed, step, layer):
-    """Return the key of one layer's random numbers in one step."""
-    key = _mixed(np.uint32(seed))
-    key = _mixed(np.uint32(key + np.uint32(step)))
-    key = _mixed(np.uint32(key + np.uint32(step >> 32)))
-    return np.int64(_mixed(np.uint32(key + np.uint32(layer) * np.uint32(0x9E3779B9))))
+    """Return the key of a layer's random numbers in one step; layer 0 are the inputs."""
+    key = _mix(np.uint32(seed))
+    key = _mix(np.uint32(key + np.uint32(step)))
+    key = _mix(np.uint32(key + np.uint32(step >> 32)))
+    return np.int64(_mix(np.uint32(key + np.uint32(layer) * np.uint32(0x9E3779B9))))
 
 
 @jit(inline=True)
-def _factor(unit, key, threshold, scale):
-    h = _mixed(np.uint32(np.uint32(unit) * np.uint32(0x9E3779B1) ^ np.uint32(key)))
+def _compute_factor(unit, key, threshold, scale):
+    """Return 0 or ``scale``, depending on the random number of a unit."""
+    h = _mix(np.uint32(np.uint32(unit) * np.uint32(0x9E3779B1) ^ np.uint32(key)))
     return scale if h >= threshold else scale - scale
 
 
 @jit
-def drop(values, first, key, rate, out):
-    """Compute ``out = values / (1 - rate)`` where the random number of the unit is at least
-    ``rate``, else 0.
+def drop(values, first_unit, key, rate, out):
+    """Set some of the values to 0 and divide the others by 1 - rate.
+
+    A unit is dropped if its random number, from 0 to 1, is less than ``rate``.
 
     Parameters
     ----------
-    values, out : ndarray
-        A run of units of one row.
-    first : int
-        Number of the run's first unit, counted through the rows of the batch.
+    values : ndarray
+        Adjacent units of one row.
+    first_unit : int
+        Number of the first of them, counted through the rows of the minibatch.
+    key : int
+        Of the layer and the step.
+    rate : float
+        Probability of being dropped.
+    out : ndarray
+        Written.
     """
     threshold = np.uint32(rate * 4294967295.0)
     scale = values.dtype.type(1 / (1 - rate))
     for i in range(values.size):
-        out[i] = values[i] * _factor(first + i, key, threshold, scale)
+        out[i] = values[i] * _compute_factor(first_unit + i, key, threshold, scale)
 
 
 @jit
-def drop_in_place(values, first, key, rate):
-    """Do the same with ``out`` being ``values``: a loop of its own, since LLVM does not vectorise
-    the other one then.
+def drop_in_place(values, first_unit, key, rate):
+    """Do the same with ``out`` being ``values``.
+
+    It is a loop of its own, since LLVM does not vectorize the other one then.
     """
     threshold = np.uint32(rate * 4294967295.0)
     scale = values.dtype.type(1 / (1 - rate))
     for i in range(values.size):
-        values[i] *= _factor(first + i, key, threshold, scale)
+        values[i] *= _compute_factor(first_unit + i, key, threshold, scale)
+
+
+# ---- dropout of a layer --------------------------------------------------------------------------
+
+
+@jit(inline=True)
+def get_dropout_key(run, batch, layer):
+    """Return the key of a layer's random numbers in this step; layer 0 are the inputs."""
+    return dropout_key(run.update.dropout_seed, run.update.first_step + batch.step, layer)
+
+
+@jit(internal=True)
+def apply_dropout(run, batch, layer, first, last, start, stop):
+    """Drop some units of a hidden layer.
+
+    Parameters
+    ----------
+    run, batch, layer
+    first, last : int
+        Samples.
+    start, stop : int
+        Units, some of which are dropped.
+    """
+    network = run.network
+    values = run.scratch.values
+    width = network.widths[layer]
+    count = stop - start
+    rate = network.dropout_rates[layer + 1]
+    key = get_dropout_key(run, batch, layer + 1)
+    for i in range(first, last):
+        begin = i * width + start
+        source = part(values, network.before_dropout_offsets[layer] + begin, count)
+        out = part(values, network.out_offsets[layer] + begin, count)
+        first_unit = (batch.shard_start + i) * width + start
+        call_dropout(network.drop, source, first_unit, key, rate, out)
+
+
+@jit(internal=True)
+def backpropagate_dropout(run, batch, layer, first, last, start, stop, da):
+    """Turn the gradient of what :func:`apply_dropout` wrote into that of what it read.
+
+    Parameters
+    ----------
+    run, batch, layer, first, last, start, stop
+        As there.
+    da : ndarray of shape (n_rows * width,)
+        Changed in these samples and units.
+    """
+    network = run.network
+    width = network.widths[layer]
+    rate = network.dropout_rates[layer + 1]
+    key = get_dropout_key(run, batch, layer + 1)
+    for i in range(first, last):
+        gradients = part(da, i * width + start, stop - start)
+        first_unit = (batch.shard_start + i) * width + start
+        call_dropout_in_place(network.drop_in_place, gradients, first_unit, key, rate)

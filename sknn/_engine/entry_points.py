@@ -1,7 +1,8 @@
-"""The engine's entry points, one for each job; everything else is compiled into them.
+"""The engine's entry points, one for each job.
 
-Numbers that start a variable are written ``np.int64(0)``, since Numba would compile each callee a
-second time for a literal 0.
+Everything else is compiled into them, or called by address. All threads of a run call an entry
+point with the same arguments. It goes through a chunk of rows minibatch by minibatch, and returns
+how many rows were used.
 """
 
 import numpy as np
@@ -10,67 +11,89 @@ from .._compiled.intrinsics import atomic_load, flush_denormals, part, restore_d
 from .._compiled.jit import jit
 from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
-from .forward import compute_losses
-from .scheduler import claim_block, count_phases, join, wait_at_barrier
+from .losses import compute_losses
+from .phases import result_phase
+from .scheduler import make_phase, number_thread, take_one_block
 from .structs import Minibatch
 
+# Of type int64. A literal has a type of its own, for which Numba would compile callees once more.
+_ZERO = np.int64(0)
+_NO = np.int64(0)
+_YES = np.int64(1)
 _USUAL_MODE = 0x1F80  # of x86's control register
 
 
+# ---- training -----------------------------------------------------------------------------------
+
+
 @jit(internal=True)
-def _collect_epoch_loss(run, thread, step, epoch, epoch_losses):
-    """Add the blocks' sums of losses and penalties to the epoch's row of ``epoch_losses``."""
+def _add_to_epoch_losses(run, batch, blocks, number, epoch, epoch_losses):
+    """Add the blocks' sums of losses and penalties to the epoch's row and reset them.
+
+    Parameters
+    ----------
+    run, batch, blocks, number
+        As a phase of one block has them.
+    epoch : int
+    epoch_losses : ndarray of shape (n_epochs * 2,)
+        Changed in row ``epoch``.
+    """
     scratch = run.scratch
-    phase = (step + 1) * count_phases(run.network.fan_ins.size) - 1
-    n_computed = np.int64(0)
-    n_blocks = np.int64(1)
-    if claim_block(run.scheduler, thread, phase, n_blocks, np.int64(-1)) == 0:
-        for i in range(scratch.totals.size):
-            epoch_losses[2 * epoch + (0 if i < scratch.total_offsets[0] else 1)] += scratch.totals[
-                i
-            ]
-            scratch.totals[i] = 0
-        n_computed = n_blocks
-    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
+    for i in range(scratch.totals.size):
+        column = 0 if i < scratch.total_offsets[0] else 1
+        epoch_losses[2 * epoch + column] += scratch.totals[i]
+        scratch.totals[i] = 0
+
+
+_collect_epoch_loss = make_phase(take_one_block, _add_to_epoch_losses)
 
 
 @jit(entry=True)
 def train(run, n_rows, batch_size, epoch_rows, epoch_losses):
-    """Take one optimizer step a batch over a chunk of rows. All threads of a team call it, with the
-    same arguments.
+    """Take one optimizer step for each minibatch of a chunk of rows.
 
-    The chunk holds part of an epoch or several ones of ``epoch_rows`` each; ``epoch_losses`` gets
-    their losses and penalties, epoch after epoch.
+    Parameters
+    ----------
+    run : Run
+    n_rows : int
+        Rows of the chunk.
+    batch_size : int
+        Rows of a minibatch; the last one of an epoch may have fewer.
+    epoch_rows : int
+        Rows of an epoch. The chunk holds part of one, or several.
+    epoch_losses : ndarray of shape (n_epochs * 2,)
+        The sums of losses and of penalties of each epoch are added to it.
 
     Returns
     -------
     n_done : int
-        Rows used; fewer than ``n_rows`` if a batch's loss was not finite. Its step was not taken.
+        Rows used; fewer than ``n_rows`` if a minibatch's loss was not finite. Its step was not
+        taken.
     """
     control = flush_denormals()
     run = by_reference(run)
-    thread = join(run.scheduler)
-    step = np.int64(0)
-    first = np.int64(0)
-    yes = np.int64(1)
-    no = np.int64(0)
+    thread = number_thread(run.scheduler)
+    n_layers = run.network.fan_ins.size
     real = run.scratch.values.dtype
-    fused = yes if run.update.max_gradient_norm[0] == 0 else no
+    fuse_update = _YES if run.update.max_gradient_norm[0] == 0 else _NO
+    step = _ZERO
+    first = _ZERO
     while first < n_rows:
         epoch = first // epoch_rows
         size = min(batch_size, (epoch + 1) * epoch_rows - first)
+        scale = real.type(1 / size)
         batch = by_reference(
-            Minibatch(thread, no, first, size, step, real.type(1 / size), yes, fused, no)
+            Minibatch(thread, _ZERO, first, size, step, scale, _YES, fuse_update, _NO)
         )
         call_pass(run.passes.forward, run, batch)
         if atomic_load(run.scheduler.stop, 0) != 0:
             break
         call_pass(run.passes.backward, run, batch)
-        if not fused:
+        if not fuse_update:
             call_pass(run.passes.update_all, run, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
-            _collect_epoch_loss(run, thread, step, epoch, epoch_losses)
+            _collect_epoch_loss(run, batch, result_phase(step, n_layers), epoch, epoch_losses)
         step += 1
     restore_denormals(control)
     return first
@@ -78,19 +101,31 @@ def train(run, n_rows, batch_size, epoch_rows, epoch_losses):
 
 @jit(entry=True)
 def accumulate(run, n_rows, block_size, scale):
-    """Add the losses of a chunk of rows, and ``scale[0]`` x their gradient, to what ``scratch``
-    holds; return how many rows were used.
+    """Add the losses of a chunk of rows and their gradient to what ``run.scratch`` holds.
+
+    Parameters
+    ----------
+    run : Run
+    n_rows : int
+        Rows of the chunk.
+    block_size : int
+        Rows that go through the network together.
+    scale : ndarray of shape (1,)
+        Factor of the gradient.
+
+    Returns
+    -------
+    n_done : int
+        Rows used; fewer than ``n_rows`` if a loss was not finite.
     """
     control = flush_denormals()
     run = by_reference(run)
-    thread = join(run.scheduler)
-    step = np.int64(0)
-    first = np.int64(0)
-    yes = np.int64(1)
-    no = np.int64(0)
+    thread = number_thread(run.scheduler)
+    step = _ZERO
+    first = _ZERO
     while first < n_rows:
         size = min(block_size, n_rows - first)
-        batch = by_reference(Minibatch(thread, no, first, size, step, scale[0], yes, no, yes))
+        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale[0], _YES, _NO, _YES))
         call_pass(run.passes.forward, run, batch)
         if atomic_load(run.scheduler.stop, 0) != 0:
             break
@@ -103,62 +138,32 @@ def accumulate(run, n_rows, block_size, scale):
 
 @jit(entry=True)
 def apply(run, n_rows):
-    """Penalise and clip the whole gradient of ``n_rows`` rows and, if there is an optimizer, take
-    its step.
+    """Penalize and clip the gradient of ``n_rows`` rows.
+
+    If there is an optimizer, its step is taken as well.
     """
     control = flush_denormals()
     run = by_reference(run)
-    no = np.int64(0)
-    one = run.scratch.values.dtype.type(1)
-    call_pass(
-        run.passes.update_all,
-        run,
-        by_reference(Minibatch(join(run.scheduler), no, no, n_rows, no, one, no, no, no)),
-    )
+    thread = number_thread(run.scheduler)
+    scale = run.scratch.values.dtype.type(1)
+    batch = by_reference(Minibatch(thread, _ZERO, _ZERO, n_rows, _ZERO, scale, _NO, _NO, _NO))
+    call_pass(run.passes.update_all, run, batch)
     restore_denormals(control)
 
 
-@jit(entry=True)
-def evaluate(run, n_rows, block_size, layer, outputs):
-    """Write what a hidden ``layer``, or, if that is -1, the network's link, makes of a chunk of
-    rows into ``outputs``.
-
-    If the network has a loss, it is added to ``totals``.
-
-    Returns
-    -------
-    n_done : int
-        Rows used, which are all.
-    """
-    control = flush_denormals()
-    run = by_reference(run)
-    thread = join(run.scheduler)
-    step = np.int64(0)
-    first = np.int64(0)
-    no = np.int64(0)
-    while first < n_rows:
-        size = min(block_size, n_rows - first)
-        batch = by_reference(
-            Minibatch(thread, no, first, size, step, run.scratch.values.dtype.type(1), no, no, no)
-        )
-        call_pass(run.passes.forward, run, batch)
-        phase = (step + 1) * count_phases(run.network.fan_ins.size) - 1
-        n_computed = np.int64(0)
-        n_blocks = np.int64(1)
-        if claim_block(run.scheduler, thread, phase, n_blocks, np.int64(-1)) == 0:
-            _write_outputs(run, batch, layer, outputs)
-            n_computed = n_blocks
-        wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
-        step += 1
-        first += size
-    restore_denormals(control)
-    return first
+# ---- prediction ---------------------------------------------------------------------------------
 
 
 @jit(internal=True)
-def _write_outputs(run, batch, layer, outputs):
-    """Write a block's results to its place in ``outputs`` and, if the network has a loss, add that
-    up.
+def _write_outputs(run, batch, blocks, number, layer, outputs):
+    """Copy predictions into ``outputs``; also add up the loss if there is one.
+
+    Parameters
+    ----------
+    run, batch, blocks, number
+        As a phase of one block has them.
+    layer, outputs
+        As in :func:`evaluate`.
     """
     network = run.network
     values = run.scratch.values
@@ -172,20 +177,60 @@ def _write_outputs(run, batch, layer, outputs):
     else:
         n_outputs = network.fan_outs[-1]
         z = part(values, network.a_offsets[-1], n_rows * n_outputs)
-        call_link(
-            network.link,
-            z,
-            n_outputs,
-            network.loss_parameters,
-            part(outputs, batch.first_row * n_outputs, n_rows * n_outputs),
-        )
+        target = part(outputs, batch.first_row * n_outputs, n_rows * n_outputs)
+        call_link(network.link, z, n_outputs, network.loss_parameters, target)
     if network.loss != 0:
-        compute_losses(run, batch, np.int64(0), n_rows, np.int64(0))
+        compute_losses(run, batch, _ZERO, n_rows, _ZERO)
+
+
+_collect_outputs = make_phase(take_one_block, _write_outputs)
+
+
+@jit(entry=True)
+def evaluate(run, n_rows, block_size, layer, outputs):
+    """Compute predictions, or a hidden layer's outputs, for a chunk of rows.
+
+    If the network has a loss, it is added to ``run.scratch.totals``.
+
+    Parameters
+    ----------
+    run : Run
+    n_rows : int
+        Rows of the chunk.
+    block_size : int
+        Rows that go through the network together.
+    layer : int
+        A hidden layer, or -1 for what the network's link makes of its outputs.
+    outputs : ndarray of shape (n_rows * width,)
+        Written.
+
+    Returns
+    -------
+    n_done : int
+        Rows used, which are all.
+    """
+    control = flush_denormals()
+    run = by_reference(run)
+    thread = number_thread(run.scheduler)
+    n_layers = run.network.fan_ins.size
+    scale = run.scratch.values.dtype.type(1)
+    step = _ZERO
+    first = _ZERO
+    while first < n_rows:
+        size = min(block_size, n_rows - first)
+        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _NO, _NO, _NO))
+        call_pass(run.passes.forward, run, batch)
+        _collect_outputs(run, batch, result_phase(step, n_layers), layer, outputs)
+        step += 1
+        first += size
+    restore_denormals(control)
+    return first
 
 
 @jit(entry=True)
 def accept_denormals():
-    """Give this thread the usual floating-point mode, after an entry point that raised instead of
-    giving it back.
+    """Set this thread's floating-point mode to the usual one.
+
+    An entry point that raises does not restore it.
     """
     restore_denormals(np.uint32(_USUAL_MODE))

@@ -1,78 +1,81 @@
-"""A team of threads that runs one entry point together and shares the blocks of each phase of a
-step.
+"""Threads that run one entry point together and share the blocks of each phase of a step.
 
-A phase is cut into blocks by the shapes alone. Each thread of the team claims its own ones first,
-the same in every step, so that what it moves stays in its caches; then it helps the others with
-theirs. At the end of a phase all wait until the last block is computed. So a thread that the system
-has put aside holds up nothing but what it is at, one that comes late finds nothing left to do, and
-results have the same bits for every number of threads.
+All threads run the same code. In each phase, a thread first claims its own blocks, the same in
+every step, so that the weights that it updates stay in its cache; then it steals unclaimed blocks
+of other threads. Every phase ends with a barrier. A descheduled thread delays only the block that
+it is working on; a thread that arrives late finds no block left. Results have the same bits for
+every number of threads, since blocks depend on shapes only (plan.py).
+
+The counters of a phase are one for each thread, of its own blocks that are claimed, and one of
+blocks that are done. Each has a cache line for itself.
 """
 
 import numpy as np
 
 from .._compiled.intrinsics import atomic_add, atomic_load, pause, yield_thread
 from .._compiled.jit import jit
+from .partition import divide_up, one_block
 
-CACHE_LINE = 8  # int64 numbers in a cache line; each counter has one for itself
-PHASES_OF_A_LAYER = 3
-OTHER_PHASES = 3
+CACHE_LINE = 8  # int64 numbers in a cache line
 _SPINS = 2000  # looks at the counter before others may have the core
+_NO_BLOCK = np.int64(-1)
+
+
+def count_counters(n_phases, n_threads):
+    """Return the number of int64 numbers that the counters of all phases take."""
+    return n_phases * (n_threads + 1) * CACHE_LINE
 
 
 @jit(inline=True)
-def count_phases(n_layers):
-    """Return the number of a step's phases.
-
-    Reading the inputs is the first, then come the layers' outputs in two phases each, their
-    gradients from the last layer to the first, what is done with whole gradients, and what is
-    handed out in the end. Not every batch needs all.
-    """
-    return PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
-
-
-def count_counters(n_phases, size):
-    """Return how many int64 numbers the counters of a team of so many threads take: for each phase,
-    blocks claimed of each, blocks done.
-    """
-    return n_phases * (size + 1) * CACHE_LINE
-
-
-@jit(inline=True)
-def join(scheduler):
-    """Return the number of the calling thread."""
+def number_thread(scheduler):
+    """Return the number of the calling thread, in order of arrival."""
     return np.int64(0) if scheduler.n_threads == 1 else atomic_add(scheduler.n_arrived, 0, 1)
 
 
 @jit(inline=True)
 def claim_block(scheduler, thread, phase, n_blocks, previous):
-    """Return a block that nobody else has, ``previous`` being the last one claimed, -1 at first;
-    ``n_blocks`` if all are taken.
+    """Return the number of a block that no thread has claimed yet, or ``n_blocks``.
+
+    Parameters
+    ----------
+    scheduler : Scheduler
+    thread : int
+        Number of the calling thread.
+    phase : int
+        Number of the phase, see plan.py.
+    n_blocks : int
+        Blocks of the phase.
+    previous : int
+        The block that the thread has claimed before, -1 at first.
     """
-    return (
-        previous + 1
-        if scheduler.n_threads == 1
-        else _claim_shared(scheduler, thread, phase, n_blocks)
-    )
+    if scheduler.n_threads == 1:
+        return previous + 1
+    return _claim_shared_block(scheduler, thread, phase, n_blocks)
 
 
 @jit(internal=True)
-def _claim_shared(scheduler, thread, phase, n_blocks):
-    """A thread's own blocks are its number and every ``scheduler.n_threads``-th from there."""
-    for i in range(scheduler.n_threads):
-        owner = (thread + i) % scheduler.n_threads
-        place = (phase * (scheduler.n_threads + 1) + owner) * CACHE_LINE
-        n_own = (n_blocks - owner + scheduler.n_threads - 1) // scheduler.n_threads
-        if atomic_load(scheduler.counters, place) < n_own:
-            n_claimed = atomic_add(scheduler.counters, place, 1)
+def _claim_shared_block(scheduler, thread, phase, n_blocks):
+    """Claim one of the thread's own blocks, or steal another thread's.
+
+    A thread's own blocks are its number and every ``n_threads``-th from there.
+    """
+    n_threads = scheduler.n_threads
+    for i in range(n_threads):
+        owner = (thread + i) % n_threads
+        counter = (phase * (n_threads + 1) + owner) * CACHE_LINE
+        n_own = divide_up(n_blocks - owner, n_threads)
+        if atomic_load(scheduler.counters, counter) < n_own:
+            n_claimed = atomic_add(scheduler.counters, counter, 1)
             if n_claimed < n_own:
-                return owner + n_claimed * scheduler.n_threads
+                return owner + n_claimed * n_threads
     return n_blocks
 
 
 @jit(inline=True)
 def wait_at_barrier(scheduler, phase, n_computed, n_blocks):
-    """Tell how many blocks the thread has computed and wait until all are, or the team has to
-    stop.
+    """Wait until all blocks of the phase are done, or until all threads have to stop.
+
+    The thread's ``n_computed`` blocks are added to those done.
     """
     if scheduler.n_threads > 1:
         _wait_for_other_threads(scheduler, phase, n_computed, n_blocks)
@@ -80,12 +83,53 @@ def wait_at_barrier(scheduler, phase, n_computed, n_blocks):
 
 @jit(internal=True)
 def _wait_for_other_threads(scheduler, phase, n_computed, n_blocks):
-    place = (phase * (scheduler.n_threads + 1) + scheduler.n_threads) * CACHE_LINE
+    """Wait as :func:`wait_at_barrier` says: a while in a loop, then giving way to others."""
+    counter = (phase * (scheduler.n_threads + 1) + scheduler.n_threads) * CACHE_LINE
     spins = 0
-    atomic_add(scheduler.counters, place, n_computed)
-    while atomic_load(scheduler.counters, place) < n_blocks and atomic_load(scheduler.stop, 0) == 0:
+    atomic_add(scheduler.counters, counter, n_computed)
+    while (
+        atomic_load(scheduler.counters, counter) < n_blocks and atomic_load(scheduler.stop, 0) == 0
+    ):
         spins += 1
         if spins < _SPINS:
             pause()
         else:
             yield_thread()
+
+
+def make_phase(partition, compute_block):
+    """Return a kernel for a phase: it claims and computes blocks, then waits at the barrier.
+
+    Parameters
+    ----------
+    partition : kernel
+        ``partition(run, batch, *arguments)`` returns a tuple with the field ``n_blocks``.
+    compute_block : kernel
+        ``compute_block(run, batch, blocks, number, *arguments)`` computes block ``number`` of the
+        ``blocks`` that ``partition`` has returned.
+
+    Returns
+    -------
+    run_phase : kernel
+        ``run_phase(run, batch, phase, *arguments)``, where ``phase`` is a number from plan.py.
+    """
+
+    def run_phase(run, batch, phase, *arguments):
+        blocks = partition(run, batch, *arguments)
+        n_computed = np.int64(0)
+        number = claim_block(run.scheduler, batch.thread, phase, blocks.n_blocks, _NO_BLOCK)
+        while number < blocks.n_blocks:
+            compute_block(run, batch, blocks, number, *arguments)
+            n_computed += 1
+            number = claim_block(run.scheduler, batch.thread, phase, blocks.n_blocks, number)
+        wait_at_barrier(run.scheduler, phase, n_computed, blocks.n_blocks)
+
+    # Compiled code is known by its function's name, which has to tell phases apart.
+    run_phase.__qualname__ = f"run_{compute_block.__module__}_{compute_block.__name__}"
+    return jit(internal=True)(run_phase)
+
+
+@jit(internal=True)
+def take_one_block(run, batch, *arguments):
+    """Return the partition of what one thread computes alone, while the others wait."""
+    return one_block()

@@ -1,10 +1,10 @@
-"""Passes over a batch that outweighs the network: a shard of its rows goes through all layers and
-back at once.
+"""Data-parallel training step, for small networks.
 
-What a shard's rows become never leaves the caches of the thread that has claimed it, and nobody
-waits between the layers. A shard adds up the gradient of its own rows; a second phase adds the
-shards' gradients, in their order, and moves the weights. Shards are cut by the shapes alone, so
-that these sums, too, have the same bits for every number of threads.
+A shard is some adjacent rows of the minibatch. Each thread runs the forward and backward pass on
+one shard after another. The values of a shard never leave the caches of the thread that has claimed
+it, and threads do not wait for each other between layers. A second phase sums the shards' gradients
+in a fixed order and updates the weights. Shards depend on shapes only, so the sums have the same
+bits for every number of threads.
 """
 
 import numpy as np
@@ -13,81 +13,57 @@ from .._compiled.intrinsics import part
 from .._compiled.jit import jit
 from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
-from .dense import count_blocks
-from .scheduler import claim_block, count_phases, wait_at_barrier
+from .layers import cut_weights
+from .partition import divide_up, locate_block, partition_in_order
+from .phases import reduce_phase, shard_phase
+from .scheduler import make_phase
 from .structs import Minibatch, Rows, Run, Scheduler, Scratch
-from .update import n_weight_blocks, weight_block
 
-_LEAST_OPERATIONS = 2_000_000  # multiplications of a step that are worth sharing
-_OPERATIONS = 4_000_000  # of a shard, about
-_LEAST_ROWS = 48
-_MOST_SHARDS = 16
+_ZERO = np.int64(0)
+_ONE = np.int64(1)
 
 
-def choose_shard_rows(layout, n_rows):
-    """Return how many rows of a batch make a shard, or 0 where passes by layers are better: for
-    large networks and batch norm.
-    """
-    n_operations = 3 * n_rows * layout.size
-    n_values = n_rows * int(layout.fan_ins[0] + layout.fan_outs.sum())
-    n_shards = (
-        min(max(2, n_operations // _OPERATIONS), n_rows // _LEAST_ROWS, _MOST_SHARDS) // 2 * 2
-    )
-    if (
-        layout.norm_widths.any()
-        or n_operations < _LEAST_OPERATIONS
-        or n_shards < 2
-        or not _has_room(n_shards * layout.size, n_values)
-    ):
-        return 0
-    rows = -(-n_rows // n_shards)
-    of_whole_tiles = -(-rows // 8) * 8
-    return (
-        rows if -(-n_rows // of_whole_tiles) % 2 else of_whole_tiles
-    )  # two threads have the same to do
-
-
-def _has_room(n_partials, n_values):
-    """Tell whether the shards' gradients weigh less than what the rows become in the layers."""
-    return n_partials < n_values
+# ---- forward and backward pass ------------------------------------------------------------------
 
 
 @jit(inline=True)
-def _slice_for_shard(vector, number, n_shards):
-    size = vector.size // n_shards
+def _get_segment(vector, number, n_segments):
+    """Return one of the segments of equal size that a vector consists of."""
+    size = vector.size // n_segments
     return vector[number * size : (number + 1) * size]
 
 
 @jit(internal=True)
-def _forward_backward_shard(run, batch, number):
-    """Let one thread take a shard through all layers and back, as a batch with memory of its
-    own.
-    """
-    network = run.network
+def _get_shard_scratch(run, number):
+    """Return a shard's own part of the scratch memory."""
     scratch = run.scratch
-    rows = run.rows
-    scheduler = run.scheduler
-    first = number * run.shard_rows
-    n_shards = scratch.shard_gradients.size // network.weights.size
-    zero = np.int64(0)
-    one = np.int64(1)
+    n_shards = scratch.shard_gradients.size // run.network.weights.size
     n_totals = scratch.total_offsets[0] // n_shards
-    shard_scratch = Scratch(
-        _slice_for_shard(scratch.values, number, n_shards),
-        _slice_for_shard(scratch.deltas, number, n_shards),
+    return Scratch(
+        _get_segment(scratch.values, number, n_shards),
+        _get_segment(scratch.deltas, number, n_shards),
         scratch.delta_offsets,
         scratch.statistics,
-        _slice_for_shard(scratch.work, number, n_shards),
+        _get_segment(scratch.delta_t, number, n_shards),
+        _get_segment(scratch.da, number, n_shards),
+        _get_segment(scratch.packed_weights, number, n_shards),
+        scratch.partial_z,
         scratch.one,
-        _slice_for_shard(scratch.shard_gradients, number, n_shards),
+        _get_segment(scratch.shard_gradients, number, n_shards),
         scratch.shard_gradients,
         part(scratch.totals, number * n_totals, n_totals),
         scratch.total_offsets,
     )
-    rows_from_shard = Rows(
+
+
+@jit(internal=True)
+def _get_shard_rows(run, first):
+    """Return the rows of the table, with memory for those of the shard that begins at ``first``."""
+    rows = run.rows
+    return Rows(
         rows.dense,
         rows.order,
-        rows.gathered[first * network.fan_ins[0] :],
+        rows.gathered[first * run.network.fan_ins[0] :],
         rows.data,
         rows.indices,
         rows.indptr,
@@ -96,98 +72,112 @@ def _forward_backward_shard(run, batch, number):
         rows.sparse_affine,
         rows.sparse_weight_gradient,
     )
-    alone = Scheduler(one, scheduler.counters, scheduler.n_arrived, scheduler.stop)
+
+
+@jit(internal=True)
+def _cut_minibatch(run, batch):
+    """Return the partition of a minibatch into shards."""
+    return partition_in_order(batch.n_rows, run.shard_rows)
+
+
+@jit(internal=True)
+def _forward_backward_shard(run, batch, shards, number):
+    """Run forward and backward pass on a shard.
+
+    It is a minibatch of one thread, with memory of its own.
+    """
+    start, stop = locate_block(shards, number)
+    scheduler = run.scheduler
     shard_run = by_reference(
         Run(
             value_of(run.passes),
-            value_of(network),
+            value_of(run.network),
             value_of(run.update),
-            shard_scratch,
-            rows_from_shard,
-            alone,
+            _get_shard_scratch(run, number),
+            _get_shard_rows(run, start),
+            Scheduler(_ONE, scheduler.counters, scheduler.n_arrived, scheduler.stop),
             run.shard_rows,
         )
     )
-    n_rows = min(run.shard_rows, batch.n_rows - first)
-    shard_batch = by_reference(
+    shard = by_reference(
         Minibatch(
-            zero,
-            first,
-            batch.first_row + first,
-            n_rows,
+            _ZERO,
+            start,
+            batch.first_row + start,
+            stop - start,
             batch.step,
             batch.gradient_scale,
             batch.is_training,
-            zero,
-            zero,
+            _ZERO,
+            _ZERO,
         )
     )
-    call_pass(run.passes.shard_forward, shard_run, shard_batch)
-    call_pass(run.passes.shard_backward, shard_run, shard_batch)
+    call_pass(run.passes.shard_forward, shard_run, shard)
+    call_pass(run.passes.shard_backward, shard_run, shard)
+
+
+_run_shards = make_phase(_cut_minibatch, _forward_backward_shard)
 
 
 @jit(internal=True)
 def forward_backward_shards(run, batch):
-    """Compute the losses and the gradients of all shards of a batch, in training."""
-    n_blocks = count_blocks(batch.n_rows, run.shard_rows)
-    phase = batch.step * count_phases(run.network.fan_ins.size)
-    n_computed = np.int64(0)
-    block = claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1))
-    while block < n_blocks:
-        _forward_backward_shard(run, batch, block)
-        n_computed += 1
-        block = claim_block(run.scheduler, batch.thread, phase, n_blocks, block)
-    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
+    """Run forward and backward pass on every shard of a minibatch, in training."""
+    _run_shards(run, batch, shard_phase(batch.step, run.network.fan_ins.size))
+
+
+# ---- sum of gradients and update ----------------------------------------------------------------
 
 
 @jit(internal=True)
 def _sum_shards(run, batch, offset, size):
-    """Add the other shards' gradients of some weights to the first one's, which becomes the
-    batch's.
+    """Add the other shards' gradients of a segment of the weights to the first one's.
+
+    That becomes the minibatch's.
     """
-    shard_gradients = run.scratch.shard_gradients
     n_weights = run.network.weights.size
     g = part(run.scratch.gradient, offset, size)
-    for shard in range(1, count_blocks(batch.n_rows, run.shard_rows)):
-        other = part(shard_gradients, shard * n_weights + offset, size)
+    for shard in range(1, divide_up(batch.n_rows, run.shard_rows)):
+        other = part(run.scratch.shard_gradients, shard * n_weights + offset, size)
         for i in range(size):
             g[i] += other[i]
 
 
 @jit(internal=True)
-def _reduce_block(run, batch, layer, block):
-    """Add up a block of a layer's gradient and, with the last rows of its weights, that of its
-    intercepts.
+def _cut_all_weights(run, batch):
+    """Return the partition of all layers' blocks of weights, one layer after the other."""
+    n_blocks = _ZERO
+    for layer in range(run.network.fan_ins.size):
+        n_blocks += cut_weights(run, batch, layer).n_blocks
+    return partition_in_order(n_blocks, _ONE)
+
+
+@jit(internal=True)
+def _reduce_block(run, batch, blocks, number):
+    """Sum a block of the gradient and, if updates are fused, update its weights.
+
+    The last rows of W have the intercepts with them.
     """
     network = run.network
-    fan_out = run.network.fan_outs[layer]
-    start, stop = weight_block(run, batch, layer, block)
-    _sum_shards(
-        run, batch, network.weight_offsets[layer] + start * fan_out, (stop - start) * fan_out
-    )
+    layer = _ZERO
+    layer_blocks = cut_weights(run, batch, layer)
+    while number >= layer_blocks.n_blocks:
+        number -= layer_blocks.n_blocks
+        layer += 1
+        layer_blocks = cut_weights(run, batch, layer)
+    fan_out = network.fan_outs[layer]
+    start, stop = locate_block(layer_blocks, number)
+    offset = network.weight_offsets[layer] + start * fan_out
+    _sum_shards(run, batch, offset, (stop - start) * fan_out)
     if stop == network.fan_ins[layer]:
         _sum_shards(run, batch, network.bias_offsets[layer], fan_out)
+    if batch.fuse_update:
+        call_block_update(run.passes.update_block, run, batch, layer, number)
+
+
+_reduce_shards = make_phase(_cut_all_weights, _reduce_block)
 
 
 @jit(internal=True)
 def reduce_shards_and_update(run, batch):
-    """Add up the shards' gradients and, if they are to be consumed, move all weights."""
-    n_layers = run.network.fan_ins.size
-    n_blocks = np.int64(0)
-    for layer in range(n_layers):
-        n_blocks += n_weight_blocks(run, batch, layer)
-    phase = batch.step * count_phases(n_layers) + 1
-    n_computed = np.int64(0)
-    block = claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1))
-    while block < n_blocks:
-        layer = np.int64(0)
-        number = block
-        while number >= n_weight_blocks(run, batch, layer):
-            number -= n_weight_blocks(run, batch, layer)
-            layer += 1
-        _reduce_block(run, batch, layer, number)
-        if batch.fuse_update:
-            call_block_update(run.passes.update_block, run, batch, layer, number)
-        n_computed += 1
-        block = claim_block(run.scheduler, batch.thread, phase, n_blocks, block)
-    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
+    """Sum the shards' gradients and, if updates are fused, update all weights."""
+    _reduce_shards(run, batch, reduce_phase(batch.step, run.network.fan_ins.size))

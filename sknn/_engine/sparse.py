@@ -1,14 +1,14 @@
-"""The first layer on CSR rows with sorted indices: sums over stored elements only; nothing is
-densified.
+"""The first layer on CSR rows with sorted indices: sums over stored elements only.
 
-Called by address, like batch norm and dropout, so that only who uses them compiles them.
+Nothing is made dense. The kernels are called by address, like batch norm and dropout, so that only
+fits that use them compile them.
 """
 
 from .._compiled.jit import jit
 
 
 @jit(inline=True)
-def _first_position(indices, begin, end, start):
+def _find_position(indices, begin, end, start):
     """Return the first position from ``begin`` whose index is at least ``start``, or ``end``."""
     while begin < end:
         middle = (begin + end) // 2
@@ -21,10 +21,23 @@ def _first_position(indices, begin, end, start):
 
 @jit
 def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start, stop, z):
-    """Compute columns ``start:stop`` of ``z = X W + b`` for CSR rows ``first:first + n_rows``, of
-    whose inputs ``low:high`` are taken.
+    """Compute columns ``start:stop`` of ``z = X W + b``, or of the terms of some inputs.
 
-    The intercepts go with the first input.
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        CSR rows X.
+    first, n_rows : int
+        The first row to be taken, and how many.
+    low, high : int
+        Inputs over which the product sums. The intercepts are added with the first of all inputs.
+    w : ndarray of shape (fan_in * fan_out,)
+    b : ndarray of shape (fan_out,)
+    fan_out : int
+    start, stop : int
+        Columns.
+    z : ndarray of shape (n_rows * fan_out,)
+        Written in these columns.
     """
     for i in range(n_rows):
         out = z[i * fan_out + start : i * fan_out + stop]
@@ -32,7 +45,7 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
         for j in range(out.size):
             out[j] = intercept[j] if low == 0 else 0
         end = indptr[first + i + 1]
-        position = _first_position(indices, indptr[first + i], end, low)
+        position = _find_position(indices, indptr[first + i], end, low)
         while position < end and indices[position] < high:
             x = data[position]
             row = indices[position] * fan_out
@@ -43,18 +56,32 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
 
 
 @jit
-def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, stop, add, g):
-    """Compute rows ``start:stop`` of ``X' dz`` for CSR rows ``first:first + n_rows`` into ``g``
-    (which begins there), or ``add`` them.
+def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, stop, accumulate, g):
+    """Compute rows ``start:stop`` of ``X' dz``, the gradient of W.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        CSR rows X.
+    first, n_rows : int
+        The first row to be taken, and how many.
+    dz : ndarray of shape (n_rows * fan_out,)
+    fan_out : int
+    start, stop : int
+        Rows of W, which are inputs.
+    accumulate : int
+        1 to add to what ``g`` holds, 0 to overwrite it.
+    g : ndarray
+        Written: the gradient from row ``start`` on.
     """
-    if not add:
+    if not accumulate:
         whole = g[: (stop - start) * fan_out]
         for i in range(whole.size):
             whole[i] = 0
     for i in range(n_rows):
         delta = dz[i * fan_out : (i + 1) * fan_out]
         end = indptr[first + i + 1]
-        position = _first_position(indices, indptr[first + i], end, start)
+        position = _find_position(indices, indptr[first + i], end, start)
         while position < end and indices[position] < stop:
             x = data[position]
             row = indices[position] - start

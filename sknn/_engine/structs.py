@@ -1,7 +1,7 @@
-"""The structs that kernels take: NamedTuples of contiguous vectors, int64 numbers and numbers of
-the network's dtype.
+"""The structs that kernels take.
 
-Kernels pass them on by reference. Addresses are those of compiled kernels, see
+They are NamedTuples of contiguous vectors, int64 numbers and numbers of the network's dtype, and
+kernels pass them on by reference. Addresses are those of compiled kernels, see
 :mod:`sknn._compiled.kinds`; the address 0 stands for a kernel that is not used. Offsets count
 elements from the start of a vector. Vectors that are said to be "of the layers" have one element a
 layer, hidden or output.
@@ -63,8 +63,9 @@ class Network(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of a table in the network's dtype: a chunk of them, dense or CSR, or the whole table,
-    dense, with the indices of the chunk's rows.
+    """Rows of a table in the network's dtype.
+
+    They are a chunk, dense or CSR, or the whole table, dense, with the indices of a chunk's rows.
     """
 
     dense: np.ndarray  # row after row; empty if sparse
@@ -82,8 +83,9 @@ class Rows(NamedTuple):
 
 
 class Update(NamedTuple):
-    """Everything a weight update needs: kernel addresses, hyperparameters of each step, optimizer
-    state.
+    """Everything a weight update needs.
+
+    Kernel addresses, hyperparameters of each step, optimizer state; and what changes with the step.
     """
 
     optimizer_step: int  # address; 0 leaves the weights as they are
@@ -112,9 +114,10 @@ class Scratch(NamedTuple):
     deltas: np.ndarray  # dL/dz of all layers
     delta_offsets: np.ndarray
     statistics: np.ndarray  # batch norm's: mean and 1 / deviation, at 2 * statistics_offsets
-    # in quarters: transposed deltas of two layers, dL/da of one, transposed blocks on the way to
-    # it; before, a half of z
-    work: np.ndarray
+    delta_t: np.ndarray  # transposed dL/dz of two layers alternately
+    da: np.ndarray  # dL/da of one layer
+    packed_weights: np.ndarray  # what is transposed on the way to `da`: blocks of W, or of `da`
+    partial_z: np.ndarray  # with split-K, z from the second half of the inputs; see plan.py
     one: np.ndarray  # its only element is 1
     gradient: np.ndarray  # laid out like the weights
     # gradients of the minibatch's shards, of which the first is `gradient`; see shards.py
@@ -135,8 +138,9 @@ class Scheduler(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """Addresses of the engine's own passes, each compiled once for all that call it, and only if it
-    is used.
+    """Addresses of the engine's own passes.
+
+    Each is compiled once for all that call it, and only if it is used.
     """
 
     forward: int

@@ -1,5 +1,7 @@
-"""What is done with gradients, block by block or, where they are clipped, as a whole: weights are
-penalised and moved.
+"""The weight update: add the penalty's gradient, take the optimizer's step and the proximal step.
+
+It is done block by block, each as soon as its gradient is there; with gradient clipping, or where
+gradients are summed over several passes, on the whole gradient at once.
 """
 
 import numpy as np
@@ -7,106 +9,98 @@ import numpy as np
 from .._compiled.intrinsics import part
 from .._compiled.jit import jit
 from .._compiled.kinds import call_optimizer_step, call_penalty, call_proximal_step, call_step_sizes
-from .dense import SPARSE_BLOCKS, bounds_of, count_blocks, input_block_size, n_blocks_of
-from .scheduler import claim_block, count_phases, wait_at_barrier
+from .layers import FIRST, cut_weights
+from .partition import locate_block
+from .phases import update_phase
+from .plan import choose_total
+from .scheduler import make_phase, take_one_block
 
 
 @jit(internal=True)
-def weight_block_size(run, batch, layer):
-    """Return how many rows of a layer's weights make a block."""
-    fan_in = run.network.fan_ins[layer]
-    if layer == 0 and run.rows.sparse_affine != 0:
-        return count_blocks(fan_in, SPARSE_BLOCKS)
-    return input_block_size(batch.n_rows, fan_in, run.network.fan_outs[layer])
+def _add_penalty(run, batch, layer, start, size, total_number):
+    """Add the penalty's gradient to a segment of a layer's gradient.
 
-
-@jit(internal=True)
-def n_weight_blocks(run, batch, layer):
-    """Return the number of blocks of a layer's gradient: rows of its weights; the last rows have
-    intercepts and batch norm with them.
-    """
-    return n_blocks_of(run.network.fan_ins[layer], weight_block_size(run, batch, layer))
-
-
-@jit(internal=True)
-def weight_block(run, batch, layer, block):
-    """Return the first row of a block of a layer's weights and the one behind its last."""
-    return bounds_of(block, run.network.fan_ins[layer], weight_block_size(run, batch, layer))
-
-
-@jit(internal=True)
-def _add_penalty(run, batch, layer, start, size, block):
-    """Add the penalty's gradient to ``size`` elements of the gradient from ``start``, and the
-    penalty to the block's total.
+    Parameters
+    ----------
+    run, batch, layer
+    start, size : int
+        The segment, counted from the layer's first weight.
+    total_number : int
+        Among the layer's totals, the one to which the penalty is added.
     """
     network = run.network
     scratch = run.scratch
     update = run.update
     offset = network.weight_offsets[layer] + start
-    share = network.weights.dtype.type(1 / batch.n_rows)
+    per_row = network.weights.dtype.type(1 / batch.n_rows)
     w = part(network.weights, offset, size)
     g = part(scratch.gradient, offset, size)
-    total = part(scratch.totals, scratch.total_offsets[layer] + 2 * block, 2)
-    call_penalty(
-        update.penalize,
-        w,
-        update.penalty_strengths[0] * share,
-        update.penalty_strengths[1] * share,
-        g,
-        total,
-    )
+    total = part(scratch.totals, scratch.total_offsets[layer] + 2 * total_number, 2)
+    l1 = update.penalty_strengths[0] * per_row
+    l2 = update.penalty_strengths[1] * per_row
+    call_penalty(update.penalize, w, l1, l2, g, total)
     total[0] += batch.n_rows * total[1]
     total[1] = 0
 
 
 @jit(internal=True)
-def _update_segment(run, batch, offset, size, share):
-    """Let the optimizer move one block by its gradient; with ``share`` > 0 they are weights,
-    decayed and shrunk too.
+def _update_segment(run, batch, offset, size, per_row):
+    """Let the optimizer update a segment of the flat weight vector by its gradient.
+
+    Parameters
+    ----------
+    run, batch
+    offset, size : int
+        The segment.
+    per_row : float
+        1 / n_rows for weights that are penalized, 0 for others, without decay and proximal step.
     """
     update = run.update
     w = part(run.network.weights, offset, size)
     g = part(run.scratch.gradient, offset, size)
-    h = part(
-        update.hyperparameters, batch.step * update.n_hyperparameters, update.n_hyperparameters
-    )
+    n_hyperparameters = update.n_hyperparameters
+    h = part(update.hyperparameters, batch.step * n_hyperparameters, n_hyperparameters)
     state_0 = part(update.state_0, offset, size)
     state_1 = part(update.state_1, offset, size)
     state_2 = part(update.state_2, offset, size)
-    keep = update.weight_decay_factors[batch.step]
-    if share > 0 and keep != 1:
+    factor = update.weight_decay_factors[batch.step]
+    if per_row > 0 and factor != 1:
         for i in range(w.size):
-            w[i] *= keep
+            w[i] *= factor
     call_optimizer_step(update.optimizer_step, w, g, state_0, state_1, state_2, h)
-    if share > 0 and update.proximal_step != 0:
+    if per_row > 0 and update.proximal_step != 0:
+        # the gradient is not needed any more: it takes the step sizes
         call_step_sizes(update.step_sizes, g, state_0, state_1, state_2, h)
-        call_proximal_step(update.proximal_step, w, g, update.penalty_strengths[0] * share)
+        call_proximal_step(update.proximal_step, w, g, update.penalty_strengths[0] * per_row)
 
 
 @jit(internal=True)
 def _update_biases_and_batch_norm(run, batch, layer):
-    """Let the optimizer move a layer's intercepts and the scale and shift of its batch norm."""
+    """Let the optimizer update a layer's intercepts, and scale and shift of its batch norm."""
     network = run.network
-    none = run.network.weights.dtype.type(0)
-    norm_width = network.shift_offsets[layer] - network.scale_offsets[layer]
-    _update_segment(run, batch, network.bias_offsets[layer], network.fan_outs[layer], none)
-    if norm_width > 0:
-        _update_segment(run, batch, network.scale_offsets[layer], 2 * norm_width, none)
+    unpenalized = network.weights.dtype.type(0)
+    batch_norm_width = network.shift_offsets[layer] - network.scale_offsets[layer]
+    _update_segment(run, batch, network.bias_offsets[layer], network.fan_outs[layer], unpenalized)
+    if batch_norm_width > 0:
+        offset = network.scale_offsets[layer]
+        _update_segment(run, batch, offset, 2 * batch_norm_width, unpenalized)
 
 
 @jit(internal=True)
-def update_block(run, batch, layer, block):
-    """Penalise a block of a layer's gradient and move the weights by it."""
+def update_block(run, batch, layer, number):
+    """Penalize and update block ``number`` of a layer's weights by its gradient.
+
+    The block with the last rows of W has the intercepts and batch norm with it.
+    """
     network = run.network
-    fan_out = run.network.fan_outs[layer]
-    start, stop = weight_block(run, batch, layer, block)
-    offset = network.weight_offsets[layer] + start * fan_out
+    fan_out = network.fan_outs[layer]
+    blocks = cut_weights(run, batch, layer)
+    start, stop = locate_block(blocks, number)
+    first = start * fan_out
     size = (stop - start) * fan_out
-    place = block // 2 + (n_weight_blocks(run, batch, layer) + 1) // 2 * (
-        block % 2
-    )  # threads that take turns write to other cache lines
-    _add_penalty(run, batch, layer, start * fan_out, size, place)
-    _update_segment(run, batch, offset, size, network.weights.dtype.type(1 / batch.n_rows))
+    per_row = network.weights.dtype.type(1 / batch.n_rows)
+    _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
+    _update_segment(run, batch, network.weight_offsets[layer] + first, size, per_row)
     if stop == network.fan_ins[layer]:
         _update_biases_and_batch_norm(run, batch, layer)
 
@@ -125,33 +119,29 @@ def _clip_gradient(update, gradient):
 
 
 @jit(internal=True)
-def update_all(run, batch):
-    """Penalise the whole gradient of a batch, clip it, and, if there is an optimizer, take its
-    step.
-    """
+def _update_all_weights(run, batch, blocks, number):
+    """Do what :func:`update_all` says, in one block."""
     network = run.network
-    update = run.update
-    none = np.int64(0)
-    phase = (batch.step + 1) * count_phases(network.fan_ins.size) - 2
-    n_computed = np.int64(0)
-    n_blocks = np.int64(1)
-    if claim_block(run.scheduler, batch.thread, phase, n_blocks, np.int64(-1)) == 0:
+    per_row = network.weights.dtype.type(1 / batch.n_rows)
+    for layer in range(network.fan_ins.size):
+        size = network.fan_ins[layer] * network.fan_outs[layer]
+        _add_penalty(run, batch, layer, FIRST, size, FIRST)
+    if run.update.max_gradient_norm[0] > 0:
+        _clip_gradient(run.update, run.scratch.gradient)
+    if run.update.optimizer_step != 0:
         for layer in range(network.fan_ins.size):
-            _add_penalty(
-                run, batch, layer, none, network.fan_ins[layer] * network.fan_outs[layer], none
-            )
-        if update.max_gradient_norm[0] > 0:
-            _clip_gradient(update, run.scratch.gradient)
-        if update.optimizer_step != 0:
-            for layer in range(network.fan_ins.size):
-                size = network.fan_ins[layer] * network.fan_outs[layer]
-                _update_segment(
-                    run,
-                    batch,
-                    network.weight_offsets[layer],
-                    size,
-                    network.weights.dtype.type(1 / batch.n_rows),
-                )
-                _update_biases_and_batch_norm(run, batch, layer)
-        n_computed = n_blocks
-    wait_at_barrier(run.scheduler, phase, n_computed, n_blocks)
+            size = network.fan_ins[layer] * network.fan_outs[layer]
+            _update_segment(run, batch, network.weight_offsets[layer], size, per_row)
+            _update_biases_and_batch_norm(run, batch, layer)
+
+
+_run_update = make_phase(take_one_block, _update_all_weights)
+
+
+@jit(internal=True)
+def update_all(run, batch):
+    """Penalize and clip the whole gradient of a minibatch.
+
+    If there is an optimizer, all weights are updated as well.
+    """
+    _run_update(run, batch, update_phase(batch.step, run.network.fan_ins.size))

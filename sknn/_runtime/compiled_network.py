@@ -4,7 +4,7 @@ import numpy as np
 
 from .._compiled.kinds import BLOCK_UPDATE, PASS
 from .._engine import backward, entry_points, forward, shards
-from .._engine.dense import most_blocks
+from .._engine.plan import bound_blocks, bound_packed_size
 from .._engine.structs import Minibatch, Passes, Run, Scratch
 from .._engine.update import update_all, update_block
 from ..parts.losses import identity_link
@@ -81,15 +81,21 @@ class CompiledNetwork:
         network, n_values, delta_offsets, n_deltas = bind_network(
             self.flat, self.layout, self.architecture, n_rows
         )
-        widest = padded(n_rows * int(self.layout.fan_outs.max()))
-        n_row_totals = n_shards * 2 * most_blocks(n_rows)
-        block_counts = 2 * most_blocks(self.layout.fan_ins)
+        widest = int(self.layout.fan_outs.max())
+        layer_size = padded(n_rows * widest)
+        packed_size = padded(bound_packed_size(n_rows, widest))
+        delta_t = aligned_zeros(n_shards * 2 * layer_size, self.dtype)
+        n_row_totals = n_shards * 2 * bound_blocks(n_rows)
+        block_counts = 2 * bound_blocks(self.layout.fan_ins)
         return network, Scratch(
             aligned_zeros(n_shards * n_values, self.dtype),
             aligned_zeros(n_shards * n_deltas, self.dtype),
             delta_offsets,
             np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
-            aligned_zeros(n_shards * 4 * widest, self.dtype),
+            delta_t,
+            aligned_zeros(n_shards * layer_size, self.dtype),
+            aligned_zeros(n_shards * packed_size, self.dtype),
+            delta_t[:layer_size],  # partial_z, which is needed only before the deltas
             np.ones(1, self.dtype),
             self._gradient,
             np.empty(0, self.dtype),
@@ -100,7 +106,8 @@ class CompiledNetwork:
     @property
     def scratch_bytes(self):
         """Size of the memory that passes need."""
-        return sum(vector.nbytes for vector in self._scratch)
+        shared = self._scratch.partial_z.nbytes  # part of delta_t
+        return sum(vector.nbytes for vector in self._scratch) - shared
 
     def work(self, network, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return what an entry point works on, with the addresses of the passes that it will

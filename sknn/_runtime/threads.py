@@ -20,7 +20,8 @@ import numpy as np
 from .._compiled.intrinsics import current_core
 from .._compiled.jit import INTERPRETED, MOST_THREADS
 from .._engine.entry_points import accept_denormals
-from .._engine.scheduler import OTHER_PHASES, PHASES_OF_A_LAYER, count_counters
+from .._engine.phases import count_phases
+from .._engine.scheduler import count_counters
 from .._engine.structs import Scheduler
 from .thread_count import ThreadCountTuner
 
@@ -200,7 +201,7 @@ class ParallelRunner:
 
     def __init__(self, entry, n_operations, n_layers, most=sys.maxsize):
         self._entry = entry
-        self._n_phases = PHASES_OF_A_LAYER * n_layers + OTHER_PHASES
+        self._n_phases = count_phases(n_layers)
         self._most = (
             min(usable_cores(), n_operations // _OPERATIONS, most)
             if n_operations >= 2 * _OPERATIONS

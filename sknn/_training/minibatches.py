@@ -7,7 +7,7 @@ import sys
 import numpy as np
 
 from .._engine import entry_points
-from .._engine.shards import choose_shard_rows
+from .._engine.plan import choose_shard_rows
 from .._runtime.binding import bind_update, schedule_update
 from .._runtime.threads import ParallelRunner
 
@@ -44,8 +44,12 @@ class MinibatchLoop:
         needs_whole_batches = layout.norm_widths.any() or session.architecture.has_dropout
         fits_into_memory = batch_size <= table.batch_rows(n_operations, session.n_values)
         self._accumulates = not (fits_into_memory or needs_whole_batches)
-        has_shards = not (table.is_sparse or self._accumulates)
-        self._shard_rows = choose_shard_rows(layout, batch_size) if has_shards else 0
+        self._shard_rows = 0
+        if not (table.is_sparse or self._accumulates):
+            n_row_values = int(layout.fan_ins[0] + layout.fan_outs.sum())
+            self._shard_rows = choose_shard_rows(
+                batch_size, layout.size, n_row_values, bool(layout.norm_widths.any())
+            )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
         self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
         self._runner = ParallelRunner(

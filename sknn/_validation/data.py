@@ -32,8 +32,6 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     X : ndarray or CSR of real numbers, the user's own if it is one
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
-    if not reset:
-        _check_was_fitted(estimator)
     X, y = validate_data(
         estimator,
         X,
@@ -51,7 +49,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     return _real_numbers(X), y
 
 
-def _check_was_fitted(estimator):
+def check_was_fitted(estimator):
     """Raise if there are weights, but no network, because the user assigned them."""
     if not hasattr(estimator, "_architecture"):
         raise NotFittedError(
@@ -145,7 +143,7 @@ def check_X(estimator, X):
     """Return the X of a prediction as an ndarray or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
-    _check_was_fitted(estimator)
+    check_was_fitted(estimator)
     return _real_numbers(
         validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
     )

@@ -1,13 +1,11 @@
-"""Batches whose rows go through the network shard by shard learn what whole batches learn, but for
-the last bits."""
+"""Minibatches that are cut into shards learn what whole ones learn, but for the last bits."""
 
 import numpy as np
 import pytest
-from reference import plain_layout
 
 import sknn._training.minibatches
 from sknn import MLPClassifier, MLPRegressor
-from sknn._engine import shards
+from sknn._engine import plan
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:.*lower it, or scale:UserWarning"
@@ -32,21 +30,22 @@ CLASSIFIERS = {
 }
 
 
-def fit_in_shards(monkeypatch, model, *data, least_rows=8, **arguments):
-    """Return the fitted model and the sizes of the shards that its batches were cut into."""
-    found = []
+@pytest.fixture
+def shard_sizes(monkeypatch):
+    """Cut minibatches into shards of at least 8 rows, whatever they are worth; return a list of the
+    sizes that were chosen."""
+    sizes = []
 
-    def choose_shard_rows(layout, n_rows):
-        found.append(shards.choose_shard_rows(layout, n_rows))
-        return found[-1]
+    def choose_shard_rows(*arguments):
+        sizes.append(plan.choose_shard_rows(*arguments))
+        return sizes[-1]
 
-    with monkeypatch.context() as patch:
-        patch.setattr(sknn._training.minibatches, "choose_shard_rows", choose_shard_rows)
-        patch.setattr(shards, "_LEAST_OPERATIONS", 0)
-        patch.setattr(shards, "_OPERATIONS", 1)
-        patch.setattr(shards, "_LEAST_ROWS", least_rows)
-        patch.setattr(shards, "_has_room", lambda *sizes: True)
-        return model.fit(*data, **arguments), found
+    monkeypatch.setattr(sknn._training.minibatches, "choose_shard_rows", choose_shard_rows)
+    monkeypatch.setattr(plan, "_LEAST_STEP_OPERATIONS", 0)
+    monkeypatch.setattr(plan, "_SHARD_OPERATIONS", 1)
+    monkeypatch.setattr(plan, "_LEAST_SHARD_ROWS", 8)
+    monkeypatch.setattr(plan, "_has_room", lambda n_gradients, n_values: True)
+    return sizes
 
 
 def assert_learned_alike(model, other):
@@ -59,51 +58,29 @@ def assert_learned_alike(model, other):
 
 
 @pytest.mark.parametrize("settings", CLASSIFIERS.values(), ids=CLASSIFIERS)
-@pytest.mark.parametrize("least_rows", [8, 24])
-def test_classifiers_learn_the_same_in_shards(settings, least_rows, monkeypatch):
+@pytest.mark.parametrize(("least_rows", "size"), [(8, 8), (24, 32)])
+def test_classifiers_learn_the_same_in_shards(settings, least_rows, size, shard_sizes, monkeypatch):
     settings = {"batch_size": 64, "max_iter": 3, "random_state": 0} | settings
-    model, shards = fit_in_shards(
-        monkeypatch, MLPClassifier(**settings), X, CLASSES, least_rows=least_rows
-    )
-    assert shards == [{8: 8, 24: 32}[least_rows]]
+    monkeypatch.setattr(plan, "_LEAST_SHARD_ROWS", least_rows)
+    model = MLPClassifier(**settings).fit(X, CLASSES)
+    assert shard_sizes == [size]
+    monkeypatch.undo()
     assert_learned_alike(model, MLPClassifier(**settings).fit(X, CLASSES))
 
 
 @pytest.mark.parametrize("target", [Y, Y[:, 0]], ids=["three outputs", "one output"])
-def test_regressors_learn_the_same_in_shards(target, monkeypatch):
+def test_regressors_learn_the_same_in_shards(target, shard_sizes, monkeypatch):
     settings = {"batch_size": 50, "max_iter": 3, "random_state": 0}
     weight = rng.integers(0, 3, len(X)).astype(float)
-    model, shards = fit_in_shards(
-        monkeypatch, MLPRegressor(**settings), X, target, sample_weight=weight
-    )
-    assert shards == [16]
+    model = MLPRegressor(**settings).fit(X, target, sample_weight=weight)
+    assert shard_sizes == [16]
+    monkeypatch.undo()
     assert_learned_alike(model, MLPRegressor(**settings).fit(X, target, sample_weight=weight))
 
 
-def test_divergence_in_a_shard_is_noticed(monkeypatch):
+def test_divergence_in_a_shard_is_noticed(shard_sizes):
     data = np.where(np.arange(len(X))[:, None] == 140, 1e300, X)
+    model = MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64")
     with pytest.raises(ValueError, match="non-finite"):
-        fit_in_shards(
-            monkeypatch,
-            MLPRegressor(batch_size=50, max_iter=3, random_state=0, dtype="float64"),
-            data,
-            Y,
-        )
-
-
-@pytest.mark.parametrize(
-    ("units", "n_rows", "norm", "rows"),
-    [
-        ((64, 100, 10), 200, None, 104),  # two shards of whole tiles
-        ((64, 100, 10), 2000, None, 200),
-        ((64, 100, 10), 20_000, None, 1256),
-        ((30, 128, 128, 3), 872, None, 73),  # an even number of shards
-        ((64, 100, 10), 200, "before", 0),  # needs whole columns
-        ((64, 20, 10), 200, None, 0),  # nothing to share
-        ((64, 512, 512, 10), 200, None, 0),  # the shards' gradients would outweigh their rows
-        ((64, 100, 10), 40, None, 0),
-    ],
-)
-def test_which_batches_are_cut_depends_on_shapes(units, n_rows, norm, rows):
-    layout = plain_layout(units, batch_norm=norm)
-    assert shards.choose_shard_rows(layout, n_rows) == rows
+        model.fit(data, Y)
+    assert shard_sizes == [16]

@@ -9,16 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import processes
 import pytest
-from reference import architecture, assert_same_weights, bits, compiled_only
+from reference import assert_same_weights, compiled_only
 from scipy import sparse
 
 import sknn._runtime.thread_count
 import sknn._runtime.threads
 from sknn import MLPClassifier
-from sknn._engine.scheduler import CACHE_LINE, OTHER_PHASES, PHASES_OF_A_LAYER
 from sknn._engine.structs import Run
-from sknn._runtime.architecture import draw_weights
-from sknn._runtime.layout import make_layout, views
 from sknn._runtime.threads import (
     HelperGate,
     ParallelRunner,
@@ -128,54 +125,6 @@ def test_several_fits_at_once_give_what_each_gives_alone(sharing):
             pool.map(lambda seed: fit(random_state=seed), range(6)), expected, strict=True
         ):
             assert_same(model, other)
-
-
-def captured_work(model):
-    """Return the first argument of an entry point in a fit."""
-    caught = []
-    entry = sknn._training.minibatches.entry_points.train
-
-    def catch(*arguments):
-        caught.append(arguments)
-        return entry(*arguments)
-
-    sknn._training.minibatches.entry_points.train = catch
-    try:
-        model.fit(X, y)
-    finally:
-        sknn._training.minibatches.entry_points.train = entry
-    return caught[0][0]
-
-
-def test_threads_together_compute_every_block_once():
-    settings = {"batch_size": 100, "max_iter": 1, "random_state": 0, "shuffle": False}
-    work = captured_work(MLPClassifier((130, 100), **settings))
-    network = work.network
-    update = work.update
-    expected = network.weights.copy()
-    start_again(network.weights)
-    for state in (update.state_0, update.state_1):
-        state[:] = 0
-    n_phases = PHASES_OF_A_LAYER * 3 + OTHER_PHASES
-    team = new_team(3, 3 * n_phases)
-    with ThreadPoolExecutor(3) as pool:
-        done = pool.map(
-            lambda _: sknn._training.minibatches.entry_points.train(
-                work._replace(scheduler=team), 300, 100, 300, np.zeros(2)
-            ),
-            range(3),
-        )
-    assert list(done) == [300] * 3
-    np.testing.assert_array_equal(bits(network.weights), bits(expected))
-    n_computed = team.counters.reshape(-1, 4, CACHE_LINE)[:, 3, 0]
-    assert n_computed.sum() > 3 * 8
-
-
-def start_again(flat):
-    """Set weights to what the fit of ``captured_work`` started from."""
-    start = architecture([100, 130, 100, 4])
-    arrays = views(flat, make_layout(start))
-    draw_weights(start, "auto", arrays, np.random.RandomState(0))
 
 
 # ---- what may go wrong -------------------------------------------------------------------------
@@ -360,23 +309,6 @@ def test_runners_of_equal_steps_share_a_tuner(sharing):
         for n_operations in (4_000_000, 4_000_000, 5_000_000)
     ]
     assert runners[0]._tuner is runners[1]._tuner is not runners[2]._tuner
-
-
-def test_a_late_thread_finds_nothing_left():
-    """All blocks of all phases are claimed and done: an entry point returns without touching
-    anything."""
-    model = MLPClassifier((130,), max_iter=1, batch_size=300, random_state=0)
-    work = captured_work(model)
-    team = new_team(2, 9)
-    team.counters[:] = 10**6
-    weights = work.network.weights.copy()
-    assert (
-        sknn._training.minibatches.entry_points.train(
-            work._replace(scheduler=team), 300, 300, 300, np.zeros(2)
-        )
-        == 300
-    )
-    np.testing.assert_array_equal(work.network.weights, weights)
 
 
 def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monkeypatch):

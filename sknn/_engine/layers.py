@@ -1,0 +1,81 @@
+"""What a layer reads and writes in a run, as segments of the run's vectors, and its partitions.
+
+The partitions are those of plan.py: here a run's layer, minibatch and settings are translated into
+the integers that a plan depends on.
+"""
+
+import numpy as np
+
+from .._compiled.intrinsics import part
+from .._compiled.jit import jit
+from .plan import partition_weights, uses_split_k
+from .structs import NO_BATCH_NORM
+
+FIRST = np.int64(0)  # number of the first layer, sample, unit, ...: unlike the literal, an int64
+
+
+@jit(inline=True)
+def get_input(run, batch, layer):
+    """Return what a layer reads: the minibatch's rows of the table, or the layer below's outputs.
+
+    A sparse first layer reads ``run.rows`` itself.
+    """
+    if layer > 0:
+        return run.scratch.values[run.network.out_offsets[layer - 1] :]
+    if run.rows.order.size > 0:
+        return run.rows.gathered
+    return run.rows.dense[batch.first_row * run.network.fan_ins[0] :]
+
+
+@jit(inline=True)
+def get_weights(run, layer):
+    """Return a layer's W, of fan_in * fan_out elements."""
+    network = run.network
+    return part(
+        network.weights,
+        network.weight_offsets[layer],
+        network.fan_ins[layer] * network.fan_outs[layer],
+    )
+
+
+@jit(inline=True)
+def get_deltas(run, layer):
+    """Return dL/dz of a layer, of n_rows x fan_out."""
+    return run.scratch.deltas[run.scratch.delta_offsets[layer] :]
+
+
+@jit(inline=True)
+def get_delta_t(run, layer):
+    """Return the transpose of dL/dz of a layer, of fan_out x n_rows.
+
+    There are two, since that of the layer above is still read while a layer's is written.
+    """
+    return run.scratch.delta_t[layer % 2 * (run.scratch.delta_t.size // 2) :]
+
+
+@jit(inline=True)
+def needs_all_samples(run):
+    """Return whether a block has to have all samples of its units, as batch norm needs them."""
+    return run.network.batch_norm != NO_BATCH_NORM
+
+
+@jit(internal=True)
+def splits_k(run, batch, layer):
+    """Return whether a layer's product is split along its inputs.
+
+    Only in training by several threads: not the output layer, and not a shard, which has one
+    thread.
+    """
+    network = run.network
+    is_shared = batch.is_training and run.shard_rows == 0 and layer < network.fan_ins.size - 1
+    return is_shared and uses_split_k(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
+
+
+@jit(internal=True)
+def cut_weights(run, batch, layer):
+    """Return the partition of a layer's rows of W."""
+    network = run.network
+    is_sparse = layer == 0 and run.rows.sparse_affine != 0
+    return partition_weights(
+        batch.n_rows, network.fan_ins[layer], network.fan_outs[layer], is_sparse
+    )
