@@ -138,15 +138,17 @@ def by_precision(single, double, interpreted):
 interpreted_kernels = []  # with NUMBA_DISABLE_JIT=1 an address is an index into this table
 
 
-@functools.cache
+def interpreted_address(kernel):
+    """Return the number of an interpreted kernel, from 1, since address 0 means none."""
+    interpreted_kernels.append(kernel)
+    return len(interpreted_kernels)
+
+
 def compiled_address(kernel, signature):
     """Compile or load ``kernel`` for a tuple of Numba types and return its address.
 
     See :class:`kinds.Kind`, whose methods are the callers.
     """
-    if INTERPRETED:
-        interpreted_kernels.append(kernel)
-        return len(interpreted_kernels)  # from 1, since address 0 means none
     try:
         with interrupts_held_back():
             _keep_on_disk(kernel).compile(signature)

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import threading
+import time
 import warnings
 from itertools import cycle
 from pathlib import Path
@@ -205,6 +206,83 @@ def test_flush_removes_the_files_of_one_kernel(folder):
     kept.touch()
     GuardedCache(_third).flush()
     assert only_file(folder) == kept
+
+
+# ---- files that nobody uses any more -----------------------------------------------------------
+
+DAY = 86_400
+
+
+def set_age(path, days):
+    os.utime(path, (time.time() - days * DAY,) * 2)
+
+
+@pytest.fixture
+def next_process():
+    """Return a function after which files are looked through once more."""
+    return cache_module.remove_unused_files.cache_clear
+
+
+def test_files_that_nobody_used_for_30_days_are_removed(folder, next_process):
+    names = ("sknn-old.kernel-0.nbc", ".sknn-1-killed", "sknn-new.kernel-0.nbc", "of_others.nbi")
+    for name, age in zip(names, (31, 31, 29, 1000), strict=True):
+        (folder / name).touch()
+        set_age(folder / name, age)
+    next_process()
+    call()
+    (written,) = {path.name for path in folder.iterdir()} - set(names)
+    assert {path.name for path in folder.iterdir()} == {*names[2:], written}
+
+
+@pytest.mark.parametrize("what", ["processor", "version"])
+def test_files_in_use_survive_whoever_writes(folder, monkeypatch, next_process, what):
+    """Two processors, or two versions, that use one folder never lose each other's files."""
+
+    def use_other():
+        with monkeypatch.context() as patched:
+            if what == "version":
+                patched.setattr(cache_module, "STAMP", "another version")
+            else:
+                codegen = type(fresh_kernel().targetctx.codegen())
+                patched.setattr(codegen, "magic_tuple", lambda self: ("another", "processor"))
+            return call()
+
+    assert use_other() == (False, [])
+    other = only_file(folder)
+    for _ in range(3):  # months, in each of which both use the folder
+        set_age(other, 29)
+        assert use_other() == (True, [])
+        assert time.time() - other.stat().st_mtime < DAY
+        set_age(other, 29)
+        next_process()
+        assert call() == (False, [])
+        (written,) = set(folder.iterdir()) - {other}
+        written.unlink()
+
+
+def test_a_file_counts_as_used_when_it_is_loaded_once_a_day(folder):
+    call()
+    path = only_file(folder)
+    for age, is_touched in ((0.5, False), (2, True)):
+        set_age(path, age)
+        before = path.stat().st_mtime
+        assert call() == (True, [])
+        assert (path.stat().st_mtime != before) == is_touched
+
+
+def test_files_of_a_read_only_folder_are_loaded(folder, monkeypatch):
+    call()
+    path = only_file(folder)
+    set_age(path, 2)
+    refused = []
+
+    def refuse(path, times=None):
+        refused.append(path)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert call() == (True, [])
+    assert refused == [path]
 
 
 # ---- what compiled code depends on -------------------------------------------------------------
