@@ -180,9 +180,12 @@ def _is_interpreted(argument, value, dtype):
     if argument == "int64":
         return isinstance(value, int | np.integer)
     if argument == "scalar":
-        return isinstance(value, int | float) or getattr(value, "dtype", None) == dtype
-    expected = {"int64_vector": np.int64, "float64_vector": np.float64}.get(argument, dtype)
-    return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == expected
+        return type(value) in (int, float) or type(value) is np.dtype(dtype).type
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        return False
+    if argument in _WITH_DTYPE:
+        return value.dtype == dtype and dtype in (np.float32, np.float64)
+    return value.dtype == {"int64_vector": np.int64, "float64_vector": np.float64}[argument]
 
 
 def _typed_call(kind):
