@@ -71,19 +71,23 @@ def _third(x):
     return x / 3
 
 
-_third.__module__ = "sknn.third"  # only the package's own kernels are kept
-
-
 def fresh_kernel():
     """Return a kernel as a new process would have it: compiled by nobody yet."""
     return jit(entry=True)(_third)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty cache in a process that has not yet warned."""
-    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
+def no_folder(monkeypatch):
+    """No cache, in a process that has not yet warned, where this file's kernels are kept too."""
+    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: None)
     monkeypatch.setattr(cache_module, "_warned", threading.Event())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, no_folder):
+    """An empty cache."""
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
     return tmp_path
 
 
@@ -179,9 +183,8 @@ def test_full_disk(folder, monkeypatch, module, name):
     assert list(folder.iterdir()) == []
 
 
-def test_nothing_writable(monkeypatch):
-    monkeypatch.setattr(cache_module, "cache_directory", lambda: None)
-    monkeypatch.setattr(cache_module, "_warned", threading.Event())
+@pytest.mark.usefixtures("no_folder")
+def test_nothing_writable():
     loaded, messages = call()
     assert not loaded
     assert len(messages) == 1
