@@ -82,7 +82,8 @@ def test_estimator_checks_with_the_array_api_switched_on():
     finished = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     results = json.loads(finished.stdout)
-    assert "check_array_api_input" in {name for _, name, _, _ in results}
+    if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):  # older ones skip it
+        assert "check_array_api_input" in {name for _, name, _, _ in results}
     assert [result for result in results if result[2] != "passed"] == []
 
 

@@ -1,4 +1,4 @@
-"""What kernels are built on: decorator, compile cache, LLVM intrinsics, products.
+"""What kernels are built on: decorator, compile cache, LLVM intrinsics, matrix products.
 
 The only folder that imports Numba and llvmlite.
 """

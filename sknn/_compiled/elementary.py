@@ -1,10 +1,10 @@
-"""Elementary functions that LLVM vectorises inside kernels, where ``math.exp`` would be one library
-call a number.
+"""Elementary functions that LLVM vectorizes inside kernels, where ``math.exp`` would be one library
+call per number.
 
 ``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``,
 ``tanh`` and ``softplus`` are built on it, the last two with polynomials of their own. The relative
-error is a few units in the last place, NaN goes through, overflow is inf, and results under the
-smallest normal number become about that. ``log`` is for positive normal numbers only.
+error is a few units in the last place, NaN gives NaN, overflow gives inf, and results below the
+smallest normal number become about that number. ``log`` is for positive normal numbers only.
 """
 
 import math
@@ -29,7 +29,7 @@ def _exp_single(x):
     p = p * r + np.float32(0.5)
     p = p * r + np.float32(1)
     p = p * r + np.float32(1)
-    # In two halves, since 2**128 itself is not a float32.
+    # 2**n as a product of two powers, since 2**128 itself is not a float32.
     half = np.int32(n) >> np.int32(1)
     rest = np.int32(n) - half
     low = np.int32((half + np.int32(127)) << np.int32(23)).view(np.float32)
@@ -77,8 +77,8 @@ def _logistic_double(x):
 logistic = by_precision(_logistic_single, _logistic_double, lambda x: 1 / (1 + np.exp(-x)))
 
 
-# Near zero tanh x = x + x^3 Q(x^2), with Q interpolated at Chebyshev nodes of x^2 in [0, 0.625^2];
-# farther out, where the difference from one is large enough, tanh x = 1 - 2 / (exp(2x) + 1).
+# For abs(x) < 0.625, tanh x = x + x^3 Q(x^2), with Q interpolated at Chebyshev nodes of x^2; for
+# larger x, tanh x = 1 - 2 / (exp(2x) + 1), which would lose digits near zero.
 
 
 def _tanh_single(x):
@@ -201,8 +201,9 @@ log = by_precision(_log_single, _log_double, np.log)
 
 
 def constant(value):
-    """Return a function that gives ``value`` in its argument's type: a literal would turn float32
-    arithmetic into float64.
+    """Return a function that gives ``value`` in the type of its argument.
+
+    A literal would turn float32 arithmetic into float64.
     """
     single = np.float32(value)
     double = float(value)
@@ -215,7 +216,7 @@ one = constant(1)
 
 
 def _limit(name):
-    """Return a function that gives a limit of its argument's type."""
+    """Return a function that gives a limit of its argument's type, named as in ``np.finfo``."""
     single, double = (float(getattr(np.finfo(dtype), name)) for dtype in (np.float32, np.float64))
     single = np.float32(single)
     return by_precision(
@@ -224,4 +225,4 @@ def _limit(name):
 
 
 epsilon = _limit("eps")
-smallest = _limit("tiny")  # that is a normal number
+smallest = _limit("tiny")  # normal number

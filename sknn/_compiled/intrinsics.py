@@ -1,7 +1,7 @@
-"""What Numba's language lacks, as LLVM intrinsics: calls by address, places in vectors, NumPy's
-random bits, flushing of denormals, atomic counters.
+"""LLVM intrinsics for what Numba lacks: pointers into vectors, NumPy's random bits, flushing of
+denormals, atomic counters.
 
-Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, but for random bits, which NumPy then
+Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, except for random bits, which NumPy then
 draws itself.
 """
 
@@ -18,8 +18,8 @@ from numba.extending import intrinsic
 
 from . import jit
 
-# ---- places in vectors --------------------------------------------------------------------------
-# A vector takes seven registers to be handed on, a place in it one.
+# ---- pointers into vectors ----------------------------------------------------------------------
+# Passing a vector to a function takes seven registers, passing a pointer one.
 
 
 @intrinsic
@@ -38,10 +38,10 @@ def _at_interpreted(vector, offset):
 
 
 at = _at_interpreted if jit.INTERPRETED else _at
-"""Return the place of a vector's element ``offset``, or the place so many elements behind another
-one.
+"""Return a pointer to element ``offset`` of a vector, or ``offset`` elements after a pointer.
 
-Kernels may hand places on and read there, but not write: Numba may take that for dead code.
+Kernels may pass pointers on and read through them, but not write: Numba may remove such writes as
+dead code. Interpreted, it is the rest of the vector.
 """
 
 
@@ -56,8 +56,12 @@ def part(vector, offset, size):
 
 @intrinsic
 def draw(typing_context, next_uint32, state):
-    """Return the next 32 random bits of a bit generator, by the addresses of its function and its
-    state.
+    """Return the next 32 random bits of one of NumPy's bit generators.
+
+    Parameters
+    ----------
+    next_uint32, state : int64
+        Addresses of the generator's function and of its state.
     """
 
     def codegen(context, builder, signature, values):
@@ -71,8 +75,8 @@ def draw(typing_context, next_uint32, state):
 
 
 # ---- denormals ---------------------------------------------------------------------------------
-# Moments of weights that no longer receive gradient decay into denormal numbers, on which x86 is
-# many times slower.
+# An optimizer's moments of weights that no longer receive a gradient decay into denormal numbers,
+# with which x86 processors compute many times more slowly.
 
 _FLUSH_TO_ZERO = 0x8040  # the control register's bits "flush to zero" and "denormals are zero"
 _IS_X86 = platform.machine().lower() in {"x86_64", "amd64", "x64"}
@@ -80,8 +84,14 @@ _IS_X86 = platform.machine().lower() in {"x86_64", "amd64", "x64"}
 
 @intrinsic
 def _swap_control(typing_context, control, keep):
-    """Set the floating-point control register to ``control`` (or-ed to its value if ``keep``);
-    return what it was.
+    """Set the floating-point control register and return its previous value.
+
+    Parameters
+    ----------
+    control : uint32
+        Bits to set.
+    keep : bool
+        Whether to leave the other bits as they are, instead of clearing them.
     """
 
     def codegen(context, builder, signature, values):
@@ -130,30 +140,29 @@ def _restore_compiled(control):
 
 
 flush_denormals = _flush_interpreted if jit.INTERPRETED else _flush_compiled
-"""Treat denormals as zero in this thread from here on; returns what :func:`restore_denormals`
-takes."""
+"""Treat denormals as zero in this thread from now on; return the argument that
+:func:`restore_denormals` takes."""
 
 restore_denormals = _restore_interpreted if jit.INTERPRETED else _restore_compiled
-"""Give this thread its floating-point mode back."""
+"""Restore this thread's floating-point mode."""
 
 
 # ---- threads -----------------------------------------------------------------------------------
 
 
 def _yield_address():
-    """Return the address of the system's function; cached kernels look it up under the name that it
-    is given here.
-    """
+    """Return the address of the system's function that yields the core to another thread."""
     library = ctypes.CDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
     function = library.SwitchToThread if sys.platform == "win32" else library.sched_yield
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
-current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
-"""Return the number of the core that the calling thread runs on; None where the system has no such
-function."""
-
+# Compiled code, also code loaded from disk, finds the function by this name.
 llvmlite.binding.add_symbol("sknn_yield_thread", _yield_address())
+
+current_core = getattr(ctypes.CDLL(None), "sched_getcpu", None) if sys.platform == "linux" else None
+"""Return the number of the core on which the calling thread runs; None if the system has no such
+function."""
 
 
 @intrinsic
@@ -215,14 +224,16 @@ def _do_nothing():
 
 
 atomic_add = _atomic_add_interpreted if jit.INTERPRETED else _atomic_add
-"""Add to an element of a vector of int64; return what it was. What was written before is seen by
-whoever reads the sum after."""
+"""Add to an element of a vector of int64 and return its previous value.
+
+A thread that reads the sum also sees everything that this thread wrote before.
+"""
 
 atomic_load = _atomic_load_interpreted if jit.INTERPRETED else _atomic_load
-"""Return an element of a vector of int64 that other threads change."""
+"""Return an element of a vector of int64 that other threads may change."""
 
 pause = _do_nothing if jit.INTERPRETED else _pause
 """Wait for a few cycles of the processor."""
 
 yield_thread = _do_nothing if jit.INTERPRETED else _yield_thread
-"""Let another thread have the core, if one wants it."""
+"""Let another thread run on this core, if one is waiting."""

@@ -1,9 +1,10 @@
 """The kinds of kernels that are called by address: their argument types, addresses and typed calls.
 
-Which activation, loss or optimizer runs is chosen at fit time, so the engine calls these kernels
-through addresses. A kind is the contract between the two sides: a part's file declares kernels of
-the kind, the runtime asks it for their addresses, and the engine calls them through it. Numba
-checks each call against the kind while it compiles, since a mismatch would otherwise read garbage.
+Which activation, loss or optimizer runs is chosen when a network is fitted, so the engine calls
+these kernels by address. A kind is the contract between both sides: a part's file has kernels of
+the kind, the runtime asks it for their addresses, and the engine calls them through it. Each call
+is checked against the kind while Numba compiles it, since a call by address with other types would
+read garbage without an error.
 
 Argument types, separated by blanks:
 
@@ -23,12 +24,13 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .jit import INTERPRETED, compiled_address, interpreted_kernels
+from .jit import INTERPRETED, compiled_address, interpreted_address, interpreted_kernels
 from .references import is_reference_to, reference_type
 
 _PACKED = (types.StarArgTuple, types.StarArgUniTuple)  # how ``*arguments`` arrive, once typed
 _STRUCTS = ("Run", "Minibatch")
-_WITH_DTYPE = ("vector", "scalar", "pointer")
+_WITH_DTYPE = ("vector", "scalar", "pointer")  # of the network's dtype, one for all of a call
+_FLOATS = (types.float32, types.float64)
 
 
 class Kind:
@@ -39,12 +41,13 @@ class Kind:
     name : str
         For error messages.
     arguments : str
-        Types of the arguments, see above.
+        Types of the arguments, see the top of the file.
 
     Attributes
     ----------
     call : function
-        ``call(address, *arguments)``, for kernels.
+        ``call(address, *arguments)``, for kernels. Numba rejects other arguments with a
+        TypingError while it compiles the caller; interpreted kernels raise a TypeError.
     """
 
     def __init__(self, name, arguments):
@@ -58,7 +61,8 @@ class Kind:
 
     def numba_types(self, dtype):
         """Return the Numba types of the arguments for arithmetic in ``dtype``."""
-        return tuple(_numba_type(argument, dtype) for argument in self.arguments)
+        scalar = numba.from_dtype(np.dtype(dtype))
+        return tuple(_numba_type(argument, scalar) for argument in self.arguments)
 
     def address(self, kernel, dtype):
         """Compile or load ``kernel`` and return the address under which other kernels call it.
@@ -73,68 +77,89 @@ class Kind:
         ValueError
             If Numba cannot compile it for these types, which happens to users' own functions.
         """
-        if (kernel, dtype) not in self._addresses:
-            signature = None if INTERPRETED else self.numba_types(dtype)
-            self._addresses[kernel, dtype] = compiled_address(kernel, signature)
-        return self._addresses[kernel, dtype]
+        return self._address(kernel, dtype, lambda: self.numba_types(dtype))
 
     def address_for(self, kernel, dtype, *arguments):
         """Return the address of a kernel of this kind that takes NamedTuples, by reference.
 
         It is compiled for the types of ``arguments``, which are always the same for one ``dtype``.
         """
+
+        def signature():
+            given = (reference_type(numba.typeof(value)) for value in arguments)
+            return self.expected_types(tuple(given))
+
+        return self._address(kernel, dtype, signature)
+
+    def _address(self, kernel, dtype, signature):
         if (kernel, dtype) not in self._addresses:
-            signature = None
-            if not INTERPRETED:
-                signature = tuple(reference_type(numba.typeof(value)) for value in arguments)
-                signature = self.expected_types(signature)
-            self._addresses[kernel, dtype] = compiled_address(kernel, signature)
+            self._addresses[kernel, dtype] = (
+                interpreted_address(kernel)
+                if INTERPRETED
+                else compiled_address(kernel, signature())
+            )
         return self._addresses[kernel, dtype]
 
     def expected_types(self, given):
         """Return the argument types of a call that passes the Numba types ``given``.
+
+        They are the same, but for literal integers.
 
         Raises
         ------
         TypingError
             If they do not match.
         """
-        if len(given) != len(self.arguments):
-            raise TypingError(
-                f"{self.name} takes {len(self.arguments)} arguments, got {len(given)}"
-            )
-        dtype = next(
+        self._check_number(given, TypingError)
+        given = [types.unliteral(argument_type) for argument_type in given]
+        scalar = next(
             (
-                types.unliteral(getattr(kind, "dtype", kind))
-                for argument, kind in zip(self.arguments, given, strict=True)
+                getattr(argument_type, "dtype", argument_type)
+                for argument, argument_type in zip(self.arguments, given, strict=True)
                 if argument in _WITH_DTYPE
             ),
             None,
         )
-        expected = []
-        for argument, kind in zip(self.arguments, given, strict=True):
+        for position, (argument, argument_type) in enumerate(
+            zip(self.arguments, given, strict=True), start=1
+        ):
             if argument in _STRUCTS:
-                matches = is_reference_to(kind, argument)
-                wanted = kind
+                matches = is_reference_to(argument_type, argument)
+            elif argument in _WITH_DTYPE and scalar not in _FLOATS:
+                matches = False
             else:
-                wanted = _numba_type(argument, dtype)
-                matches = types.unliteral(kind) == wanted
+                matches = argument_type == _numba_type(argument, scalar)
             if not matches:
-                raise TypingError(f"{self.name} takes {argument} ({wanted}), got {kind}: {self!r}")
-            expected.append(wanted)
-        return tuple(expected)
+                raise TypingError(self._mismatch(position, argument_type, scalar))
+        return tuple(given)
 
     def _interpreted_call(self, address, *arguments):
-        if len(arguments) != len(self.arguments):
-            raise TypeError(f"{self.name} takes {len(self.arguments)} arguments")
-        vectors = [a for a, kind in zip(arguments, self.arguments, strict=True) if kind == "vector"]
-        if len({vector.dtype for vector in vectors}) > 1:
-            raise TypeError(f"{self.name} takes vectors of one dtype")
+        self._check_number(arguments, TypeError)
+        dtypes = (
+            value.dtype
+            for argument, value in zip(self.arguments, arguments, strict=True)
+            if argument in ("vector", "pointer")
+        )
+        dtype = next(dtypes, None)
+        for position, (argument, value) in enumerate(
+            zip(self.arguments, arguments, strict=True), start=1
+        ):
+            if not _is_interpreted(argument, value, dtype):
+                given = f"{type(value).__name__} of {getattr(value, 'dtype', 'no dtype')}"
+                raise TypeError(self._mismatch(position, given, dtype))
         interpreted_kernels[address - 1](*arguments)
 
+    def _check_number(self, given, error):
+        if len(given) != len(self.arguments):
+            raise error(f"{self.name} takes {len(self.arguments)} arguments, got {len(given)}")
 
-def _numba_type(argument, dtype):
-    scalar = numba.from_dtype(np.dtype(dtype)) if not isinstance(dtype, types.Type) else dtype
+    def _mismatch(self, position, given, dtype):
+        wanted = self.arguments[position - 1]
+        where = f" in {dtype}" if wanted in _WITH_DTYPE else ""
+        return f"argument {position} of {self.name} must be {wanted}{where}, got {given}: {self!r}"
+
+
+def _numba_type(argument, scalar):
     return {
         "vector": types.Array(scalar, 1, "C"),
         "scalar": scalar,
@@ -143,6 +168,24 @@ def _numba_type(argument, dtype):
         "float64_vector": types.Array(types.float64, 1, "C"),
         "pointer": types.CPointer(scalar),
     }[argument]
+
+
+def _is_interpreted(argument, value, dtype):
+    """Return whether ``value`` is what interpreted kernels pass for ``argument``.
+
+    Python numbers have no dtype, and pointers are vectors.
+    """
+    if argument in _STRUCTS:
+        return type(value).__name__ == argument
+    if argument == "int64":
+        return isinstance(value, int | np.integer)
+    if argument == "scalar":
+        return type(value) in (int, float) or type(value) is np.dtype(dtype).type
+    if not isinstance(value, np.ndarray) or value.ndim != 1:
+        return False
+    if argument in _WITH_DTYPE:
+        return value.dtype == dtype and dtype in (np.float32, np.float64)
+    return value.dtype == {"int64_vector": np.int64, "float64_vector": np.float64}[argument]
 
 
 def _typed_call(kind):

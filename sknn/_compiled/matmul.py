@@ -1,31 +1,37 @@
 """Matrix products from register tiles.
 
-An element of C is one chain of fused multiply-adds in the order of the inner dimension, whatever
-tile it falls into: results have the same bits however C is cut into blocks, shared among threads or
-batched. Only where B is stored with no more columns than half a register has lanes, and A is not
-transposed, are there two chains, whose sums are added.
+Each element of C is one chain of fused multiply-adds in the order of the inner dimension, whichever
+tile computes it: results have the same bits however C is cut into blocks, distributed to threads or
+batched. The exception: if B is stored with at most half as many columns as a register has lanes,
+and A is not transposed, an element is the sum of two chains.
 
 Against OpenBLAS this is worth a factor of 1.3 to 4 on the small and flat matrices of multi-layer
 perceptrons.
+
+All kernels here have the arguments of :data:`product`, at the end of the file; some also have
+
+    rest     number of columns that do not fill a register
 """
 
 import numpy as np
 
+from .emitter import MOST_ROWS
 from .intrinsics import at
 from .jit import INTERPRETED, jit
-from .microkernels import MOST_ROWS, SUMS, lanes_of, narrow_tile, plain_tile
+from .microkernels import lanes_of, plain_tile
+from .narrow_tiles import narrow_tile
 
-_DEPTH = 1024  # inner dimension a pass: a panel of B stays in the second-level cache
+_DEPTH = 1024  # of the inner dimension at a time, so that a panel of B stays in the L2 cache
+_SUMS = 8  # registers that a narrow tile adds to in turn, since each waits some cycles for its sum
 
 
 def _make_strip(vectors, *, masked):
-    """Return a kernel for a strip of C as wide as ``vectors`` registers, cut into tiles of as many
-    rows as fit.
-    """
+    """Return a kernel for a strip of C as wide as ``vectors`` registers, tile below tile."""
     largest, four, single = (plain_tile(rows, vectors, masked=masked) for rows in (MOST_ROWS, 4, 1))
 
     @jit(internal=True)
     def strip(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+        """Compute the strip. See the end of the file for the arguments."""
         i = 0
         while m - i >= MOST_ROWS:
             largest(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
@@ -45,18 +51,17 @@ _rest_strip = _make_strip(1, masked=True)
 
 
 def _make_narrow(*, pairs_rows):
-    """Return a kernel for a matrix C that fits into half a register; it returns how many rows it
-    has computed.
-    """
-    many, one = (narrow_tile(vectors, pairs_rows=pairs_rows) for vectors in (SUMS, 1))
+    """Return a kernel for a matrix C whose rows fit into half a register."""
+    many, one = (narrow_tile(vectors, pairs_rows=pairs_rows) for vectors in (_SUMS, 1))
     height = 2 if pairs_rows else 1
 
     @jit(internal=True)
     def narrow(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest):
+        """Compute C; return how many rows are done. See the end of the file for the arguments."""
         i = 0
-        while m - i >= SUMS * height:
+        while m - i >= _SUMS * height:
             many(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
-            i += SUMS * height
+            i += _SUMS * height
         while m - i >= height:
             one(i, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
             i += height
@@ -71,8 +76,10 @@ _pairs_of_sums = _make_narrow(pairs_rows=False)
 
 @jit(internal=True)
 def _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n):
-    """Compute the last ``n`` columns of C, which do not fill a register; two rows, or two sums of a
-    row, at a time if they may be.
+    """Compute the last ``n`` columns of C, fewer than a register has lanes.
+
+    Where possible a register holds two rows, or two sums of a row. See the end of the file for the
+    arguments.
     """
     done = np.int64(0)
     if 2 * n <= lanes_of(c) and a_row == 1:
@@ -88,6 +95,7 @@ def _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, n):
 
 @jit(internal=True)
 def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
+    """Compute C strip by strip. See the end of the file for the arguments."""
     lanes = lanes_of(c)
     left = n // lanes
     rest = n % lanes
@@ -109,6 +117,7 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
 
 @jit(internal=True)
 def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
+    """See the end of the file for the arguments."""
     depth = min(k, _DEPTH)
     _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
     for done in range(depth, k, _DEPTH):
@@ -130,6 +139,8 @@ def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c,
 
 
 def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
+    """See the end of the file for the arguments."""
+
     def matrix(vector, shape, steps):
         return np.lib.stride_tricks.as_strided(
             vector, shape, [step * vector.itemsize for step in steps]
@@ -142,11 +153,23 @@ def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row,
 
 
 product = _interpreted_product if INTERPRETED else _compiled_product
-"""Compute ``C = start + A B`` for an m x k matrix A and a k x n matrix B, blocks of larger
-matrices.
+"""Compute ``C = start + A B``, for blocks of larger matrices.
 
-All are given by the places of their first elements. Element (i, p) of A stands at ``i * a_row + p *
-a_step``, so that A may be transposed; row p of B begins at ``p * b_step``, row i of C at ``i *
-c_row`` and of ``start`` at ``i * start_row``: 0 repeats one row, and -1 stands for zeros, wherever
-``start`` is. Kernels call it by address, like a part, so that its many tiles are compiled once.
+Kernels call it by address, like a part, so that its many tiles are compiled once.
+
+Parameters
+----------
+m, n, k : int64
+    A is m x k, B is k x n, C and ``start`` are m x n. ``depth`` is k, or a part of it.
+a, b, start, c : pointer
+    To the first element of each block. C shares no memory with A and B, and may be ``start``.
+a_row, a_step : int64
+    Element (i, p) of A is ``a[i * a_row + p * a_step]``, so that A may be transposed.
+b_step : int64
+    Row p of B begins at ``b[p * b_step]``.
+start_row : int64
+    Row i of ``start`` begins at ``start[i * start_row]``: 0 repeats one row, and -1 stands for a
+    matrix of zeros, whatever ``start`` points to.
+c_row : int64
+    Row i of C begins at ``c[i * c_row]``.
 """

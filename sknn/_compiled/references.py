@@ -1,8 +1,8 @@
-"""NamedTuples by reference: kernels that pass them on by value copy hundreds of numbers onto the
-stack, call by call.
+"""NamedTuples by reference.
 
-A reference reads like the tuple itself; tuples in it are references again. With
-``NUMBA_DISABLE_JIT=1`` it is the tuple.
+Kernels that pass NamedTuples on by value copy hundreds of numbers onto the stack at every call. A
+reference is a pointer to the tuple. Its fields are read like those of the tuple itself, and a field
+that is a NamedTuple is read as a reference again. With ``NUMBA_DISABLE_JIT=1`` it is the tuple.
 """
 
 from llvmlite import ir
@@ -29,7 +29,7 @@ class _Reference(types.Type):
 
 
 def reference_type(kind):
-    """Return the type of references to ``kind``, or, if that is no NamedTuple, ``kind`` itself."""
+    """Return the type of references to a NamedTuple type; any other ``kind`` is returned as is."""
     return _Reference(kind) if isinstance(kind, types.BaseNamedTuple) else kind
 
 
@@ -52,7 +52,7 @@ class _ReferenceFields(AttributeTemplate):
         return reference.kind(name) if name in reference.target.fields else None
 
 
-# Element by element, since LLVM is slow on whole aggregates.
+# Aggregates are loaded and stored element by element, since LLVM compiles whole ones slowly.
 
 
 def _element(builder, pointer, i):
@@ -82,20 +82,20 @@ def _store(builder, value, pointer):
 def _read_field(context, builder, reference, pointer, name):
     tuple_type = context.get_value_type(reference.target)
     kind = reference.kind(name)
-    place = _element(
+    field = _element(
         builder, builder.bitcast(pointer, tuple_type.as_pointer()), reference.position(name)
     )
     if isinstance(kind, _Reference):
-        return builder.bitcast(place, _POINTER)
-    return _load(builder, place, context.get_value_type(kind))
+        return builder.bitcast(field, _POINTER)
+    return _load(builder, field, context.get_value_type(kind))
 
 
 @intrinsic
 def _by_reference(typing_context, value):
     def codegen(context, builder, signature, values):
-        place = cgutils.alloca_once(builder, values[0].type)
-        _store(builder, values[0], place)
-        return builder.bitcast(place, _POINTER)
+        pointer = cgutils.alloca_once(builder, values[0].type)
+        _store(builder, values[0], pointer)
+        return builder.bitcast(pointer, _POINTER)
 
     return _Reference(value)(value), codegen
 
@@ -105,7 +105,7 @@ def _by_reference_interpreted(value):
 
 
 by_reference = _by_reference_interpreted if config.DISABLE_JIT else _by_reference
-"""Return a reference to a NamedTuple, for what the calling kernel calls."""
+"""Return a reference to a NamedTuple, valid until the calling kernel returns."""
 
 
 @intrinsic
@@ -118,4 +118,4 @@ def _value_of(typing_context, reference):
 
 
 value_of = _by_reference_interpreted if config.DISABLE_JIT else _value_of
-"""Return the NamedTuple behind a reference, to make another one of it."""
+"""Return a copy of the NamedTuple behind a reference."""

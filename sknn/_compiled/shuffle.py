@@ -1,5 +1,6 @@
-"""``RandomState.shuffle`` for vectors of indices, compiled: the same draws and the same result in
-half the time.
+"""``RandomState.shuffle`` for vectors of indices, compiled.
+
+It makes the same draws with the same result in half the time.
 """
 
 import ctypes
@@ -9,23 +10,19 @@ import numpy as np
 from .intrinsics import draw
 from .jit import INTERPRETED, jit
 
-_MOST = 2**32  # from here on NumPy draws 64 bits
-
-_pointer_of = ctypes.pythonapi.PyCapsule_GetPointer
-_pointer_of.restype = ctypes.c_void_p
-_pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
+_TOO_LONG = 2**32  # from this size on NumPy draws 64 bits
 
 
 @jit(entry=True)
 def _shuffle(next_uint32, state, order):
-    """Swap each element, from the last one on, with one chosen among those up to itself.
+    """Swap each element, from the last to the second, with a random one at or before it.
 
-    A choice is the first draw, cut to as many bits as its bound has, that is within the bound. One
-    that is not swaps the element with itself instead of branching, since no processor could foresee
-    it.
+    As in NumPy, an index is drawn by rejection: each draw is masked to as many bits as the bound
+    has, until one is within the bound. A rejected draw swaps the element with itself instead of
+    branching, since no processor could predict the branch.
     """
     i = np.int64(order.size - 1)
-    mask = np.int64(_MOST - 1)
+    mask = np.int64(_TOO_LONG - 1)
     while i > 0:
         while mask >> 1 >= i:
             mask >>= 1
@@ -41,21 +38,20 @@ class Shuffler:
     Parameters
     ----------
     random_state : numpy.random.RandomState
-        Its draws are its own, whoever makes them.
+        Its state advances as if it had shuffled itself.
     """
 
     def __init__(self, random_state):
-        # kept, as the addresses are its own
+        # Both are kept so that the addresses stay valid.
         self._random_state = random_state
         self._bit_generator = random_state._bit_generator
-        bitgen_t = _pointer_of(
-            self._bit_generator.capsule, b"BitGenerator"
-        )  # begins with state, next_uint64, next_uint32
-        self._state, _, self._next_uint32 = (ctypes.c_ssize_t * 3).from_address(bitgen_t)
+        interface = self._bit_generator.ctypes
+        self._state = interface.state_address
+        self._next_uint32 = ctypes.cast(interface.next_uint32, ctypes.c_void_p).value
 
     def shuffle(self, order):
         """Shuffle one vector."""
-        if INTERPRETED or order.size >= _MOST:
+        if INTERPRETED or order.size >= _TOO_LONG:
             self._random_state.shuffle(order)
             return
         with self._bit_generator.lock:

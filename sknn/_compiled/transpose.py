@@ -1,18 +1,26 @@
-"""Transposition of blocks of matrices, square by square in registers."""
+"""Transposition of blocks of matrices, in squares of vector registers."""
 
 from numba import types
 from numba.extending import intrinsic
 
+from .emitter import INT, Emitter
 from .intrinsics import at
 from .jit import INTERPRETED, jit
-from .microkernels import INT, Emitter
 
 _SIDE = 8
 
 
 @intrinsic
 def _transpose_square(typing_context, source, source_row, target, target_row):
-    """Write the transpose of a square of side 8."""
+    """Write the transpose of a square of side 8.
+
+    Parameters
+    ----------
+    source, target : pointer
+        To the first elements of the square and of its transpose.
+    source_row, target_row : int64
+        Elements from one row to the next.
+    """
 
     def codegen(context, builder, signature, values):
         source, source_row, target, target_row = values
@@ -39,11 +47,11 @@ def _transpose_square(typing_context, source, source_row, target, target_row):
 
 @jit
 def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
+    """See the end of the file for the arguments."""
     whole_rows = n_rows - n_rows % _SIDE
     whole_columns = n_columns - n_columns % _SIDE
-    for first in range(
-        0, whole_rows, 2 * _SIDE
-    ):  # two squares by two, so that whole cache lines are written
+    # Two squares by two, so that whole cache lines are written.
+    for first in range(0, whole_rows, 2 * _SIDE):
         for start in range(0, whole_columns, 2 * _SIDE):
             for j in range(start, min(start + 2 * _SIDE, whole_columns), _SIDE):
                 for i in range(first, min(first + 2 * _SIDE, whole_rows), _SIDE):
@@ -66,14 +74,25 @@ def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_r
 
 
 def _interpreted_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
+    """See the end of the file for the arguments."""
     for i in range(n_rows):
         for j in range(n_columns):
             transposed[j * transposed_row + i] = matrix[i * row + j]
 
 
 transpose = _interpreted_transpose if INTERPRETED else _compiled_transpose
-"""Write the transpose of a block of ``n_rows`` x ``n_columns``.
+"""Write the transpose of a block of a matrix.
 
-Rows of ``matrix`` begin at multiples of ``row``, rows of ``transposed`` at multiples of
-``transposed_row``.
+Parameters
+----------
+matrix : vector
+    From the block's first element on.
+n_rows, n_columns : int64
+    Of the block.
+row : int64
+    Elements from one row of ``matrix`` to the next.
+transposed : vector
+    To write to, from the first element on; shares no memory with ``matrix``.
+transposed_row : int64
+    Elements from one row of ``transposed`` to the next.
 """

@@ -1,4 +1,4 @@
-"""Compilation ahead of the first fit: for container images, worker processes, and before forks."""
+"""Compilation ahead of the first fit, for container images, worker processes and forks."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from .._engine import batch_norm, dropout, sparse
 from ..mlp import MLPClassifier
 from ..parts import activations, losses, optimizers, regularizers
 
-_KERNELS = {  # what a registry's rows have compiled, and for which arguments
+_KERNELS = {  # kernels that only some fits use, by kind
     kinds.ACTIVATION: [part.forward for part in activations.ACTIVATIONS.values()],
     kinds.ACTIVATION_BACKWARD: [part.backward for part in activations.ACTIVATIONS.values()],
     kinds.LOSS: [part.loss for part in losses.LOSSES.values()],
@@ -31,16 +31,16 @@ _KERNELS = {  # what a registry's rows have compiled, and for which arguments
 
 
 def warmup(dtypes=("float32", "float64")):
-    """Compile everything that a fit or a prediction may need, and keep it in the compile cache.
+    """Compile all kernels that a fit or a prediction may need, and keep them in the compile cache.
 
-    Without it, each fit compiles what it uses and nobody has used before on this machine: some ten
-    seconds the first time. Call it, or run ``python -m sknn.warmup``, when an image is built,
-    before many processes start at once, or before a fork.
+    Without it, a fit compiles the kernels that it is the first to use on this machine, which takes
+    ten to twenty seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
+    container image is built, before many processes start at once, or before a fork.
 
     Parameters
     ----------
     dtypes : {'float32', 'float64'} or several of them, default=('float32', 'float64')
-        Arithmetic to compile for; see the parameter ``dtype`` of :class:`MLPClassifier`.
+        Types of numbers to compile for; see the parameter ``dtype`` of :class:`MLPClassifier`.
 
     Raises
     ------
@@ -66,6 +66,7 @@ def warmup(dtypes=("float32", "float64")):
             warnings.simplefilter("ignore", ConvergenceWarning)
             for settings in ({"input_dropout": 0.1, "max_grad_norm": 1.0}, {"solver": "lbfgs"}):
                 MLPClassifier((2,), max_iter=1, random_state=0, **settings).fit(X, y).predict(X)
+            # A minibatch that is large compared to the network is trained on in shards.
             MLPClassifier((600,), max_iter=1, random_state=0).fit(
                 np.tile(X, (50, 1)), np.tile(y, 50)
-            )  # in shards
+            )

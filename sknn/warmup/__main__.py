@@ -1,14 +1,14 @@
-"""Compile all kernels ahead: ``python -m sknn.warmup``."""
+"""Compile all kernels ahead of the first fit: ``python -m sknn.warmup``."""
 
 import argparse
 import time
 
-from .._compiled.jit import cache_directory
+from .._compiled.cache import cache_directory
 from . import warmup
 
 
 def main():
-    """Read the command line and compile."""
+    """Read the command line, compile, and print how long it took."""
     parser = argparse.ArgumentParser(
         prog="python -m sknn.warmup",
         description="Compile all kernels and keep them in the compile cache.",
@@ -19,9 +19,8 @@ def main():
     dtypes = parser.parse_args().dtypes
     started = time.perf_counter()
     warmup(dtypes)
-    print(
-        f"compiled for {' and '.join(dtypes)} in {time.perf_counter() - started:.1f} s; kept in {cache_directory()}"
-    )
+    seconds = time.perf_counter() - started
+    print(f"compiled for {' and '.join(dtypes)} in {seconds:.1f} s; kept in {cache_directory()}")
 
 
 if __name__ == "__main__":

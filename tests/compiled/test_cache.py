@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import threading
+import time
 import warnings
 from itertools import cycle
 from pathlib import Path
@@ -17,8 +18,9 @@ from numba.core import config, event
 from processes import finish, run, start
 
 from sknn import MLPRegressor
-from sknn._compiled import jit as jit_module
-from sknn._compiled.jit import GuardedCache, jit
+from sknn._compiled import cache as cache_module
+from sknn._compiled.cache import GuardedCache
+from sknn._compiled.jit import jit
 from sknn._compiled.kinds import ACTIVATION
 from sknn.parts.activations import ACTIVATIONS
 
@@ -69,19 +71,23 @@ def _third(x):
     return x / 3
 
 
-_third.__module__ = "sknn.third"  # only the package's own kernels are kept
-
-
 def fresh_kernel():
     """Return a kernel as a new process would have it: compiled by nobody yet."""
     return jit(entry=True)(_third)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """An empty cache in a process that has not yet warned."""
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: tmp_path)
-    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+def no_folder(monkeypatch):
+    """No cache, in a process that has not yet warned, where this file's kernels are kept too."""
+    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: None)
+    monkeypatch.setattr(cache_module, "_warned", threading.Event())
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, no_folder):
+    """An empty cache."""
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
     return tmp_path
 
 
@@ -142,11 +148,11 @@ def test_deleted_folder_is_made_again(folder):
 
 
 def test_files_of_other_versions_are_left_alone(folder, monkeypatch):
-    monkeypatch.setattr(jit_module, "STAMP", "an older version")
+    monkeypatch.setattr(cache_module, "STAMP", "an older version")
     call()
     older = only_file(folder)
     content = older.read_bytes()
-    monkeypatch.setattr(jit_module, "STAMP", "this version")
+    monkeypatch.setattr(cache_module, "STAMP", "this version")
     assert call() == (False, [])
     assert call() == (True, [])
     assert older.read_bytes() == content
@@ -177,9 +183,8 @@ def test_full_disk(folder, monkeypatch, module, name):
     assert list(folder.iterdir()) == []
 
 
-def test_nothing_writable(monkeypatch):
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: None)
-    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+@pytest.mark.usefixtures("no_folder")
+def test_nothing_writable():
     loaded, messages = call()
     assert not loaded
     assert len(messages) == 1
@@ -206,16 +211,93 @@ def test_flush_removes_the_files_of_one_kernel(folder):
     assert only_file(folder) == kept
 
 
+# ---- files that nobody uses any more -----------------------------------------------------------
+
+DAY = 86_400
+
+
+def set_age(path, days):
+    os.utime(path, (time.time() - days * DAY,) * 2)
+
+
+@pytest.fixture
+def next_process():
+    """Return a function after which files are looked through once more."""
+    return cache_module.remove_unused_files.cache_clear
+
+
+def test_files_that_nobody_used_for_30_days_are_removed(folder, next_process):
+    names = ("sknn-old.kernel-0.nbc", ".sknn-1-killed", "sknn-new.kernel-0.nbc", "of_others.nbi")
+    for name, age in zip(names, (31, 31, 29, 1000), strict=True):
+        (folder / name).touch()
+        set_age(folder / name, age)
+    next_process()
+    call()
+    (written,) = {path.name for path in folder.iterdir()} - set(names)
+    assert {path.name for path in folder.iterdir()} == {*names[2:], written}
+
+
+@pytest.mark.parametrize("what", ["processor", "version"])
+def test_files_in_use_survive_whoever_writes(folder, monkeypatch, next_process, what):
+    """Two processors, or two versions, that use one folder never lose each other's files."""
+
+    def use_other():
+        with monkeypatch.context() as patched:
+            if what == "version":
+                patched.setattr(cache_module, "STAMP", "another version")
+            else:
+                codegen = type(fresh_kernel().targetctx.codegen())
+                patched.setattr(codegen, "magic_tuple", lambda self: ("another", "processor"))
+            return call()
+
+    assert use_other() == (False, [])
+    other = only_file(folder)
+    for _ in range(3):  # months, in each of which both use the folder
+        set_age(other, 29)
+        assert use_other() == (True, [])
+        assert time.time() - other.stat().st_mtime < DAY
+        set_age(other, 29)
+        next_process()
+        assert call() == (False, [])
+        (written,) = set(folder.iterdir()) - {other}
+        written.unlink()
+
+
+def test_a_file_counts_as_used_when_it_is_loaded_once_a_day(folder):
+    call()
+    path = only_file(folder)
+    for age, is_touched in ((0.5, False), (2, True)):
+        set_age(path, age)
+        before = path.stat().st_mtime
+        assert call() == (True, [])
+        assert (path.stat().st_mtime != before) == is_touched
+
+
+def test_files_of_a_read_only_folder_are_loaded(folder, monkeypatch):
+    call()
+    path = only_file(folder)
+    set_age(path, 2)
+    refused = []
+
+    def refuse(path, times=None):
+        refused.append(path)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert call() == (True, [])
+    assert refused == [path]
+
+
 # ---- what compiled code depends on -------------------------------------------------------------
 
 
 def new_stamp():
-    return jit_module.stamp()
+    return cache_module.stamp()
 
 
 @pytest.mark.parametrize(
     "module",
-    [jit_module.numba, jit_module.llvmlite, jit_module.np, jit_module.scipy],
+    [cache_module.numba, cache_module.llvmlite, cache_module.np, cache_module.scipy],
     ids=lambda module: module.__name__,
 )
 def test_stamp_depends_on_versions(monkeypatch, module):
@@ -225,7 +307,7 @@ def test_stamp_depends_on_versions(monkeypatch, module):
     assert new_stamp() != before
 
 
-@pytest.mark.parametrize("name", ["BOUNDSCHECK", "OPT"])
+@pytest.mark.parametrize("name", ["BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE"])
 def test_stamp_depends_on_numbas_options(monkeypatch, name):
     before = new_stamp()
     monkeypatch.setattr(config, name, "another value")
@@ -234,9 +316,9 @@ def test_stamp_depends_on_numbas_options(monkeypatch, name):
 
 def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
     package = tmp_path / "sknn"
-    shutil.copytree(jit_module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(cache_module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     before = new_stamp()
-    monkeypatch.setattr(jit_module, "PACKAGE", package)
+    monkeypatch.setattr(cache_module, "PACKAGE", package)
     assert new_stamp() == before  # wherever the package is installed
     seen = {before}
     for path in sorted(package.rglob("*.py")):
@@ -252,7 +334,7 @@ def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
 def places(tmp_path, monkeypatch):
     """A package and a user's folder to write to, and no NUMBA_CACHE_DIR."""
     monkeypatch.setattr(config, "CACHE_DIR", "")
-    monkeypatch.setattr(jit_module, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(cache_module, "PACKAGE", tmp_path / "package")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     return tmp_path
 
@@ -265,7 +347,7 @@ def block(path):
 
 
 def find_directory():
-    return jit_module.cache_directory.__wrapped__()
+    return cache_module.cache_directory.__wrapped__()
 
 
 def test_cache_is_beside_the_sources(places):
@@ -322,7 +404,7 @@ EXPECTED = 1 / (1 + np.exp(-2.0))
 
 def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
     shutil.copytree(
-        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+        cache_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
     )
     settings = {"root": tmp_path, "NUMBA_CACHE_DIR": tmp_path / "cache"}
     values = [run(logistic_of_two, **settings) for _ in range(2)]
@@ -342,7 +424,7 @@ def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
 
 def test_read_only_package_without_home(tmp_path):
     shutil.copytree(
-        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+        cache_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
     )
     block(tmp_path / "sknn" / "__pycache__")
     block(tmp_path / "home")
@@ -359,6 +441,96 @@ def test_limit_on_the_size_of_files(tmp_path):
     np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
     assert (loaded, n_warnings) == (False, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- closures ----------------------------------------------------------------------------------
+
+
+FACTORY = f"""
+import math
+
+from ._compiled.elementary import exp, log
+from ._compiled.jit import jit
+
+def _twice(x):
+    return 2 * x
+
+def _times_three(x):
+    return 3 * x
+
+def _apply(f, factor):
+    @jit(entry=True)
+    def apply(x):
+        return factor * f(x)
+
+    return apply
+
+def _apply_in_callee(f, factor):
+    @jit
+    def callee(x):
+        zero = {" + ".join(f"math.cos(x + {i})" for i in range(100))}
+        return factor * f(x) + 0 * zero
+
+    return _apply(callee, 1)
+
+KERNELS = {{
+    "constants": (_apply(jit(_twice), 5), _apply(jit(_twice), 7)),
+    "functions": (_apply(jit(_twice), 6), _apply(jit(_times_three), 6)),
+    "lambdas": (_apply(jit(lambda x: x - 1), 1), _apply(jit(lambda x: x - 2), 1)),
+    "callees": (_apply_in_callee(jit(_twice), 8), _apply_in_callee(jit(_twice), 9)),
+    "functions by dtype": (_apply(exp, 1), _apply(log, 1)),
+}}
+"""  # LLVM does not inline the callees, since they are long
+
+
+CLOSURES = {
+    "constants": [15.0, 21.0],
+    "functions": [18.0, 27.0],
+    "lambdas": [0.5, -0.5],
+    "callees": [24.0, 27.0],
+    "functions by dtype": [np.exp(1.5), np.log(1.5)],
+}
+
+
+def call_kernels(*which):
+    """Call the first or second kernel of each factory, or both; return for each the results, how
+    many kernels were on disk, and the numbers by which Numba tells kernels of a process apart."""
+    from sknn.factory import KERNELS
+
+    outcomes = {}
+    for case in CLOSURES:
+        kernels = [KERNELS[case][int(i)] for i in which]
+        values = [kernel(1.5) for kernel in kernels]
+        n_loaded = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels)
+        numbers = [compiled.fndesc.uid for k in kernels for compiled in k.overloads.values()]
+        outcomes[case] = values, n_loaded, numbers
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def three_processes(tmp_path_factory):
+    """Return the outcomes of processes that compile the first kernels, compile the second ones, and
+    load both, in a copy of the package that has a factory of kernels."""
+    root = tmp_path_factory.mktemp("root")
+    copied = shutil.copytree(
+        cache_module.PACKAGE, root / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (copied / "factory.py").write_text(FACTORY)
+    settings = {"root": root, "NUMBA_CACHE_DIR": root / "cache"}
+    outcomes = [run(call_kernels, *which, **settings) for which in ("0", "1", "01")]
+    assert [outcome.n_warnings for outcome in outcomes] == [0] * 3
+    return [outcome.value for outcome in outcomes]
+
+
+@pytest.mark.parametrize("case", CLOSURES)
+def test_closures_of_one_factory_that_two_processes_compiled(three_processes, case):
+    """Both processes count functions from the same number on, so only the names keep them apart."""
+    first, second, both = (outcomes[case] for outcomes in three_processes)
+    np.testing.assert_allclose([*first[0], *second[0]], CLOSURES[case], rtol=1e-15)
+    assert both[0] == [*first[0], *second[0]]
+    assert [n_loaded for _, n_loaded, _ in (first, second, both)] == [0, 0, 2]
+    assert first[2] == second[2]
+    assert both[2] == [*first[2], *second[2]]
 
 
 # ---- whole fits, in processes ------------------------------------------------------------------

@@ -4,23 +4,27 @@ NaN."""
 import importlib
 import itertools
 import math
+import os
 import pkgutil
+import signal
 import warnings
-from collections import Counter
 
 import numpy as np
 import pytest
 from numba.core.dispatcher import Dispatcher
 from processes import run
+from reference import compiled_only
 from scipy import sparse
 
 import sknn
 from sknn import MLPClassifier, MLPRegressor
+from sknn._compiled import cache as cache_module
 from sknn._compiled import jit as jit_module
-from sknn._compiled.jit import GuardedCache, jit
-from sknn._compiled.kinds import ACTIVATION, Kind, call_activation
+from sknn._compiled.cache import GuardedCache, identity_of
+from sknn._compiled.jit import interrupts_held_back, jit
 from sknn._validation.parameters import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
+from sknn.parts.custom import custom_part
 from sknn.parts.losses import REGRESSION_LOSSES
 
 RANDOM = np.random.RandomState(0)
@@ -201,62 +205,99 @@ def test_jit_keeps_the_function_and_compiles_lazily():
     assert kernel.signatures == []
 
 
-# ---- kernels by address ------------------------------------------------------------------------
+# ---- closures ----------------------------------------------------------------------------------
+
+
+def scaled(factor):
+    @jit
+    def scale(x):
+        return factor * x
+
+    return scale
+
+
+def halved(f):
+    @jit
+    def half(x):
+        return f(x) / 2
+
+    return half
 
 
 @pytest.fixture
-def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: tmp_path)
+def is_of_the_package(monkeypatch):
+    """Functions of this module count as the package's."""
+    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
 
 
-@jit(entry=True)
-def call_part(function, z, shape, a):
-    call_activation(function, z, shape, a)
+@compiled_only
+@pytest.mark.usefixtures("is_of_the_package")
+def test_closures_have_names_that_say_what_they_close_over():
+    name = halved(divide_and_compare).py_func.__qualname__
+    assert name.startswith("halved.<locals>.half[divide_and_compare, ")
+    assert halved(divide_and_compare).py_func.__qualname__ == name
+    assert halved(jit(divide_and_compare)).py_func.__qualname__ == name
+    assert halved(lambda x: x).py_func.__qualname__ != halved(lambda x: -x).py_func.__qualname__
+    names = {scaled(factor).py_func.__qualname__ for factor in (1, 2, 1.0, np.float32(1), True)}
+    assert len(names) == 5
 
 
-@jit
-def scale_or_fail(z, shape, a):
-    if shape == 0:
-        raise ValueError("shape is 0")
-    for i in range(z.size):
-        a[i] = shape * z[i]
+@compiled_only
+@pytest.mark.usefixtures("is_of_the_package")
+def test_closures_over_arrays_are_rejected():
+    with pytest.raises(TypeError, match="functions, numbers and strings only, not array"):
+        scaled(np.ones(3))
 
 
-@pytest.mark.usefixtures("own_cache")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_call_by_address(dtype):
-    z = np.array([1, np.nan, -np.inf], dtype)
-    a = np.zeros(3, dtype)
-    call_part(ACTIVATION.address(scale_or_fail, np.dtype(dtype)), z, dtype(2), a)
-    np.testing.assert_array_equal(a, 2 * z)
+@compiled_only
+def test_closures_over_foreign_functions_keep_their_names_and_are_not_kept_on_disk():
+    kernel = custom_part(math.sin, math.cos).forward
+    assert kernel.py_func.__qualname__ == "custom_part.<locals>.custom_forward"
+    assert identity_of(kernel) is None
 
 
-@pytest.mark.usefixtures("own_cache")
-def test_an_error_passes_through_a_call_by_address():
-    function = ACTIVATION.address(scale_or_fail, np.dtype(float))
-    z = np.ones(1)
-    with pytest.raises(ValueError, match="shape is 0"):
-        call_part(function, z, 0.0, z.copy())
+# ---- what Numba might rename -------------------------------------------------------------------
 
 
-def test_addresses_are_one_for_each_kernel_and_dtype():
-    kernels = {part.forward for part in ACTIVATIONS.values()}
-    addresses = [
-        ACTIVATION.address(kernel, np.dtype(dtype))
-        for kernel in kernels
-        for dtype in ("f4", "f8")
-        for _ in range(2)
+@compiled_only
+def test_a_private_attribute_that_numba_has_renamed_is_an_error():
+    """An assignment to a name that no longer exists would turn the cache off without a word."""
+    kernel = jit(divide_and_compare)
+    with pytest.raises(AttributeError, match=r"renamed CPUDispatcher\._store, .*_compiled/jit\.py"):
+        jit_module._set_private(kernel, "_store", None)
+    assert not hasattr(kernel, "_store")
+
+
+@compiled_only
+def test_private_attributes_are_set_with_that_check_only(monkeypatch):
+    seen = []
+    monkeypatch.setattr(jit_module, "_set_private", lambda *assignment: seen.append(assignment))
+    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
+    kernel = jit(entry=True)(divide_and_compare)
+    assert [(dispatcher, name) for dispatcher, name, _ in seen] == [
+        (kernel, "compile"),
+        (kernel, "_cache"),
     ]
-    assert set(Counter(addresses).values()) == {2}
-    assert 0 not in addresses  # the engine's "none"
+    assert "compile" not in vars(kernel)
+    assert not isinstance(kernel._cache, GuardedCache)
 
 
-@pytest.mark.parametrize(("dtype", "scalar"), [("f4", "float32"), ("f8", "float64")])
-def test_names_of_argument_types(dtype, scalar):
-    names = [
-        str(kind)
-        for kind in Kind("of this test", "vector scalar int64 float64_vector").numba_types(
-            np.dtype(dtype)
-        )
-    ]
-    assert names == [f"array({scalar}, 1d, C)", scalar, "int64", "array(float64, 1d, C)"]
+# ---- Ctrl-C ------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_while_something_is_compiled_is_raised_after_it():
+    done = []
+
+    def compile_and_be_interrupted():
+        with interrupts_held_back():
+            os.kill(os.getpid(), signal.SIGINT)
+            done.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            compile_and_be_interrupted()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done == [True]
