@@ -5,7 +5,7 @@ from importlib import metadata
 
 import sklearn
 
-from ._compiled.jit import cache_directory
+from ._compiled.cache import cache_directory
 from ._runtime.threads import usable_cores
 
 

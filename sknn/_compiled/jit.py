@@ -1,76 +1,65 @@
-"""Compilation: the one decorator, kernels' addresses, and the guarded compile cache.
+"""Compilation: the one decorator and the addresses of kernels.
 
 Every kernel is decorated with :func:`jit` and nothing else, so that all share one set of options:
 
 - ``nogil``, so that threads train side by side;
-- ``error_model="numpy"``, because a division that may raise keeps LLVM from vectorising its loop;
-- no reference counts, which kernels that only read and write what they are given do not need: they
+- ``error_model="numpy"``, because a division that may raise keeps LLVM from vectorizing its loop;
+- no reference counts, which kernels that only read and write their arguments do not need: they
   took half the time of small steps;
 - fast-math without ``nnan`` and ``ninf``, because divergence is found by looking for NaN.
-  ``reassoc`` lets sums be
-  vectorised but ties their last bits to the vector width, so only sums that never reach a weight
-  ask for it.
+  ``reassoc`` lets sums be vectorized but ties their last bits to the vector width, so only sums
+  that never reach a weight ask for it.
 
-Compilation is lazy. Compiled code is kept on disk, one file for each kernel and signature, named by
-a hash of the signature, the processor, the sources of the whole package, the options and the
-versions of everything that shapes code. A file starts with its checksum. Whatever goes wrong with
-it (missing, truncated, flipped bits, full disk, nothing writable), one warning is given and the
-kernel is compiled: a cache must never be the reason why a fit fails.
-
-``NUMBA_DISABLE_JIT=1`` runs all of it as plain Python; ``NUMBA_CACHE_DIR`` moves the cache.
+Compilation is lazy, and compiled code is kept on disk, see :mod:`cache`. ``NUMBA_DISABLE_JIT=1``
+runs all kernels as plain Python.
 """
 
 import contextlib
 import functools
 import hashlib
-import os
-import pickle
-import sys
-import tempfile
+import signal
 import threading
-import uuid
-import warnings
-from pathlib import Path
 from types import FunctionType
 
-import llvmlite
 import numba
-import numpy as np
-import scipy
 from numba import types
-from numba.core import compiler, config
+from numba.core import config
 from numba.core.errors import NumbaError
-from numba.core.serialize import dumps
 from numba.extending import overload
 
-from .interrupts import interrupts_held_back
+from .cache import GuardedCache, identity_of, python_function
 
 INTERPRETED = bool(config.DISABLE_JIT)
-PACKAGE = Path(__file__).resolve().parent.parent
+MOST_THREADS = config.NUMBA_NUM_THREADS
 
 _FASTMATH = ("contract", "nsz")
 _OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
 _INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_DIGEST_SIZE = hashlib.sha256().digest_size
+
+
+# ---- the decorator -----------------------------------------------------------------------------
 
 
 def jit(function=None, *, entry=False, reassociate=False, inline=False, internal=False):
     """Compile ``function`` lazily, with the package's options.
 
+    It may be a closure over functions of the package and plain constants; then it gets a qualified
+    name of its own, see :func:`name_closure`.
+
     Parameters
     ----------
     function : callable
     entry : bool, default=False
-        It is called from Python, so its compiled code is kept on disk, with all that it calls.
-        (Kernels that are called by address are kept too; see :mod:`kinds`.)
+        Set it for kernels that are called from Python: their compiled code is kept on disk, with
+        all that they call. (Kernels that are called by address are kept too; see :mod:`kinds`.)
     reassociate : bool, default=False
         Let LLVM reorder sums, for loops whose result no weight depends on.
     inline : bool, default=False
         Compile it only into its callers: for small helpers, which then cost no compilation of their
         own.
     internal : bool, default=False
-        Only kernels call it: the ways in from Python, which unpack NamedTuples, would cost a third
-        of the compilation.
+        Only kernels call it. Then it needs no wrappers for calls from Python, which unpack
+        NamedTuples and would cost a third of the compilation.
     """
     if function is None:
         return functools.partial(
@@ -78,40 +67,70 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
         )
     if INTERPRETED:
         return function
+    name_closure(function)
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
     options = _OPTIONS | (_INTERNAL if internal else {})
-    dispatcher = numba.njit(fastmath=fastmath, inline="always" if inline else "never", **options)(
-        function
+    compile_lazily = numba.njit(
+        fastmath=fastmath, inline="always" if inline else "never", **options
     )
+    dispatcher = compile_lazily(function)
     if entry:
-        dispatcher.compile = interrupts_held_back()(dispatcher.compile)
-        _kept_on_disk(dispatcher)
+        _set_private(dispatcher, "compile", interrupts_held_back()(dispatcher.compile))
+        _keep_on_disk(dispatcher)
     return dispatcher
+
+
+def name_closure(function):
+    """Add what ``function`` closes over to its qualified name.
+
+    Numba names compiled functions after the qualified name and a number that counts functions in
+    the process. Two closures of one factory, compiled by two processes, may so get the same name,
+    and a third process that loads both from disk would run one in place of the other. The added
+    hash makes names unique, the names in front of it are for people.
+    """
+    identity = identity_of(function)
+    if not function.__closure__ or identity is None:  # users' functions are not kept on disk
+        return
+    values = (python_function(cell.cell_contents) for cell in function.__closure__)
+    names = [value.__name__ for value in values if isinstance(value, FunctionType)]
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    function.__qualname__ += f"[{', '.join([*names, digest])}]"
 
 
 def scalar(function):
-    """Make a user's function of one number callable from kernels; what Numba knows itself, like
-    ``math.sin``, already is.
+    """Make a user's function of one number callable from kernels.
+
+    What Numba knows itself, like ``math.sin``, already is.
     """
     if INTERPRETED or not isinstance(function, FunctionType):
         return function
-    return numba.njit(fastmath=set(_FASTMATH), **_OPTIONS | {"_nrt": True})(
-        function
-    )  # it may use lists and arrays
+    options = _OPTIONS | {"_nrt": True}  # it may use lists and arrays
+    return numba.njit(fastmath=set(_FASTMATH), **options)(function)
 
 
-def _kept_on_disk(dispatcher):
-    function = dispatcher.py_func
-    # The stamp knows the package's sources; closures and users' own functions depend on more.
-    if (
-        function.__closure__ is None
-        and function.__module__.split(".")[0] == __package__.split(".")[0]
-    ):
-        dispatcher._cache = GuardedCache(function)
-    return dispatcher
+def by_precision(single, double, interpreted):
+    """Return a scalar function for kernels that depends on the type of its argument.
 
+    Parameters
+    ----------
+    single, double : function
+        What to compute for float32 and for float64: plain functions of one number, compiled into
+        the loops that use them, which LLVM then vectorizes.
+    interpreted : callable
+        What to compute under ``NUMBA_DISABLE_JIT=1``.
+    """
+    if INTERPRETED:
+        return interpreted
 
-MOST_THREADS = config.NUMBA_NUM_THREADS
+    def function(x):
+        # Naming the two makes them part of the closure, and so of the function's identity.
+        raise NotImplementedError(f"{single} and {double} are for compiled kernels only")
+
+    @overload(function, inline="always", jit_options={"fastmath": set(_FASTMATH), **_OPTIONS})
+    def choose(x):
+        return {types.float32: single, types.float64: double}.get(x)
+
+    return function
 
 
 # ---- kernels by address ------------------------------------------------------------------------
@@ -130,158 +149,46 @@ def compiled_address(kernel, signature):
         return len(interpreted_kernels)  # from 1, since address 0 means none
     try:
         with interrupts_held_back():
-            _kept_on_disk(kernel).compile(signature)
+            _keep_on_disk(kernel).compile(signature)
     except NumbaError as error:
-        raise ValueError(
-            f"{kernel.py_func.__qualname__} cannot be compiled for {signature}: {error}"
-        ) from error
+        name = kernel.py_func.__qualname__
+        raise ValueError(f"{name} cannot be compiled for {signature}: {error}") from error
     compiled = kernel.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
 
-def by_precision(single, double, interpreted):
-    """Return a scalar function for kernels: ``single`` for float32 arguments, ``double`` for
-    float64.
-
-    Both are plain functions of one number, compiled into the loops that use them, which LLVM then
-    vectorises.
-    """
-    if INTERPRETED:
-        return interpreted
-
-    def function(x):
-        raise NotImplementedError("only for compiled kernels")
-
-    @overload(function, inline="always", jit_options={"fastmath": set(_FASTMATH), **_OPTIONS})
-    def choose(x):
-        return {types.float32: single, types.float64: double}.get(x)
-
-    return function
+def _keep_on_disk(dispatcher):
+    """Give a kernel the cache on disk, unless it depends on code outside of the package."""
+    if identity_of(dispatcher.py_func) is not None:
+        _set_private(dispatcher, "_cache", GuardedCache(dispatcher.py_func))
+    return dispatcher
 
 
-# ---- the guarded cache -------------------------------------------------------------------------
-
-
-class GuardedCache:
-    """Numba's cache interface over checksummed files; every failure means "compile instead"."""
-
-    def __init__(self, function):
-        self._function = function
-
-    @property
-    def cache_path(self):
-        """Folder of the cache, or None where nothing is writable."""
-        return cache_directory()
-
-    def enable(self):
-        """Part of Numba's interface; this cache is always on."""
-
-    def disable(self):
-        """Part of Numba's interface; this cache is always on."""
-
-    def flush(self):
-        """Remove every file of this kernel."""
-        if self.cache_path is not None:
-            for path in Path(self.cache_path).glob(f"{self._prefix()}-*.nbc"):
-                path.unlink(missing_ok=True)
-
-    def load_overload(self, signature, target_context):
-        """Return the compiled kernel from disk, or None."""
-        target_context.refresh()
-        try:
-            raw = self._path(signature, target_context.codegen()).read_bytes()
-        except FileNotFoundError:
-            return None
-        except Exception as error:
-            return warn_once("read", error)
-        try:
-            payload = raw[_DIGEST_SIZE:]
-            if hashlib.sha256(payload).digest() != raw[:_DIGEST_SIZE]:
-                raise ValueError("its checksum does not match")
-            return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
-        except Exception as error:
-            return warn_once("read", error)
-
-    def save_overload(self, signature, compiled):
-        """Write the compiled kernel, atomically, so that no reader ever sees half a file."""
-        temporary = None
-        try:
-            path = self._path(signature, compiled.codegen)
-            payload = dumps(compiled._reduce())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".sknn-{os.getpid()}-{uuid.uuid4().hex}")
-            temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
-            os.replace(temporary, path)
-        except Exception as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-            warn_once("written", error)
-
-    def _prefix(self):
-        return f"sknn-{self._function.__module__}.{self._function.__qualname__}"
-
-    def _path(self, signature, codegen):
-        identity = (STAMP, str(signature), codegen.magic_tuple(), self._function.__code__.co_code)
-        directory = cache_directory()
-        if directory is None:
-            raise PermissionError("no writable folder; set NUMBA_CACHE_DIR to one")
-        digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-        return Path(directory) / f"{self._prefix()}-{digest}.nbc"
-
-
-def stamp():
-    """Hash everything that shapes compiled code: the package's sources, versions, options."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode())
-        digest.update(path.read_bytes())
-    versions = [module.__version__ for module in (numba, llvmlite, np, scipy)]
-    options = (
-        sys.version,
-        versions,
-        sorted(_OPTIONS.items()),
-        _FASTMATH,
-        config.BOUNDSCHECK,
-        str(config.OPT),
-    )
-    digest.update(repr(options).encode())
-    return digest.hexdigest()
-
-
-STAMP = (
-    stamp()
-)  # at import, so that it is of the sources that this process runs, whatever happens to them later
-
-
-@functools.cache
-def cache_directory():
-    """Return the first folder that can be written: NUMBA_CACHE_DIR, the package's __pycache__, the
-    user's cache.
-    """
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    candidates = (
-        [config.CACHE_DIR] if config.CACHE_DIR else [PACKAGE / "__pycache__", Path(user, "sknn")]
-    )
-    for directory in map(Path, candidates):
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=directory):
-                return directory
-        except OSError:
-            continue
-    return None
-
-
-_warned = threading.Event()
-
-
-def warn_once(action, error):
-    """Warn of the first fault of the cache in this process; later ones are the same story."""
-    if not _warned.is_set():
-        _warned.set()
-        warnings.warn(
-            f"the compile cache could not be {action} ({type(error).__name__}: {error}); kernels are compiled in this process",
-            RuntimeWarning,
-            stacklevel=2,
+def _set_private(dispatcher, name, value):
+    """Set a private attribute of Numba's, which must exist: a new one would have no effect."""
+    if not hasattr(dispatcher, name):
+        raise AttributeError(
+            f"Numba {numba.__version__} has renamed {type(dispatcher).__name__}.{name}, which "
+            "sknn/_compiled/jit.py sets; please report this, and use an earlier release of Numba"
         )
+    setattr(dispatcher, name, value)
+
+
+# ---- Ctrl-C ------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def interrupts_held_back():
+    """Defer Ctrl-C (SIGINT) while Numba compiles: LLVM's callbacks would swallow it."""
+    handler = signal.getsignal(signal.SIGINT)
+    held = []
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda *call: held.append(call))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if held:
+            handler(*held[0])

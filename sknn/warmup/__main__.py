@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from .._compiled.jit import cache_directory
+from .._compiled.cache import cache_directory
 from . import warmup
 
 

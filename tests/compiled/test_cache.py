@@ -17,8 +17,9 @@ from numba.core import config, event
 from processes import finish, run, start
 
 from sknn import MLPRegressor
-from sknn._compiled import jit as jit_module
-from sknn._compiled.jit import GuardedCache, jit
+from sknn._compiled import cache as cache_module
+from sknn._compiled.cache import GuardedCache
+from sknn._compiled.jit import jit
 from sknn._compiled.kinds import ACTIVATION
 from sknn.parts.activations import ACTIVATIONS
 
@@ -80,8 +81,8 @@ def fresh_kernel():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """An empty cache in a process that has not yet warned."""
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: tmp_path)
-    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(cache_module, "_warned", threading.Event())
     return tmp_path
 
 
@@ -142,11 +143,11 @@ def test_deleted_folder_is_made_again(folder):
 
 
 def test_files_of_other_versions_are_left_alone(folder, monkeypatch):
-    monkeypatch.setattr(jit_module, "STAMP", "an older version")
+    monkeypatch.setattr(cache_module, "STAMP", "an older version")
     call()
     older = only_file(folder)
     content = older.read_bytes()
-    monkeypatch.setattr(jit_module, "STAMP", "this version")
+    monkeypatch.setattr(cache_module, "STAMP", "this version")
     assert call() == (False, [])
     assert call() == (True, [])
     assert older.read_bytes() == content
@@ -178,8 +179,8 @@ def test_full_disk(folder, monkeypatch, module, name):
 
 
 def test_nothing_writable(monkeypatch):
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: None)
-    monkeypatch.setattr(jit_module, "_warned", threading.Event())
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: None)
+    monkeypatch.setattr(cache_module, "_warned", threading.Event())
     loaded, messages = call()
     assert not loaded
     assert len(messages) == 1
@@ -210,12 +211,12 @@ def test_flush_removes_the_files_of_one_kernel(folder):
 
 
 def new_stamp():
-    return jit_module.stamp()
+    return cache_module.stamp()
 
 
 @pytest.mark.parametrize(
     "module",
-    [jit_module.numba, jit_module.llvmlite, jit_module.np, jit_module.scipy],
+    [cache_module.numba, cache_module.llvmlite, cache_module.np, cache_module.scipy],
     ids=lambda module: module.__name__,
 )
 def test_stamp_depends_on_versions(monkeypatch, module):
@@ -225,7 +226,7 @@ def test_stamp_depends_on_versions(monkeypatch, module):
     assert new_stamp() != before
 
 
-@pytest.mark.parametrize("name", ["BOUNDSCHECK", "OPT"])
+@pytest.mark.parametrize("name", ["BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE"])
 def test_stamp_depends_on_numbas_options(monkeypatch, name):
     before = new_stamp()
     monkeypatch.setattr(config, name, "another value")
@@ -234,9 +235,9 @@ def test_stamp_depends_on_numbas_options(monkeypatch, name):
 
 def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
     package = tmp_path / "sknn"
-    shutil.copytree(jit_module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(cache_module.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     before = new_stamp()
-    monkeypatch.setattr(jit_module, "PACKAGE", package)
+    monkeypatch.setattr(cache_module, "PACKAGE", package)
     assert new_stamp() == before  # wherever the package is installed
     seen = {before}
     for path in sorted(package.rglob("*.py")):
@@ -252,7 +253,7 @@ def test_stamp_depends_on_every_source(tmp_path, monkeypatch):
 def places(tmp_path, monkeypatch):
     """A package and a user's folder to write to, and no NUMBA_CACHE_DIR."""
     monkeypatch.setattr(config, "CACHE_DIR", "")
-    monkeypatch.setattr(jit_module, "PACKAGE", tmp_path / "package")
+    monkeypatch.setattr(cache_module, "PACKAGE", tmp_path / "package")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
     return tmp_path
 
@@ -265,7 +266,7 @@ def block(path):
 
 
 def find_directory():
-    return jit_module.cache_directory.__wrapped__()
+    return cache_module.cache_directory.__wrapped__()
 
 
 def test_cache_is_beside_the_sources(places):
@@ -322,7 +323,7 @@ EXPECTED = 1 / (1 + np.exp(-2.0))
 
 def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
     shutil.copytree(
-        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+        cache_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
     )
     settings = {"root": tmp_path, "NUMBA_CACHE_DIR": tmp_path / "cache"}
     values = [run(logistic_of_two, **settings) for _ in range(2)]
@@ -342,7 +343,7 @@ def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
 
 def test_read_only_package_without_home(tmp_path):
     shutil.copytree(
-        jit_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+        cache_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
     )
     block(tmp_path / "sknn" / "__pycache__")
     block(tmp_path / "home")
@@ -359,6 +360,96 @@ def test_limit_on_the_size_of_files(tmp_path):
     np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
     assert (loaded, n_warnings) == (False, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- closures ----------------------------------------------------------------------------------
+
+
+FACTORY = f"""
+import math
+
+from ._compiled.elementary import exp, log
+from ._compiled.jit import jit
+
+def _twice(x):
+    return 2 * x
+
+def _times_three(x):
+    return 3 * x
+
+def _apply(f, factor):
+    @jit(entry=True)
+    def apply(x):
+        return factor * f(x)
+
+    return apply
+
+def _apply_in_callee(f, factor):
+    @jit
+    def callee(x):
+        zero = {" + ".join(f"math.cos(x + {i})" for i in range(100))}
+        return factor * f(x) + 0 * zero
+
+    return _apply(callee, 1)
+
+KERNELS = {{
+    "constants": (_apply(jit(_twice), 5), _apply(jit(_twice), 7)),
+    "functions": (_apply(jit(_twice), 6), _apply(jit(_times_three), 6)),
+    "lambdas": (_apply(jit(lambda x: x - 1), 1), _apply(jit(lambda x: x - 2), 1)),
+    "callees": (_apply_in_callee(jit(_twice), 8), _apply_in_callee(jit(_twice), 9)),
+    "functions by dtype": (_apply(exp, 1), _apply(log, 1)),
+}}
+"""  # LLVM does not inline the callees, since they are long
+
+
+CLOSURES = {
+    "constants": [15.0, 21.0],
+    "functions": [18.0, 27.0],
+    "lambdas": [0.5, -0.5],
+    "callees": [24.0, 27.0],
+    "functions by dtype": [np.exp(1.5), np.log(1.5)],
+}
+
+
+def call_kernels(*which):
+    """Call the first or second kernel of each factory, or both; return for each the results, how
+    many kernels were on disk, and the numbers by which Numba tells kernels of a process apart."""
+    from sknn.factory import KERNELS
+
+    outcomes = {}
+    for case in CLOSURES:
+        kernels = [KERNELS[case][int(i)] for i in which]
+        values = [kernel(1.5) for kernel in kernels]
+        n_loaded = sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels)
+        numbers = [compiled.fndesc.uid for k in kernels for compiled in k.overloads.values()]
+        outcomes[case] = values, n_loaded, numbers
+    return outcomes
+
+
+@pytest.fixture(scope="module")
+def three_processes(tmp_path_factory):
+    """Return the outcomes of processes that compile the first kernels, compile the second ones, and
+    load both, in a copy of the package that has a factory of kernels."""
+    root = tmp_path_factory.mktemp("root")
+    copied = shutil.copytree(
+        cache_module.PACKAGE, root / "sknn", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    (copied / "factory.py").write_text(FACTORY)
+    settings = {"root": root, "NUMBA_CACHE_DIR": root / "cache"}
+    outcomes = [run(call_kernels, *which, **settings) for which in ("0", "1", "01")]
+    assert [outcome.n_warnings for outcome in outcomes] == [0] * 3
+    return [outcome.value for outcome in outcomes]
+
+
+@pytest.mark.parametrize("case", CLOSURES)
+def test_closures_of_one_factory_that_two_processes_compiled(three_processes, case):
+    """Both processes count functions from the same number on, so only the names keep them apart."""
+    first, second, both = (outcomes[case] for outcomes in three_processes)
+    np.testing.assert_allclose([*first[0], *second[0]], CLOSURES[case], rtol=1e-15)
+    assert both[0] == [*first[0], *second[0]]
+    assert [n_loaded for _, n_loaded, _ in (first, second, both)] == [0, 0, 2]
+    assert first[2] == second[2]
+    assert both[2] == [*first[2], *second[2]]
 
 
 # ---- whole fits, in processes ------------------------------------------------------------------

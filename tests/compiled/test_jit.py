@@ -16,8 +16,9 @@ from scipy import sparse
 
 import sknn
 from sknn import MLPClassifier, MLPRegressor
-from sknn._compiled import jit as jit_module
-from sknn._compiled.jit import GuardedCache, jit
+from sknn._compiled import cache as cache_module
+from sknn._compiled.cache import GuardedCache
+from sknn._compiled.jit import jit
 from sknn._compiled.kinds import ACTIVATION, Kind, call_activation
 from sknn._validation import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
@@ -206,7 +207,7 @@ def test_jit_keeps_the_function_and_compiles_lazily():
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(jit_module, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
 
 
 @jit(entry=True)
