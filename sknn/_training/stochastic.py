@@ -168,7 +168,7 @@ class StochasticTraining(Training):
             is_watched
             or is_shared
             or self._n_single > 0
-            or not schedule_of(estimator).is_foreseeable
+            or not schedule_of(estimator).is_known_in_advance
         ):
             return 1
         return min(n_left, self._batches.epochs_at_once(self.n_rows))
@@ -231,7 +231,7 @@ class StochasticTraining(Training):
         reason = self._stall_message()
         if reason is None:
             return False
-        rate = schedule_of(estimator).on_stall(estimator, estimator._optimizer.learning_rate)
+        rate = schedule_of(estimator).on_plateau(estimator, estimator._optimizer.learning_rate)
         if rate is not None:
             estimator._optimizer.learning_rate = rate
             estimator._no_improvement_count = 0

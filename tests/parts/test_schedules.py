@@ -77,17 +77,17 @@ def test_rates_are_the_formula(name, initial, power_t):
 def test_stalls_lower_the_rate_or_stop(name):
     rate = 1e-3
     for expected in REFERENCE[name][1]:
-        rate = SCHEDULES[name].on_stall(MLPRegressor(decay_rate=DECAY), rate)
+        rate = SCHEDULES[name].on_plateau(MLPRegressor(decay_rate=DECAY), rate)
         assert rate == (None if expected is None else pytest.approx(expected, rel=1e-12))
 
 
 def test_a_lowered_rate_is_kept_over_epochs():
     schedule = SCHEDULES["adaptive"]
     assert schedule.after_epoch(
-        MLPRegressor(), schedule.on_stall(MLPRegressor(), 0.5), 100
+        MLPRegressor(), schedule.on_plateau(MLPRegressor(), 0.5), 100
     ) == pytest.approx(0.1)
 
 
 def test_adaptive_stops_at_a_millionth():
-    assert SCHEDULES["adaptive"].on_stall(MLPRegressor(), 1e-6) is None
-    assert SCHEDULES["adaptive"].on_stall(MLPRegressor(), 1.0001e-6) is not None
+    assert SCHEDULES["adaptive"].on_plateau(MLPRegressor(), 1e-6) is None
+    assert SCHEDULES["adaptive"].on_plateau(MLPRegressor(), 1.0001e-6) is not None
