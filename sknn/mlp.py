@@ -16,7 +16,7 @@ from ._base import BaseMLP
 from ._docs import document
 from ._training.callbacks import with_callbacks
 from ._validation import check_sample_weight, check_training_data, classes_in
-from .parts.custom import loss_part
+from .parts.custom import Loss, loss_part
 from .parts.losses import REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18
@@ -332,8 +332,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {losses}, default='squared_error'
-        The loss l of one output z with target y.
+    loss : {losses} or Loss, default='squared_error'
+        Loss l of one output z with target y. :class:`Loss` makes one of your own functions.
 
         {loss_formulas}
 
@@ -367,7 +367,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "normalize_y": ["boolean"],

@@ -200,20 +200,6 @@ def _log_double(x):
 log = by_precision(_log_single, _log_double, np.log)
 
 
-def constant(value):
-    """Return a function that gives ``value`` in its argument's type: a literal would turn float32
-    arithmetic into float64.
-    """
-    single = np.float32(value)
-    double = float(value)
-    return by_precision(
-        lambda x: single, lambda x: double, lambda x: np.asarray(x).dtype.type(value)
-    )
-
-
-one = constant(1)
-
-
 def _limit(name):
     """Return a function that gives a limit of its argument's type."""
     single, double = (float(getattr(np.finfo(dtype), name)) for dtype in (np.float32, np.float64))
