@@ -7,7 +7,7 @@ from ._versions import show_versions
 from .features import HiddenFeatures
 from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
-from .parts.custom import Activation
+from .parts.custom import Activation, Loss
 from .warmup import warmup
 
 __version__ = "0.1.0"
@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "HiddenFeatures",
+    "Loss",
     "MLPClassifier",
     "MLPRegressor",
     "TrainingHistoryDisplay",

@@ -20,6 +20,7 @@ from ._validation.data import (
     check_training_data,
     weigh_classes,
 )
+from .parts.custom import Loss
 from .parts.losses import REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
@@ -320,8 +321,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {losses}, default='squared_error'
-        Loss l of an output z, given the target y.
+    loss : {losses} or Loss, default='squared_error'
+        Loss l of an output z, given the target y. :class:`Loss` makes one of your own functions.
 
         {loss_formulas}
 
@@ -355,7 +356,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES))],
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
         "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
         "normalize_y": ["boolean"],

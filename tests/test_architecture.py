@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import processes
@@ -357,54 +358,104 @@ def test_activations_are_named_in_their_file_only(name):
 
 NEW_ACTIVATION = """
 
+def _softsign(z, parameter):
+    T = type(z)
+    return z / (T(1) + abs(z))
+
+
+def _softsign_backward(da, z, a, parameter):
+    T = type(a)
+    rest = T(1) - abs(a)
+    return da * rest * rest
+
+
+ACTIVATIONS["softsign"] = elementwise(_softsign, _softsign_backward, "f(z) = z / (1 + |z|)")
+"""
+
+NEW_LOSS = """
+def _pseudo_huber(weight, z, y, delta):
+    T = type(z)
+    ratio = (z - y) / delta
+    root = math.sqrt(T(1) + ratio * ratio)
+    return weight * delta * delta * (root - T(1)), (z - y) / root
+
+
+LOSSES["pseudo_huber"] = LossPart(
+    pointwise(_pseudo_huber),
+    "huber_delta^2 (sqrt(1 + ((z - y) / huber_delta)^2) - 1)",
+    parameters=("huber_delta",),
+)
+"""
+
+NEW_OPTIMIZER = """
+
 @jit
-def _softsign(z, shape, a):
-    for i in range(z.size):
-        a[i] = z[i] / (one(shape) + abs(z[i]))
+def _sign_descent(w, g, mean, state_1, state_2, h):
+    rate = h[_RATE]
+    rho = h[_RHO]
+    one_minus_rho = h[_ONE_MINUS_RHO]
+    for i in range(w.size):
+        mean[i] = rho * mean[i] + one_minus_rho * g[i]
+        w[i] -= rate * np.sign(mean[i])
 
 
-@jit
-def _softsign_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        rest = one(shape) - abs(a[i])
-        dz[i] = da[i] * rest * rest
-
-
-ACTIVATIONS["softsign"] = ActivationPart(_softsign, _softsign_backward, "f(z) = z / (1 + |z|)")
+OPTIMIZERS["sign_descent"] = OptimizerPart(
+    _sign_descent,
+    _sgd_sizes,
+    _rho_hyperparameters,
+    1,
+    ("rho",),
+    "m = rho m + (1 - rho) g; w -= rate sign(m)",
+)
 """
 
 
-def use_the_new_activation():
+def use_the_new_parts():
+    warnings.simplefilter("error")
     X, y = load_iris(return_X_y=True)
-    model = sknn.MLPClassifier(
+    classifier = sknn.MLPClassifier(
         (20,),
         activation="softsign",
+        solver="sign_descent",
+        rho=0.8,
         tol=1e-3,
-        learning_rate_init=0.01,
-        max_iter=300,
+        learning_rate_init=0.001,
+        max_iter=1000,
         random_state=0,
     ).fit(X, y)
-    z = X @ model.coefs_[0] + model.intercepts_[0]
-    difference = model.hidden_features(X) - z / (1 + abs(z))
+    regressor = sknn.MLPRegressor(
+        "pseudo_huber",
+        (20,),
+        huber_delta=0.5,
+        learning_rate_init=0.01,
+        max_iter=1000,
+        tol=1e-5,
+        random_state=0,
+    ).fit(X[:, :3], X[:, 3])
+    z = X @ classifier.coefs_[0] + classifier.intercepts_[0]
+    difference = classifier.hidden_features(X) - z / (1 + abs(z))
     return {
         "origin": sknn.__file__,
         "difference": float(abs(difference).max()),
-        "score": model.score(X, y),
-        "is_documented": "softsign" in sknn.MLPClassifier.__doc__
-        and "z / (1 + |z|)" in sknn.MLPClassifier.__doc__,
+        "scores": [classifier.score(X, y), regressor.score(X[:, :3], X[:, 3])],
+        "are_documented": "z / (1 + |z|)" in sknn.MLPClassifier.__doc__
+        and "w -= rate sign(m)" in sknn.MLPClassifier.__doc__
+        and "'pseudo_huber'" in sknn.MLPRegressor.__doc__,
     }
 
 
-def test_an_activation_needs_nothing_but_its_row(tmp_path):
-    """In a copy of the package, the text above at the end of one file adds an activation.
-
-    Validation, training and documentation know its name.
-    """
+def test_a_part_needs_nothing_but_its_row(tmp_path):
+    """In a copy of the package, text in one file makes a new name known to validation, training and
+    documentation."""
+    parts = tmp_path / "sknn" / "parts"
     shutil.copytree(PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__"))
-    with (tmp_path / "sknn" / "parts" / "activations.py").open("a") as file:
-        file.write(NEW_ACTIVATION)
-    found = processes.run(use_the_new_activation, root=tmp_path).value
+    for name, text in {"activations": NEW_ACTIVATION, "optimizers": NEW_OPTIMIZER}.items():
+        with (parts / f"{name}.py").open("a") as file:
+            file.write(text)
+    before, derived, after = (parts / "losses.py").read_text().partition("REGRESSION_LOSSES =")
+    (parts / "losses.py").write_text(before + NEW_LOSS + derived + after)
+    found = processes.run(use_the_new_parts, root=tmp_path).value
     assert found["origin"] == str(tmp_path / "sknn" / "__init__.py")
     assert found["difference"] < 1e-12
-    assert found["score"] > 0.95
-    assert found["is_documented"]
+    assert min(found["scores"]) > 0.85
+    assert found["are_documented"]

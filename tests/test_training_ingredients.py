@@ -7,10 +7,9 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_digits
-from sklearn.model_selection import GridSearchCV, ShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 
-import sknn
-from sknn import Activation, HiddenFeatures, MLPClassifier, MLPRegressor, TrainingHistoryDisplay
+from sknn import HiddenFeatures, MLPClassifier, MLPRegressor, TrainingHistoryDisplay
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -361,77 +360,3 @@ def test_hidden_features_transform():
     np.testing.assert_array_equal(frame, transformer.estimator_.hidden_features(X, 0))
     with pytest.raises(ValueError, match="layer=5"):
         transformer.estimator_.hidden_features(X, 5)
-
-
-# ---- a user's own activation -------------------------------------------------------------------
-
-
-def cube(z):
-    return 0.1 * z * z * z
-
-
-def cube_slope(z):
-    return 0.3 * z * z
-
-
-def test_own_activation_in_a_grid_of_processes():
-    grid = {"activation": ["tanh", Activation(cube, cube_slope)]}
-    search = GridSearchCV(
-        MLPClassifier((5,), max_iter=3, random_state=0), grid, cv=2, n_jobs=2
-    ).fit(X, y)
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
-    clf = MLPClassifier(
-        (5,), activation=Activation(cube, cube_slope), max_iter=3, random_state=0
-    ).fit(X, y)
-    assert pickle.loads(pickle.dumps(clf)).activation == clf.activation
-    np.testing.assert_allclose(
-        clf.hidden_features(X), cube(X @ clf.coefs_[0] + clf.intercepts_[0]), rtol=1e-9, atol=1e-12
-    )
-
-
-def leaky_by_list(z):
-    return max([z, 0.1 * z])
-
-
-def leaky_slope_by_array(z):
-    return np.where(z > 0, np.array([1.0]), np.array([0.1]))[0]
-
-
-def test_activation_may_use_lists_and_arrays():
-    own = MLPClassifier(
-        (5,),
-        activation=Activation(leaky_by_list, leaky_slope_by_array),
-        max_iter=3,
-        random_state=0,
-        initializer="he_normal",
-    )
-    built_in = clone(own).set_params(activation="leaky_relu")
-    np.testing.assert_allclose(
-        own.fit(X, y).loss_curve_, built_in.fit(X, y).loss_curve_, rtol=1e-12
-    )
-
-
-def refusing(z):
-    if z > 0:
-        raise ArithmeticError("z is positive")
-    return z
-
-
-@pytest.mark.parametrize("width", [5, 2000])  # on one thread, and on as many as there are
-def test_activation_that_raises_leaves_no_traces(width):
-    model = MLPClassifier((width,), activation=Activation(refusing, cube_slope), random_state=0)
-    with pytest.raises(ArithmeticError, match="z is positive"):
-        model.fit(np.tile(X, (1, 20)), y)
-    assert not hasattr(model, "coefs_")
-    assert np.float64(2.5e-308) * 0.5 > 0  # denormals are as they were
-    assert model.set_params(activation="relu", max_iter=200).fit(X, y).score(X, y) > 0.5
-
-
-def test_activation_that_does_not_compile_is_named():
-    def bad(z):
-        return object()
-
-    with pytest.raises(ValueError, match="compiled"):
-        MLPClassifier((5,), activation=Activation(bad, bad)).fit(X, y)
-    with pytest.raises(TypeError, match="two functions"):
-        sknn.Activation("relu", None)

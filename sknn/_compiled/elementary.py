@@ -200,21 +200,6 @@ def _log_double(x):
 log = by_precision(_log_single, _log_double, np.log)
 
 
-def constant(value):
-    """Return a function that gives ``value`` in the type of its argument.
-
-    A literal would turn float32 arithmetic into float64.
-    """
-    single = np.float32(value)
-    double = float(value)
-    return by_precision(
-        lambda x: single, lambda x: double, lambda x: np.asarray(x).dtype.type(value)
-    )
-
-
-one = constant(1)
-
-
 def _limit(name):
     """Return a function that gives a limit of its argument's type, named as in ``np.finfo``."""
     single, double = (float(getattr(np.finfo(dtype), name)) for dtype in (np.float32, np.float64))

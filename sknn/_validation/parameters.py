@@ -15,9 +15,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 
 from .._warnings import warn_user
 from ..parts.activations import ACTIVATIONS
-from ..parts.custom import Activation
+from ..parts.custom import Activation, activation_part, loss_part
 from ..parts.initializers import INITIALIZERS
+from ..parts.losses import LOSSES
 from ..parts.optimizers import OPTIMIZERS
+from ..parts.regularizers import REGULARIZERS, regularizer_part
 from ..parts.schedules import SCHEDULES
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
@@ -72,19 +74,25 @@ PARAMETER_CONSTRAINTS = {
 
 _SMALLEST_ITEM = 4  # bytes of a float32
 
-# Conditions under which the parameters that scikit-learn's networks lack have an effect. One that
-# was set and has none is warned about; about scikit-learn's own parameters it never warns either.
+# Parameters that scikit-learn's networks have too, without ever reporting that one has no effect.
+_OF_SCIKIT_LEARN = {
+    "alpha",
+    "beta_1",
+    "beta_2",
+    "epsilon",
+    "max_iter",
+    "momentum",
+    "nesterovs_momentum",
+    "power_t",
+}
+_REGISTRIES = (ACTIVATIONS, LOSSES, OPTIMIZERS, REGULARIZERS, SCHEDULES)
+_OF_PARTS = {
+    name for registry in _REGISTRIES for part in registry.values() for name in part.parameters
+} - _OF_SCIKIT_LEARN
+
+# When the other added parameters act. One that was set and does not act is reported.
 _ACTS = {
-    "negative_slope": lambda est: "negative_slope" in _parameters_of(est.activation),
-    "elu_alpha": lambda est: "elu_alpha" in _parameters_of(est.activation),
-    "maxout_pieces": lambda est: "maxout_pieces" in _parameters_of(est.activation),
-    "rho": lambda est: est.solver in ("rmsprop", "adadelta"),
-    "decay_rate": lambda est: (
-        est.solver != "lbfgs"
-        and est.learning_rate in ("exponential", "inverse_time", "step", "plateau")
-    ),
     "warmup_epochs": lambda est: est.solver != "lbfgs",
-    "l1_ratio": lambda est: est.alpha > 0,
     "weight_decay": lambda est: est.solver != "lbfgs",
     "dropout": lambda est: est.solver != "lbfgs",
     "input_dropout": lambda est: est.solver != "lbfgs",
@@ -93,16 +101,25 @@ _ACTS = {
     "scoring": lambda est: est.early_stopping,
     "early_stopping_window": lambda est: est.early_stopping,
     "restore_best": lambda est: est.early_stopping,
-    "huber_delta": lambda est: est.loss == "huber",
-    "quantile": lambda est: est.loss == "quantile",
-}
+} | {name: lambda est, name=name: name in _parameters_of(est) for name in sorted(_OF_PARTS)}
 
 
-def _parameters_of(activation):
-    """Return the constructor arguments that an activation, or one of several, reads."""
-    chosen = activation if isinstance(activation, (list, tuple)) else [activation]
-    parts = [ACTIVATIONS[name] for name in chosen if isinstance(name, str)]
-    return {name for part in parts for name in (part.parameter, part.pieces)}
+def _parameters_of(estimator):
+    """Return the constructor arguments that the chosen parts read.
+
+    A classifier's loss depends on its classes, so all of those that it may choose count.
+    """
+    activation = estimator.activation
+    several = isinstance(activation, (list, tuple))
+    parts = [activation_part(choice) for choice in (activation if several else [activation])]
+    parts.append(regularizer_part(estimator))
+    if hasattr(estimator, "loss"):
+        parts.append(loss_part(estimator.loss))
+    else:
+        parts += [part for part in LOSSES.values() if part.task == "classification"]
+    if estimator.solver != "lbfgs":
+        parts += [OPTIMIZERS[estimator.solver], SCHEDULES[estimator.learning_rate]]
+    return {name for part in parts for name in part.parameters}
 
 
 def check_parameters(estimator):

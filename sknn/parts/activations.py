@@ -1,238 +1,43 @@
-"""Activations of the hidden layers: two kernels over contiguous runs of one layer's values, and a
-row in ``ACTIVATIONS``.
+"""Activations of the hidden layers: two scalar functions, and a row in ``ACTIVATIONS``.
 
-    forward(z, shape, a)              a = f(z)
-    backward(z, a, shape, da, dz)     dz = da f'(z)
+    forward(z, parameter)             returns a = f(z)
+    backward(da, z, a, parameter)     returns dz = da f'(z)
 
-``z`` are pre-activations, ``a`` activations, ``da`` = dL/da, ``dz`` = dL/dz; ``shape`` is the
-activation's parameter (a slope, say), 0 if it has none. What is written shares no memory with what
-is read, or LLVM would not vectorise the loops; in ``backward``, ``z`` holds nothing unless the row
-says ``needs_z``. To add one: write the pair, add its row, add its formula to ``REFERENCE`` in
-tests/test_activations.py. Validation, docstrings and tests follow the registry.
+z is a pre-activation, a an activation, da = dL/da, dz = dL/dz. ``parameter`` is the value of the
+constructor argument that the row names (a slope, say), 0 if it names none. In ``backward``, z holds
+nothing unless the row says ``needs_z``. :func:`elementwise` compiles the two into kernels, loops
+over contiguous values of one layer. An activation that computes one value from several has kernels
+of its own:
+
+    forward(z, parameter, a)
+    backward(z, a, parameter, da, dz)
+
+Outputs, a and dz, share no memory with inputs, or LLVM would not vectorize the loops.
+
+Constants have the type of their operands, ``T = type(z); T(0.5)``, since Numba turns float32 times
+a literal into float64. NaN must stay NaN, which decides the order of some comparisons.
+
+To add an activation: write its functions, add its row, add its formula to ``REFERENCE`` in
+tests/parts/test_activations.py.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .._compiled.elementary import constant, exp, logistic, one, softplus, tanh
+from .._compiled.elementary import exp, logistic, softplus, tanh
 from .._compiled.jit import jit
 
 
-@jit
-def _identity(z, shape, a):
-    for i in range(z.size):
-        a[i] = z[i]
-
-
-@jit
-def _identity_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = da[i]
-
-
-@jit
-def _logistic(z, shape, a):
-    for i in range(z.size):
-        a[i] = logistic(z[i])
-
-
-@jit
-def _logistic_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = da[i] * a[i] * (one(shape) - a[i])
-
-
-@jit
-def _tanh(z, shape, a):
-    for i in range(z.size):
-        a[i] = tanh(z[i])
-
-
-@jit
-def _tanh_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = da[i] * (one(shape) - a[i] * a[i])
-
-
-@jit
-def _relu(z, shape, a):
-    for i in range(z.size):
-        a[i] = 0 if z[i] < 0 else z[i]  # in this order NaN stays NaN
-
-
-@jit
-def _relu_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = 0 if a[i] == 0 else da[i]
-
-
-@jit
-def _leaky_relu(z, shape, a):
-    for i in range(z.size):
-        a[i] = shape * z[i] if z[i] < 0 else z[i]
-
-
-@jit
-def _leaky_relu_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = shape * da[i] if z[i] < 0 else da[i]
-
-
-@jit
-def _elu(z, shape, a):
-    for i in range(z.size):
-        a[i] = shape * (exp(z[i]) - one(shape)) if z[i] < 0 else z[i]
-
-
-@jit
-def _elu_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = da[i] * (a[i] + shape) if a[i] < 0 else da[i]  # alpha exp(z), without another exp
-
-
-_SELU_SCALE = constant(1.0507009873554805)
-_SELU_ALPHA = constant(1.6732632423543772)
-
-
-@jit
-def _selu(z, shape, a):
-    scale = _SELU_SCALE(shape)
-    alpha = _SELU_ALPHA(shape)
-    for i in range(z.size):
-        a[i] = scale * (alpha * (exp(z[i]) - one(shape)) if z[i] < 0 else z[i])
-
-
-@jit
-def _selu_backward(z, a, shape, da, dz):
-    scale = _SELU_SCALE(shape)
-    alpha = _SELU_ALPHA(shape)
-    for i in range(dz.size):
-        dz[i] = da[i] * (a[i] + scale * alpha if a[i] < 0 else scale)
-
-
-_THREE = constant(3)
-_SIX = constant(6)
-# root: sqrt(2 / pi)
-_HALF = constant(0.5)
-_CUBE = constant(0.044715)
-_ROOT = constant(0.7978845608028654)
-_FAR = constant(30)
-
-
-@jit
-def _gelu(z, shape, a):
-    half = _HALF(shape)
-    cube = _CUBE(shape)
-    root = _ROOT(shape)
-    for i in range(z.size):
-        t = tanh(root * (z[i] + cube * z[i] * z[i] * z[i]))
-        a[i] = half * z[i] * (one(shape) + t)
-
-
-@jit
-def _gelu_backward(z, a, shape, da, dz):
-    half = _HALF(shape)
-    cube = _CUBE(shape)
-    root = _ROOT(shape)
-    three = _THREE(shape)
-    far = _FAR(shape)
-    for i in range(dz.size):
-        x = (
-            far if z[i] > far else (-far if z[i] < -far else z[i])
-        )  # beyond, f' is 1 or 0, and squares would overflow
-        t = tanh(root * (x + cube * x * x * x))
-        inner = root * (one(shape) + three * cube * x * x)
-        dz[i] = da[i] * half * (one(shape) + t + x * (one(shape) - t * t) * inner)
-
-
-@jit
-def _silu(z, shape, a):
-    for i in range(z.size):
-        a[i] = z[i] * logistic(z[i])
-
-
-@jit
-def _silu_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        p = logistic(z[i])
-        dz[i] = da[i] * p * (one(shape) + z[i] * (one(shape) - p))
-
-
-@jit
-def _mish(z, shape, a):
-    for i in range(z.size):
-        a[i] = z[i] * tanh(softplus(z[i]))
-
-
-@jit
-def _mish_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        t = tanh(softplus(z[i]))
-        dz[i] = da[i] * (t + z[i] * logistic(z[i]) * (one(shape) - t * t))
-
-
-@jit
-def _softplus(z, shape, a):
-    for i in range(z.size):
-        a[i] = softplus(z[i])
-
-
-@jit
-def _softplus_backward(z, a, shape, da, dz):
-    for i in range(dz.size):
-        dz[i] = da[i] * (one(shape) - exp(-a[i]))
-
-
-@jit
-def _hard_sigmoid(z, shape, a):
-    zero = one(shape) - one(shape)
-    three = _THREE(shape)
-    six = _SIX(shape)
-    for i in range(z.size):
-        p = (z[i] + three) / six
-        a[i] = zero if p < zero else (one(shape) if p > one(shape) else p)
-
-
-@jit
-def _hard_sigmoid_backward(z, a, shape, da, dz):
-    zero = one(shape) - one(shape)
-    six = _SIX(shape)
-    for i in range(dz.size):
-        dz[i] = da[i] / six if (a[i] > zero) & (a[i] < one(shape)) else zero
-
-
-@jit
-def _maxout(z, shape, a):
-    pieces = z.size // a.size
-    for i in range(a.size):
-        largest = z[i * pieces]
-        for k in range(1, pieces):
-            piece = z[i * pieces + k]
-            if piece > largest or piece != piece:
-                largest = piece
-        a[i] = largest
-
-
-@jit
-def _maxout_backward(z, a, shape, da, dz):
-    pieces = z.size // a.size
-    for i in range(a.size):
-        taken = False
-        for k in range(pieces):
-            wins = (not taken) and z[i * pieces + k] == a[i]
-            taken = taken or wins
-            dz[i * pieces + k] = da[i] if wins else 0
-
-
 class ActivationPart(NamedTuple):
-    """An activation: its kernels and what else the network must know of it."""
+    """An activation: its kernels and what else the network must know about it."""
 
     forward: Callable
     backward: Callable
     formula: str
     parameter: str | None = None  # the constructor argument that kernels get as ``parameter``
-    needs_z: bool = False  # f' cannot be told from f alone, so pre-activations are kept
-    pieces: str | None = None  # the constructor argument: pre-activations for each activation
+    needs_z: bool = False  # f' cannot be computed from f alone, so pre-activations are kept
+    pieces: str | None = None  # the constructor argument: number of pre-activations for each unit
 
     @property
     def parameters(self):
@@ -244,46 +49,226 @@ class ActivationPart(NamedTuple):
         return 0.0 if self.parameter is None else getattr(settings, self.parameter)
 
 
-_LOGISTIC = ActivationPart(_logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))")
+def elementwise(forward, backward, formula, **fields):
+    """Return the row of an activation, compiled from two scalar functions.
+
+    Parameters
+    ----------
+    forward, backward : functions of (z, parameter) and of (da, z, a, parameter)
+        See the top of the file.
+    formula : str
+    **fields
+        Other fields of :class:`ActivationPart`.
+    """
+    f = jit(forward, inline=True)
+    df = jit(backward, inline=True)
+
+    def forward_loop(z, parameter, a):
+        for i in range(z.size):
+            a[i] = f(z[i], parameter)
+
+    def backward_loop(z, a, parameter, da, dz):
+        for i in range(dz.size):
+            dz[i] = df(da[i], z[i], a[i], parameter)
+
+    # For error messages and the names of cache files.
+    forward_loop.__qualname__ = forward.__qualname__
+    backward_loop.__qualname__ = backward.__qualname__
+    return ActivationPart(jit(forward_loop), jit(backward_loop), formula, **fields)
+
+
+def _identity(z, parameter):
+    return z
+
+
+def _identity_backward(da, z, a, parameter):
+    return da
+
+
+def _logistic(z, parameter):
+    return logistic(z)
+
+
+def _logistic_backward(da, z, a, parameter):
+    T = type(a)
+    return da * a * (T(1) - a)
+
+
+def _tanh(z, parameter):
+    return tanh(z)
+
+
+def _tanh_backward(da, z, a, parameter):
+    T = type(a)
+    return da * (T(1) - a * a)
+
+
+def _relu(z, parameter):
+    T = type(z)
+    return T(0) if z < 0 else z  # in this order NaN stays NaN
+
+
+def _relu_backward(da, z, a, parameter):
+    T = type(da)
+    return T(0) if a == 0 else da
+
+
+def _leaky_relu(z, slope):
+    return slope * z if z < 0 else z
+
+
+def _leaky_relu_backward(da, z, a, slope):
+    return slope * da if z < 0 else da
+
+
+def _elu(z, alpha):
+    T = type(z)
+    return alpha * (exp(z) - T(1)) if z < 0 else z
+
+
+def _elu_backward(da, z, a, alpha):
+    return da * (a + alpha) if a < 0 else da  # a + alpha is alpha exp(z), without another exp
+
+
+_SELU_SCALE = 1.0507009873554805
+_SELU_ALPHA = 1.6732632423543772
+
+
+def _selu(z, parameter):
+    T = type(z)
+    return T(_SELU_SCALE) * (T(_SELU_ALPHA) * (exp(z) - T(1)) if z < 0 else z)
+
+
+def _selu_backward(da, z, a, parameter):
+    T = type(a)
+    scale = T(_SELU_SCALE)
+    return da * (a + scale * T(_SELU_ALPHA) if a < 0 else scale)
+
+
+_GELU_CUBE = 0.044715
+_GELU_ROOT = math.sqrt(2 / math.pi)
+
+
+def _gelu(z, parameter):
+    T = type(z)
+    t = tanh(T(_GELU_ROOT) * (z + T(_GELU_CUBE) * z * z * z))
+    return T(0.5) * z * (T(1) + t)
+
+
+def _gelu_backward(da, z, a, parameter):
+    T = type(z)
+    root = T(_GELU_ROOT)
+    cube = T(_GELU_CUBE)
+    far = T(30)  # beyond, f' is 1 or 0, and squares would overflow
+    x = far if z > far else (-far if z < -far else z)
+    t = tanh(root * (x + cube * x * x * x))
+    inner = root * (T(1) + T(3) * cube * x * x)
+    return da * T(0.5) * (T(1) + t + x * (T(1) - t * t) * inner)
+
+
+def _silu(z, parameter):
+    return z * logistic(z)
+
+
+def _silu_backward(da, z, a, parameter):
+    T = type(z)
+    p = logistic(z)
+    return da * p * (T(1) + z * (T(1) - p))
+
+
+def _mish(z, parameter):
+    return z * tanh(softplus(z))
+
+
+def _mish_backward(da, z, a, parameter):
+    T = type(z)
+    t = tanh(softplus(z))
+    return da * (t + z * logistic(z) * (T(1) - t * t))
+
+
+def _softplus(z, parameter):
+    return softplus(z)
+
+
+def _softplus_backward(da, z, a, parameter):
+    T = type(a)
+    return da * (T(1) - exp(-a))
+
+
+def _hard_sigmoid(z, parameter):
+    T = type(z)
+    p = (z + T(3)) / T(6)
+    return T(0) if p < T(0) else (T(1) if p > T(1) else p)
+
+
+def _hard_sigmoid_backward(da, z, a, parameter):
+    T = type(a)
+    return da / T(6) if (a > T(0)) & (a < T(1)) else T(0)
+
+
+@jit
+def _maxout(z, parameter, a):
+    pieces = z.size // a.size
+    for i in range(a.size):
+        largest = z[i * pieces]
+        for k in range(1, pieces):
+            piece = z[i * pieces + k]
+            if piece > largest or piece != piece:
+                largest = piece
+        a[i] = largest
+
+
+@jit
+def _maxout_backward(z, a, parameter, da, dz):
+    pieces = z.size // a.size
+    for i in range(a.size):
+        taken = False
+        for k in range(pieces):
+            wins = (not taken) and z[i * pieces + k] == a[i]
+            taken = taken or wins
+            dz[i * pieces + k] = da[i] if wins else 0
+
+
+_LOGISTIC = elementwise(_logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))")
 
 ACTIVATIONS = {
-    "identity": ActivationPart(_identity, _identity_backward, "f(z) = z"),
+    "identity": elementwise(_identity, _identity_backward, "f(z) = z"),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
-    "tanh": ActivationPart(_tanh, _tanh_backward, "f(z) = tanh(z)"),
-    "relu": ActivationPart(_relu, _relu_backward, "f(z) = max(0, z)"),
-    "leaky_relu": ActivationPart(
+    "tanh": elementwise(_tanh, _tanh_backward, "f(z) = tanh(z)"),
+    "relu": elementwise(_relu, _relu_backward, "f(z) = max(0, z)"),
+    "leaky_relu": elementwise(
         _leaky_relu,
         _leaky_relu_backward,
         "f(z) = max(negative_slope z, z)",
         parameter="negative_slope",
         needs_z=True,
     ),
-    "elu": ActivationPart(
+    "elu": elementwise(
         _elu,
         _elu_backward,
         "f(z) = z if z > 0 else elu_alpha (exp(z) - 1), arXiv:1511.07289",
         parameter="elu_alpha",
     ),
-    "selu": ActivationPart(
+    "selu": elementwise(
         _selu,
         _selu_backward,
         "f(z) = 1.0507 (z if z > 0 else 1.6733 (exp(z) - 1)), arXiv:1706.02515",
     ),
-    "gelu": ActivationPart(
+    "gelu": elementwise(
         _gelu,
         _gelu_backward,
         "f(z) = z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), arXiv:1606.08415",
         needs_z=True,
     ),
-    "silu": ActivationPart(
+    "silu": elementwise(
         _silu, _silu_backward, "f(z) = z / (1 + exp(-z)), arXiv:1702.03118", needs_z=True
     ),
-    "mish": ActivationPart(
+    "mish": elementwise(
         _mish, _mish_backward, "f(z) = z tanh(log(1 + exp(z))), arXiv:1908.08681", needs_z=True
     ),
-    "softplus": ActivationPart(_softplus, _softplus_backward, "f(z) = log(1 + exp(z))"),
-    "hard_sigmoid": ActivationPart(
+    "softplus": elementwise(_softplus, _softplus_backward, "f(z) = log(1 + exp(z))"),
+    "hard_sigmoid": elementwise(
         _hard_sigmoid, _hard_sigmoid_backward, "f(z) = min(1, max(0, (z + 3) / 6))"
     ),
     "maxout": ActivationPart(

@@ -1,27 +1,58 @@
-"""Activations of the user's own."""
+"""Parts made of the user's own functions, and the lookup of rows by name or by such a part."""
 
 import functools
 
-from .._compiled.jit import jit, scalar
-from .activations import ACTIVATIONS, ActivationPart
-from .losses import LOSSES
+from .._compiled.jit import scalar
+from .activations import ACTIVATIONS, elementwise
+from .losses import LOSSES, LossPart, pointwise
 
 
-class Activation:
-    """An activation of your own, from two scalar functions, compiled like the built-in ones.
+class _Functions:
+    """Two functions of the user's own; equal if both functions are equal."""
+
+    def __init__(self, functions, argument):
+        if not all(callable(function) for function in functions):
+            given = " and ".join(map(repr, functions))
+            raise TypeError(
+                f"{type(self).__name__} takes two functions of {argument}, got {given}."
+            )
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(map(_name, self._functions))})"
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._functions == other._functions
+
+    def __hash__(self):
+        return hash((type(self), self._functions))
+
+
+class Activation(_Functions):
+    """Activation f(z) of your own, compiled like the built-in ones.
 
     Parameters
     ----------
     forward : callable
-        f: a function of one number that Numba can compile.
+        f, a function of one number that Numba can compile.
     derivative : callable
-        f': the same, of the pre-activation z.
+        f', likewise a function of z.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not callable. (If Numba cannot compile one, ``fit`` raises a ValueError
+        that names it.)
+
+    See Also
+    --------
+    Loss : The same for the loss.
 
     Notes
     -----
-    -----
-    Module-level functions make it picklable, which process-based parallelism needs. Compiling
-    takes some tenths of a second in every process.
+    Functions that are defined at the top level of a module can be pickled, which process-based
+    parallelism needs. Each pair of functions is compiled once in a process, which takes some tenths
+    of a second, and its code is kept until the process ends; equal activations share it. A new
+    lambda is a new function, so define functions once, not in a loop.
 
     Examples
     --------
@@ -35,55 +66,113 @@ class Activation:
     """
 
     def __init__(self, forward, derivative):
-        if not (callable(forward) and callable(derivative)):
-            raise TypeError(
-                f"Activation takes two functions of one number, got {forward!r} and {derivative!r}."
-            )
+        super().__init__((forward, derivative), "one number")
         self.forward = forward
         self.derivative = derivative
 
-    def __repr__(self):
-        names = (
-            getattr(function, "__name__", repr(function))
-            for function in (self.forward, self.derivative)
-        )
-        return f"Activation({', '.join(names)})"
+    @property
+    def _functions(self):
+        return self.forward, self.derivative
 
-    def __eq__(self, other):
-        return isinstance(other, Activation) and (self.forward, self.derivative) == (
-            other.forward,
-            other.derivative,
-        )
 
-    def __hash__(self):
-        return hash((self.forward, self.derivative))
+class Loss(_Functions):
+    """Regression loss l(z, y) of your own, compiled like the built-in ones.
+
+    The network minimizes the mean of sum_k l(z_k, y_k) over samples, with z_k its k-th output and
+    y_k the k-th target; its prediction is z.
+
+    Parameters
+    ----------
+    value : callable
+        l, a function of two numbers, the output z and the target y, that Numba can compile.
+    slope : callable
+        dl/dz, likewise a function of z and y.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not callable. (If Numba cannot compile one, ``fit`` raises a ValueError
+        that names it.)
+
+    See Also
+    --------
+    Activation : The same for activations.
+
+    Notes
+    -----
+    Functions that are defined at the top level of a module can be pickled, which process-based
+    parallelism needs. Each pair of functions is compiled once in a process, which takes some tenths
+    of a second, and its code is kept until the process ends; equal losses share it. A new lambda is
+    a new function, so define functions once, not in a loop.
+
+    Examples
+    --------
+    The expectile of level 0.9, which lies above the mean:
+
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sknn import Loss, MLPRegressor
+    >>> def value(z, y):
+    ...     return (0.9 if y > z else 0.1) * (z - y) ** 2
+    >>> def slope(z, y):
+    ...     return 2 * (0.9 if y > z else 0.1) * (z - y)
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> regr = MLPRegressor(Loss(value, slope), normalize_y=True, random_state=0, tol=1e-3)
+    >>> print((regr.fit(X, y).predict(X) > y).mean().round(1))
+    0.8
+    """
+
+    def __init__(self, value, slope):
+        super().__init__((value, slope), "two numbers")
+        self.value = value
+        self.slope = slope
+
+    @property
+    def _functions(self):
+        return self.value, self.slope
 
 
 def activation_part(activation):
     """Return the row of an activation: a name in ``ACTIVATIONS`` or an :class:`Activation`."""
     if isinstance(activation, Activation):
-        return _activation_part(activation.forward, activation.derivative)
+        return _activation_part(activation)
     return ACTIVATIONS[activation]
 
 
 def loss_part(loss):
-    """Return the row of a loss, a name in ``LOSSES``."""
-    return LOSSES[loss]
+    """Return the row of a loss: a name in ``LOSSES`` or a :class:`Loss`."""
+    return _loss_part(loss) if isinstance(loss, Loss) else LOSSES[loss]
+
+
+# Rows are kept for ever: code must not be freed while an address of it may be in use.
 
 
 @functools.cache
-def _activation_part(forward, derivative):
-    f = scalar(forward)
-    slope = scalar(derivative)
+def _activation_part(activation):
+    f = scalar(activation.forward)
+    slope = scalar(activation.derivative)
 
-    @jit
-    def custom_forward(z, shape, a):
-        for i in range(z.size):
-            a[i] = f(z[i])
+    def forward(z, parameter):
+        return f(z)
 
-    @jit
-    def custom_backward(z, a, shape, da, dz):
-        for i in range(dz.size):
-            dz[i] = da[i] * slope(z[i])
+    def backward(da, z, a, parameter):
+        return da * slope(z)
 
-    return ActivationPart(custom_forward, custom_backward, "your own", needs_z=True)
+    forward.__qualname__ = _name(activation.forward)
+    backward.__qualname__ = _name(activation.derivative)
+    return elementwise(forward, backward, "your own", needs_z=True)
+
+
+@functools.cache
+def _loss_part(loss):
+    value = scalar(loss.value)
+    slope = scalar(loss.slope)
+
+    def weighted(weight, z, y, parameter):
+        return weight * value(z, y), slope(z, y)
+
+    weighted.__qualname__ = repr(loss)
+    return LossPart(pointwise(weighted), "your own")
+
+
+def _name(function):
+    return getattr(function, "__name__", repr(function))

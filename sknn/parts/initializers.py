@@ -1,11 +1,20 @@
-"""Initializers: functions that draw one layer's weights and intercepts, and a row in
-``INITIALIZERS``.
+"""Initializers: a function that draws the weights of one layer, and a row in ``INITIALIZERS``.
 
-    initialize(random_state, shape, fan_out, activation)     (weights of ``shape``, intercepts of shape (shape[1],))
+    initialize(random_state, shape, fan_out, activation)
 
-``shape`` is (fan_in, fan_out), or wider for activations of several pieces, each of which counts as
-a layer of its own. Intercepts are 0 except for "auto". To add one: write the function, add its row,
-add its property to ``REFERENCE`` in tests/test_initializers.py.
+It returns weights of shape ``shape`` and intercepts of shape (shape[1],).
+
+random_state : RandomState
+shape : (int, int)
+    (fan_in, fan_out), or (fan_in, pieces * fan_out) for activations of several linear pieces, each
+    of which counts as a layer of its own.
+fan_out : int
+activation : str, Activation or None
+    Activation of the layer, None in a network without hidden layers. For the output layer it is
+    that of the last hidden layer, as in scikit-learn.
+
+Intercepts are 0 except for "auto". To add an initializer: write the function, add its row, add its
+formula to ``REFERENCE`` in tests/parts/test_initializers.py.
 """
 
 import math
@@ -38,7 +47,7 @@ def _scaled(variance, *, normal):
 def _orthogonal(random_state, shape, fan_out, activation):
     draws = random_state.normal(size=(max(shape), min(shape)))
     q, r = np.linalg.qr(draws)
-    q *= np.sign(np.diag(r))  # makes it uniform over all such matrices
+    q *= np.sign(np.diag(r))  # makes the distribution uniform over all such matrices
     return (q if shape[0] >= shape[1] else q.T), np.zeros(shape[1])
 
 
@@ -47,7 +56,7 @@ def _zeros(random_state, shape, fan_out, activation):
 
 
 class InitializerPart(NamedTuple):
-    """How starting weights are drawn."""
+    """How initial weights are drawn."""
 
     initialize: Callable
     formula: str
@@ -72,7 +81,8 @@ def _lecun(fan_in, fan_out):
 INITIALIZERS = {
     "auto": InitializerPart(
         _auto,
-        "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', intercepts too",
+        "scikit-learn's: uniform within sqrt(6 / (fan_in + fan_out)), 2 for 6 with 'logistic', "
+        "intercepts too",
     ),
     "glorot_uniform": InitializerPart(
         _scaled(_glorot, normal=False), "uniform, variance 2 / (fan_in + fan_out)"
@@ -105,5 +115,5 @@ INITIALIZERS = {
         _scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False),
         "uniform within 0.05: signals vanish",
     ),
-    "zeros": InitializerPart(_zeros, "zeros: the units of a layer stay alike for ever"),
+    "zeros": InitializerPart(_zeros, "zeros: the units of a layer stay alike forever"),
 }

@@ -1,15 +1,24 @@
-"""Stochastic optimizers: a kernel that moves a block of weights, the numbers it needs a step, and a
-row in ``OPTIMIZERS``.
+"""Stochastic optimizers: the weight update for a block of weights, and a row in ``OPTIMIZERS``.
 
-    step(w, g, state_0, state_1, state_2, h)            w and the states move, given the gradient g
-    step_sizes(sizes, state_0, state_1, state_2, h)     what was multiplied with the gradient, weight by weight; for proximal steps
-    hyperparameters(settings, first, rates, epochs)     array of shape (steps, numbers): h of every step
+    step(w, g, state_0, state_1, state_2, h)
+    step_sizes(sizes, state_0, state_1, state_2, h)
+    hyperparameters(settings, first_step, rates, epochs)
 
-``settings`` is the estimator, ``first`` the number of the first step, from 1, ``rates`` the
-learning rate of every step and ``epochs`` how many epochs lie before it. States are as long as the
-weights, zero at the start; ``n_states`` says how many there are, the others are empty. To add one:
-write the kernels and the function, add the row, add its formula to ``REFERENCE`` in
-tests/test_optimizers.py.
+``step`` updates the weights w and the states in place, given the gradient g. ``step_sizes`` writes
+what the same step multiplied the gradient with, weight by weight, which proximal steps need.
+``hyperparameters``, plain Python, returns h of many steps, an array of shape (n_steps, len(h)).
+
+w, g, sizes, state_0, state_1, state_2 : vectors of shape (block_size,)
+    States are what the optimizer remembers, 0 at first; empty beyond the first ``n_states``.
+h : vector
+    Hyperparameters of this step; ``_RATE`` and the other positions below say which is where.
+settings : estimator
+first_step : int, from 1
+rates, epochs : ndarray of shape (n_steps,)
+    Learning rate of each step, and how many epochs (with fractions) lie before it.
+
+To add an optimizer: write the two kernels and the function, add the row, add its formula to
+``REFERENCE`` in tests/parts/test_optimizers.py.
 """
 
 import math
@@ -21,21 +30,40 @@ import numpy as np
 from .._compiled.jit import jit
 
 
-def _table(rates, *constants):
-    h = np.empty((rates.size, 1 + len(constants)))
-    h[:, 0] = rates
-    h[:, 1:] = constants
+class OptimizerPart(NamedTuple):
+    """A stochastic optimizer."""
+
+    step: Callable
+    step_sizes: Callable
+    hyperparameters: Callable
+    n_states: int
+    parameters: tuple  # the constructor arguments that it reads
+    formula: str
+
+
+# Positions in h. Those of one optimizer follow each other without a gap.
+_RATE = 0
+_MOMENTUM, _NESTEROV = range(1, 3)
+_EPSILON, _RHO, _ONE_MINUS_RHO = range(1, 4)
+_BETA_1, _BETA_2, _ONE_MINUS_BETA_1, _ONE_MINUS_BETA_2 = range(2, 6)
+_SIZE_RATE, _ROOT_CORRECTION, _MEAN_FACTOR, _GRADIENT_FACTOR = range(6, 10)
+
+
+def _table(n_steps, columns):
+    """Return h of all steps from ``{position: its value, or its values in all steps}``."""
+    h = np.empty((n_steps, len(columns)))
+    for position, values in columns.items():
+        h[:, position] = values
     return h
 
 
 @jit
 def _sgd(w, g, velocity, state_1, state_2, h):
-    rate = h[0]
-    momentum = h[1]
-    nesterov = h[2]
+    rate = h[_RATE]
+    momentum = h[_MOMENTUM]
     for i in range(w.size):
         velocity[i] = momentum * velocity[i] - rate * g[i]
-    if nesterov != 0:
+    if h[_NESTEROV] != 0:
         for i in range(w.size):
             w[i] += momentum * velocity[i] - rate * g[i]
     else:
@@ -44,265 +72,250 @@ def _sgd(w, g, velocity, state_1, state_2, h):
 
 
 @jit
-def _rate_alone(sizes, state_0, state_1, state_2, h):
+def _sgd_sizes(sizes, velocity, state_1, state_2, h):
     for i in range(sizes.size):
-        sizes[i] = h[0]
+        sizes[i] = h[_RATE]
 
 
-def _sgd_hyperparameters(settings, first, rates, epochs):
-    h = _table(rates, 0.0, float(settings.nesterovs_momentum))
-    if np.ndim(settings.momentum) == 0:
-        h[:, 1] = settings.momentum
-    else:
-        start, end = settings.momentum
-        h[:, 1] = start + (end - start) * np.minimum(1.0, epochs / (settings.max_iter / 2))
-    return h
+def _sgd_hyperparameters(settings, first_step, rates, epochs):
+    momentum = settings.momentum
+    if np.ndim(momentum) == 1:
+        start, end = momentum
+        momentum = start + (end - start) * np.minimum(1.0, epochs / (settings.max_iter / 2))
+    nesterov = settings.nesterovs_momentum
+    return _table(rates.size, {_RATE: rates, _MOMENTUM: momentum, _NESTEROV: nesterov})
 
 
 @jit
 def _adagrad(w, g, squares, state_1, state_2, h):
-    rate = h[0]
-    epsilon = h[1]
+    rate = h[_RATE]
+    epsilon = h[_EPSILON]
     for i in range(w.size):
         squares[i] += g[i] * g[i]
         w[i] -= rate * g[i] / (math.sqrt(squares[i]) + epsilon)
 
 
 @jit
-def _over_root(sizes, squares, state_1, state_2, h):
-    rate = h[0]
-    epsilon = h[1]
+def _rate_over_root(sizes, squares, state_1, state_2, h):
+    rate = h[_RATE]
+    epsilon = h[_EPSILON]
     for i in range(sizes.size):
         sizes[i] = rate / (math.sqrt(squares[i]) + epsilon)
 
 
-def _adagrad_hyperparameters(settings, first, rates, epochs):
-    return _table(rates, settings.epsilon)
+def _adagrad_hyperparameters(settings, first_step, rates, epochs):
+    return _table(rates.size, {_RATE: rates, _EPSILON: settings.epsilon})
 
 
 @jit
 def _rmsprop(w, g, squares, state_1, state_2, h):
-    rate = h[0]
-    epsilon = h[1]
-    rho = h[2]
-    rest = h[3]
+    rate = h[_RATE]
+    epsilon = h[_EPSILON]
+    rho = h[_RHO]
+    one_minus_rho = h[_ONE_MINUS_RHO]
     for i in range(w.size):
-        squares[i] = rho * squares[i] + rest * (g[i] * g[i])
+        squares[i] = rho * squares[i] + one_minus_rho * (g[i] * g[i])
         w[i] -= rate * g[i] / (math.sqrt(squares[i]) + epsilon)
 
 
-def _rho_hyperparameters(settings, first, rates, epochs):
-    return _table(rates, settings.epsilon, settings.rho, 1 - settings.rho)
+def _rho_hyperparameters(settings, first_step, rates, epochs):
+    rho = settings.rho
+    columns = {_RATE: rates, _EPSILON: settings.epsilon, _RHO: rho, _ONE_MINUS_RHO: 1 - rho}
+    return _table(rates.size, columns)
 
 
 @jit
-def _adadelta(w, g, squares, moves, size, h):
-    rate = h[0]
-    epsilon = h[1]
-    rho = h[2]
-    rest = h[3]
+def _adadelta(w, g, squares, squared_updates, ratio, h):
+    rate = h[_RATE]
+    epsilon = h[_EPSILON]
+    rho = h[_RHO]
+    one_minus_rho = h[_ONE_MINUS_RHO]
     for i in range(w.size):
-        squares[i] = rho * squares[i] + rest * (g[i] * g[i])
-        size[i] = math.sqrt((moves[i] + epsilon) / (squares[i] + epsilon))
-        move = size[i] * g[i]
-        moves[i] = rho * moves[i] + rest * (move * move)
-        w[i] -= rate * move
+        squares[i] = rho * squares[i] + one_minus_rho * (g[i] * g[i])
+        ratio[i] = math.sqrt((squared_updates[i] + epsilon) / (squares[i] + epsilon))
+        update = ratio[i] * g[i]
+        squared_updates[i] = rho * squared_updates[i] + one_minus_rho * (update * update)
+        w[i] -= rate * update
 
 
 @jit
-def _adadelta_sizes(sizes, squares, moves, size, h):
+def _adadelta_sizes(sizes, squares, squared_updates, ratio, h):
     for i in range(sizes.size):
-        sizes[i] = h[0] * size[i]
+        sizes[i] = h[_RATE] * ratio[i]
+
+
+@jit(inline=True)
+def _of_moments(h):
+    betas = h[_BETA_1], h[_BETA_2], h[_ONE_MINUS_BETA_1], h[_ONE_MINUS_BETA_2]
+    return h[_RATE], h[_EPSILON], *betas
 
 
 @jit
 def _adam(w, g, mean, square, state_2, h):
-    rate = h[0]
-    beta_1 = h[1]
-    beta_2 = h[2]
-    epsilon = h[3]
-    # 1 - beta, rounded once
-    rest_1 = h[4]
-    rest_2 = h[5]
+    rate, epsilon, beta_1, beta_2, one_minus_beta_1, one_minus_beta_2 = _of_moments(h)
     for i in range(w.size):
-        mean[i] = beta_1 * mean[i] + rest_1 * g[i]
-        square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
+        mean[i] = beta_1 * mean[i] + one_minus_beta_1 * g[i]
+        square[i] = beta_2 * square[i] + one_minus_beta_2 * (g[i] * g[i])
         w[i] -= rate * mean[i] / (math.sqrt(square[i]) + epsilon)
 
 
 @jit
 def _adam_sizes(sizes, mean, square, state_2, h):
-    rate = h[6]
-    epsilon = h[3]
+    rate = h[_SIZE_RATE]
+    epsilon = h[_EPSILON]
     for i in range(sizes.size):
         sizes[i] = rate / (math.sqrt(square[i]) + epsilon)
 
 
-def _corrections(settings, first, rates):
-    steps = np.arange(first, first + rates.size)
+def _bias_corrections(settings, first_step, rates):
+    steps = np.arange(first_step, first_step + rates.size)
     return 1 - settings.beta_1**steps, 1 - settings.beta_2**steps
 
 
-def _adam_constants(settings):
-    return (
-        settings.beta_1,
-        settings.beta_2,
-        settings.epsilon,
-        1 - settings.beta_1,
-        1 - settings.beta_2,
-    )
+def _moment_columns(settings):
+    return {
+        _EPSILON: settings.epsilon,
+        _BETA_1: settings.beta_1,
+        _BETA_2: settings.beta_2,
+        _ONE_MINUS_BETA_1: 1 - settings.beta_1,  # computed in float64 and rounded once
+        _ONE_MINUS_BETA_2: 1 - settings.beta_2,
+    }
 
 
-def _adam_hyperparameters(settings, first, rates, epochs):
-    first_moment, second_moment = _corrections(settings, first, rates)
-    h = _table(rates * np.sqrt(second_moment) / first_moment, *_adam_constants(settings), 0.0)
-    h[:, 6] = rates * np.sqrt(second_moment)  # per unit of the corrected mean
-    return h
+def _adam_hyperparameters(settings, first_step, rates, epochs):
+    of_mean, of_square = _bias_corrections(settings, first_step, rates)
+    size_rates = rates * np.sqrt(of_square)
+    columns = {_RATE: size_rates / of_mean, _SIZE_RATE: size_rates}
+    return _table(rates.size, _moment_columns(settings) | columns)
 
 
 @jit
-def _amsgrad(w, g, mean, square, largest, h):
-    rate = h[0]
-    beta_1 = h[1]
-    beta_2 = h[2]
-    epsilon = h[3]
-    rest_1 = h[4]
-    rest_2 = h[5]
+def _amsgrad(w, g, mean, largest, square, h):
+    rate, epsilon, beta_1, beta_2, one_minus_beta_1, one_minus_beta_2 = _of_moments(h)
     for i in range(w.size):
-        mean[i] = beta_1 * mean[i] + rest_1 * g[i]
-        square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
-        largest[i] = largest[i] if largest[i] > square[i] else square[i]  # in this order NaN shows
+        mean[i] = beta_1 * mean[i] + one_minus_beta_1 * g[i]
+        square[i] = beta_2 * square[i] + one_minus_beta_2 * (g[i] * g[i])
+        largest[i] = largest[i] if largest[i] > square[i] else square[i]  # so that NaN shows
         w[i] -= rate * mean[i] / (math.sqrt(largest[i]) + epsilon)
 
 
 @jit
-def _amsgrad_sizes(sizes, mean, square, largest, h):
-    rate = h[6]
-    epsilon = h[3]
-    for i in range(sizes.size):
-        sizes[i] = rate / (math.sqrt(largest[i]) + epsilon)
-
-
-@jit
 def _adamw(w, g, mean, square, state_2, h):
-    rate = h[0]
-    beta_1 = h[1]
-    beta_2 = h[2]
-    epsilon = h[3]
-    rest_1 = h[4]
-    rest_2 = h[5]
-    root = h[6]
+    rate, epsilon, beta_1, beta_2, one_minus_beta_1, one_minus_beta_2 = _of_moments(h)
+    correction = h[_ROOT_CORRECTION]
     for i in range(w.size):
-        mean[i] = beta_1 * mean[i] + rest_1 * g[i]
-        square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
-        w[i] -= rate * mean[i] / (root * math.sqrt(square[i]) + epsilon)
+        mean[i] = beta_1 * mean[i] + one_minus_beta_1 * g[i]
+        square[i] = beta_2 * square[i] + one_minus_beta_2 * (g[i] * g[i])
+        w[i] -= rate * mean[i] / (correction * math.sqrt(square[i]) + epsilon)
 
 
 @jit
 def _adamw_sizes(sizes, mean, square, state_2, h):
-    rate = h[7]
-    epsilon = h[3]
-    root = h[6]
+    rate = h[_SIZE_RATE]
+    epsilon = h[_EPSILON]
+    correction = h[_ROOT_CORRECTION]
     for i in range(sizes.size):
-        sizes[i] = rate / (root * math.sqrt(square[i]) + epsilon)
+        sizes[i] = rate / (correction * math.sqrt(square[i]) + epsilon)
 
 
-def _adamw_hyperparameters(settings, first, rates, epochs):
-    first_moment, second_moment = _corrections(settings, first, rates)
-    h = _table(rates / first_moment, *_adam_constants(settings), 0.0, 0.0)
-    h[:, 6] = 1 / np.sqrt(second_moment)
-    h[:, 7] = rates
-    return h
+def _adamw_columns(settings, first_step, rates):
+    of_mean, of_square = _bias_corrections(settings, first_step, rates)
+    correction = 1 / np.sqrt(of_square)
+    columns = {_RATE: rates / of_mean, _SIZE_RATE: rates, _ROOT_CORRECTION: correction}
+    return _moment_columns(settings) | columns
+
+
+def _adamw_hyperparameters(settings, first_step, rates, epochs):
+    return _table(rates.size, _adamw_columns(settings, first_step, rates))
 
 
 @jit
 def _nadam(w, g, mean, square, state_2, h):
-    rate = h[0]
-    beta_1 = h[1]
-    beta_2 = h[2]
-    epsilon = h[3]
-    rest_1 = h[4]
-    rest_2 = h[5]
-    root = h[6]
-    ahead = h[8]
-    now = h[9]
+    rate, epsilon, beta_1, beta_2, one_minus_beta_1, one_minus_beta_2 = _of_moments(h)
+    correction = h[_ROOT_CORRECTION]
+    of_mean = h[_MEAN_FACTOR]
+    of_g = h[_GRADIENT_FACTOR]
     for i in range(w.size):
-        mean[i] = beta_1 * mean[i] + rest_1 * g[i]
-        square[i] = beta_2 * square[i] + rest_2 * (g[i] * g[i])
-        w[i] -= rate * (ahead * mean[i] + now * g[i]) / (root * math.sqrt(square[i]) + epsilon)
+        mean[i] = beta_1 * mean[i] + one_minus_beta_1 * g[i]
+        square[i] = beta_2 * square[i] + one_minus_beta_2 * (g[i] * g[i])
+        direction = of_mean * mean[i] + of_g * g[i]
+        w[i] -= rate * direction / (correction * math.sqrt(square[i]) + epsilon)
 
 
-def _nadam_hyperparameters(settings, first, rates, epochs):
-    first_moment, second_moment = _corrections(settings, first, rates)
-    next_moment, _ = _corrections(settings, first + 1, rates)
-    h = _table(rates, *_adam_constants(settings), 0.0, 0.0, 0.0, 0.0)
-    h[:, 6] = 1 / np.sqrt(second_moment)
-    h[:, 7] = rates
-    h[:, 8] = settings.beta_1 / next_moment
-    h[:, 9] = (1 - settings.beta_1) / first_moment
-    return h
+def _nadam_hyperparameters(settings, first_step, rates, epochs):
+    of_mean, _ = _bias_corrections(settings, first_step, rates)
+    of_next_mean, _ = _bias_corrections(settings, first_step + 1, rates)
+    columns = {
+        _RATE: rates,
+        _MEAN_FACTOR: settings.beta_1 / of_next_mean,
+        _GRADIENT_FACTOR: (1 - settings.beta_1) / of_mean,
+    }
+    return _table(rates.size, _adamw_columns(settings, first_step, rates) | columns)
 
 
-class OptimizerPart(NamedTuple):
-    """A stochastic optimizer."""
-
-    step: Callable
-    step_sizes: Callable
-    hyperparameters: Callable
-    n_states: int
-    formula: str
-
+_MOMENTS = ("beta_1", "beta_2", "epsilon")
 
 OPTIMIZERS = {
     "sgd": OptimizerPart(
         _sgd,
-        _rate_alone,
+        _sgd_sizes,
         _sgd_hyperparameters,
         1,
+        ("momentum", "nesterovs_momentum"),
         "v = momentum v - rate g; w += v, or with Nesterov's momentum w += momentum v - rate g",
     ),
     "adagrad": OptimizerPart(
         _adagrad,
-        _over_root,
+        _rate_over_root,
         _adagrad_hyperparameters,
         1,
-        "s += g^2; w -= rate g / (sqrt(s) + epsilon), Duchi et al., JMLR 12, 2011; s begins at 0 (Keras: 0.1)",
+        ("epsilon",),
+        "s += g^2; w -= rate g / (sqrt(s) + epsilon), Duchi et al., JMLR 12, 2011; s begins at 0 "
+        "(Keras: 0.1)",
     ),
     "rmsprop": OptimizerPart(
         _rmsprop,
-        _over_root,
+        _rate_over_root,
         _rho_hyperparameters,
         1,
-        "s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon), Tieleman and Hinton, 2012; epsilon beside the root as in PyTorch",
+        ("epsilon", "rho"),
+        "s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon), Tieleman and Hinton, 2012; "
+        "epsilon beside the root as in PyTorch",
     ),
     "adadelta": OptimizerPart(
         _adadelta,
         _adadelta_sizes,
         _rho_hyperparameters,
         3,
-        "s = rho s + (1 - rho) g^2; d = g sqrt((u + epsilon) / (s + epsilon)); u = rho u + (1 - rho) d^2; w -= rate d, arXiv:1212.5701; "
-        "the paper's rate is 1",
+        ("epsilon", "rho"),
+        "s = rho s + (1 - rho) g^2; d = g sqrt((u + epsilon) / (s + epsilon)); "
+        "u = rho u + (1 - rho) d^2; w -= rate d, arXiv:1212.5701; the paper's rate is 1",
     ),
     "adam": OptimizerPart(
         _adam,
         _adam_sizes,
         _adam_hyperparameters,
         2,
-        "m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2; w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + "
-        "epsilon) in step t, arXiv:1412.6980; epsilon stands beside the uncorrected root, as in scikit-learn and Keras",
+        _MOMENTS,
+        "m = beta_1 m + (1 - beta_1) g; v = beta_2 v + (1 - beta_2) g^2; "
+        "w -= rate sqrt(1 - beta_2^t) / (1 - beta_1^t) m / (sqrt(v) + epsilon) in step t, "
+        "arXiv:1412.6980; epsilon stands beside the uncorrected root, as in scikit-learn and Keras",
     ),
     "adamw": OptimizerPart(
         _adamw,
         _adamw_sizes,
         _adamw_hyperparameters,
         2,
-        "w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon), as in PyTorch; meant for ``weight_decay``, arXiv:1711.05101",
+        _MOMENTS,
+        "w -= rate m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) + epsilon), as in PyTorch; "
+        "meant for ``weight_decay``, arXiv:1711.05101",
     ),
     "amsgrad": OptimizerPart(
         _amsgrad,
-        _amsgrad_sizes,
+        _adam_sizes,
         _adam_hyperparameters,
         3,
+        _MOMENTS,
         "adam with the largest v so far, Reddi et al., arXiv:1904.09237",
     ),
     "nadam": OptimizerPart(
@@ -310,7 +323,8 @@ OPTIMIZERS = {
         _adamw_sizes,
         _nadam_hyperparameters,
         2,
-        "adamw's step with beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) g / (1 - beta_1^t) for m / (1 - beta_1^t), Dozat, 2016, with a "
-        "constant beta_1",
+        _MOMENTS,
+        "adamw's step with beta_1 m / (1 - beta_1^(t+1)) + (1 - beta_1) g / (1 - beta_1^t) "
+        "for m / (1 - beta_1^t), Dozat, 2016, with a constant beta_1",
     ),
 }

@@ -1,12 +1,19 @@
-"""Regularizers of the weights (intercepts are never penalised): kernels over a block of weights,
-and a row in ``REGULARIZERS``.
+"""Regularizers: the penalty on a block of weights, and a row in ``REGULARIZERS``.
 
-    penalize(w, l1, l2, g, totals)     g += dP/dw, smooth terms only,  totals[1] += P(w)
-    shrink(w, step_sizes, l1)          the proximal step of the others: w = argmin_v (v - w)^2 / (2 step_size) + l1 abs(v)
+    penalize(w, l1, l2, g, totals)
+    shrink(w, step_sizes, l1)
 
-``l1`` and ``l2`` are the strengths over the weight of the batch: alpha l1_ratio and alpha (1 -
-l1_ratio). To add one: write its kernels, add its row, add its formula to ``REFERENCE`` in
-tests/test_regularizers.py.
+``penalize`` adds the gradient of the smooth part of the penalty P to g and P(w) to ``totals[1]``.
+``shrink``, for penalties that are not smooth, is the proximal step of the other part, in place:
+w = argmin_v (v - w)^2 / (2 step_size) + l1 abs(v). Intercepts are never penalized.
+
+w, g, step_sizes : vectors of shape (block_size,)
+l1, l2 : scalars
+    Strengths, alpha l1_ratio and alpha (1 - l1_ratio), over the total weight of the minibatch.
+totals : vector of float64
+
+To add a regularizer: write its kernels, add its row, say in :func:`regularizer_part` when it acts,
+add its formula to ``REFERENCE`` in tests/parts/test_regularizers.py.
 """
 
 from collections.abc import Callable
@@ -37,14 +44,14 @@ def _elastic_net(w, l1, l2, g, totals):
 
 @jit
 def _soft_threshold(w, step_sizes, l1):
-    zero = l1 - l1
+    T = type(l1)
     for i in range(w.size):
         bound = step_sizes[i] * l1
-        w[i] = w[i] - bound if w[i] > bound else (w[i] + bound if w[i] < -bound else zero)
+        w[i] = w[i] - bound if w[i] > bound else (w[i] + bound if w[i] < -bound else T(0))
 
 
 class RegularizerPart(NamedTuple):
-    """A penalty on weights."""
+    """A penalty on the weights."""
 
     penalize: Callable
     formula: str

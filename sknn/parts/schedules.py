@@ -1,11 +1,21 @@
-"""Learning-rate schedules, in plain Python, and a row in ``SCHEDULES``.
+"""Learning-rate schedules: plain Python functions, and a row in ``SCHEDULES``.
 
-    factor(settings, epochs)               what the rate is multiplied with in steps that have ``epochs`` (a fraction) before them
-    after_epoch(settings, rate, t)         the rate to go on with after an epoch, ``t`` samples having been seen since training began
-    on_plateau(settings, rate)             the rate to go on with when nothing improves any more; None stops training
+    factor(settings, epochs)
+    after_epoch(settings, rate, t)
+    on_plateau(settings, rate)
 
-``settings`` is the estimator. To add one: write what is special to it, add its row, add its formula
-to ``REFERENCE`` in tests/test_schedules.py.
+``factor`` returns what the learning rate is multiplied by in steps that have ``epochs`` epochs
+(with fractions) before them. ``after_epoch`` returns the learning rate to continue with after an
+epoch, when ``t`` samples have been seen since training began. ``on_plateau`` returns the learning
+rate to continue with when the loss or score no longer improves; None stops training.
+
+settings : estimator
+epochs : ndarray of shape (n_steps,)
+rate : float
+t : int
+
+To add a schedule: write those of the functions that it needs, add its row, add its formula to
+``REFERENCE`` in tests/parts/test_schedules.py.
 """
 
 from collections.abc import Callable
@@ -13,7 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SMALLEST_RATE = 1e-6  # of schedules that react to a stall
+_SMALLEST_RATE = 1e-6  # of schedules that react to a plateau
 _ONE_CYCLE_RISE = 0.3
 _ONE_CYCLE_START = 25.0
 _ONE_CYCLE_END = 1e4
@@ -66,8 +76,8 @@ def _cosine(settings, epochs):
 def _one_cycle(settings, epochs):
     progress = _progress(settings, epochs)
 
-    def between(start, end, share):
-        return end + (start - end) * (1 + np.cos(np.pi * share)) / 2
+    def between(start, end, fraction):
+        return end + (start - end) * (1 + np.cos(np.pi * fraction)) / 2
 
     rise = between(1 / _ONE_CYCLE_START, 1.0, progress / _ONE_CYCLE_RISE)
     fall = between(
@@ -94,6 +104,7 @@ class SchedulePart(NamedTuple):
     factor: Callable = _one
     after_epoch: Callable = _keep
     on_plateau: Callable = _stop
+    parameters: tuple = ()  # the constructor arguments that it reads
     sgd_only: bool = False  # as in scikit-learn
 
     @property
@@ -107,28 +118,42 @@ SCHEDULES = {
     "invscaling": SchedulePart(
         "rate0 / (t + 1)^power_t after t samples, by epochs; only with 'sgd'",
         after_epoch=_invscaling,
+        parameters=("power_t",),
         sgd_only=True,
     ),
     "adaptive": SchedulePart(
-        "a fifth whenever training would stop for lack of improvement; only with 'sgd'",
+        "divided by 5 each time training would otherwise stop for lack of improvement; only with "
+        "'sgd'",
         on_plateau=_fifth,
         sgd_only=True,
     ),
-    "exponential": SchedulePart("rate0 exp(-decay_rate s)", factor=_exponential),
-    "inverse_time": SchedulePart("rate0 / (1 + decay_rate s)", factor=_inverse_time),
-    "step": SchedulePart("rate0 / 2^floor(decay_rate s)", factor=_step),
+    "exponential": SchedulePart(
+        "rate0 exp(-decay_rate s)", factor=_exponential, parameters=("decay_rate",)
+    ),
+    "inverse_time": SchedulePart(
+        "rate0 / (1 + decay_rate s)", factor=_inverse_time, parameters=("decay_rate",)
+    ),
+    "step": SchedulePart("rate0 / 2^floor(decay_rate s)", factor=_step, parameters=("decay_rate",)),
     "cosine": SchedulePart(
-        "rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts", factor=_cosine
+        "rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts",
+        factor=_cosine,
+        parameters=("max_iter",),
     ),
     "one_cycle": SchedulePart(
-        "from rate0 / 25 up to rate0 at 0.3 max_iter, then down to rate0 / 250 000, along cosines; arXiv:1708.07120",
+        "from rate0 / 25 up to rate0 at 0.3 max_iter, then down to rate0 / 250 000, along cosines; "
+        "arXiv:1708.07120",
         factor=_one_cycle,
+        parameters=("max_iter",),
     ),
     "coslog": SchedulePart(
-        "rate0 (1 - cos(2 pi log2(1 + 15 s / max_iter))) / 2; arXiv:2407.04491", factor=_coslog
+        "rate0 (1 - cos(2 pi log2(1 + 15 s / max_iter))) / 2; arXiv:2407.04491",
+        factor=_coslog,
+        parameters=("max_iter",),
     ),
     "plateau": SchedulePart(
-        "times decay_rate whenever training would stop for lack of improvement, down to 1e-6",
+        "multiplied by decay_rate each time training would otherwise stop for lack of improvement, "
+        "down to 1e-6",
         on_plateau=_reduced,
+        parameters=("decay_rate",),
     ),
 }

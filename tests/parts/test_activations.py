@@ -10,23 +10,25 @@ def _softplus(z):
     return np.where(z.real > 0, z, 0) + np.log1p(np.exp(np.where(z.real > 0, -z, z)))
 
 
-# f(z, shape), also for complex z.
+# f(z, parameter), also for complex z.
 REFERENCE = {
-    "identity": lambda z, shape: z,
-    "logistic": lambda z, shape: 1 / (1 + np.exp(-z)),
-    "tanh": lambda z, shape: np.tanh(z),
-    "relu": lambda z, shape: np.where((z.real > 0) | np.isnan(z), z, 0),
-    "leaky_relu": lambda z, shape: np.where(z.real < 0, shape * z, z),
-    "elu": lambda z, shape: np.where(z.real < 0, shape * (np.exp(z) - 1), z),
-    "selu": lambda z, shape: (
+    "identity": lambda z, parameter: z,
+    "logistic": lambda z, parameter: 1 / (1 + np.exp(-z)),
+    "tanh": lambda z, parameter: np.tanh(z),
+    "relu": lambda z, parameter: np.where((z.real > 0) | np.isnan(z), z, 0),
+    "leaky_relu": lambda z, parameter: np.where(z.real < 0, parameter * z, z),
+    "elu": lambda z, parameter: np.where(z.real < 0, parameter * (np.exp(z) - 1), z),
+    "selu": lambda z, parameter: (
         1.0507009873554805 * np.where(z.real < 0, 1.6732632423543772 * (np.exp(z) - 1), z)
     ),
-    "gelu": lambda z, shape: z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
-    "silu": lambda z, shape: z / (1 + np.exp(-z)),
-    "mish": lambda z, shape: z * np.tanh(_softplus(z)),
-    "softplus": lambda z, shape: _softplus(z),
-    "hard_sigmoid": lambda z, shape: np.where(z.real < -3, 0, np.where(z.real > 3, 1, (z + 3) / 6)),
-    "maxout": lambda z, shape: z,  # of one piece; for more, see below
+    "gelu": lambda z, parameter: z / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (z + 0.044715 * z**3))),
+    "silu": lambda z, parameter: z / (1 + np.exp(-z)),
+    "mish": lambda z, parameter: z * np.tanh(_softplus(z)),
+    "softplus": lambda z, parameter: _softplus(z),
+    "hard_sigmoid": lambda z, parameter: np.where(
+        z.real < -3, 0, np.where(z.real > 3, 1, (z + 3) / 6)
+    ),
+    "maxout": lambda z, parameter: z,  # of one piece; for more, see below
 }
 REFERENCE["sigmoid"] = REFERENCE["logistic"]
 # Where f has no derivative.
@@ -40,7 +42,7 @@ KINKS = {
 # Differences of nearly equal numbers lose relative precision: absolute errors, in units of eps.
 LOSSES_OF_DIGITS = {"elu": 1, "selu": 2, "gelu": 8, "silu": 8, "mish": 8, "hard_sigmoid": 1}
 
-SHAPE = 0.3
+PARAMETER = 0.3
 rows_and_dtypes = pytest.mark.parametrize(
     ("name", "dtype"), [(name, dtype) for name in ACTIVATIONS for dtype in DTYPES]
 )
@@ -49,7 +51,7 @@ rows_and_dtypes = pytest.mark.parametrize(
 def _forward(name, z):
     a = np.full_like(z, 77)
     with np.errstate(all="ignore"):
-        compiled(ACTIVATIONS[name].forward, ACTIVATION, z.dtype)(z, z.dtype.type(SHAPE), a)
+        compiled(ACTIVATIONS[name].forward, ACTIVATION, z.dtype)(z, z.dtype.type(PARAMETER), a)
     return a
 
 
@@ -58,7 +60,7 @@ def _backward(name, z, da):
     dz = np.full_like(z, 77)
     given = z if ACTIVATIONS[name].needs_z else np.full_like(z, np.nan)
     compiled(ACTIVATIONS[name].backward, ACTIVATION_BACKWARD, z.dtype)(
-        given, a, z.dtype.type(SHAPE), da, dz
+        given, a, z.dtype.type(PARAMETER), da, dz
     )
     return dz
 
@@ -80,7 +82,7 @@ def test_forward_is_the_formula(name, dtype, size):
         [z for z in EXTREMES if not (name == "mish" and z == -np.inf)], size, dtype
     )  # -inf times the smallest number
     with np.errstate(all="ignore"):
-        expected = REFERENCE[name](z.astype(np.float64), SHAPE)
+        expected = REFERENCE[name](z.astype(np.float64), PARAMETER)
     limits = np.finfo(dtype)
     np.testing.assert_allclose(
         _forward(name, z),
@@ -95,7 +97,7 @@ def test_forward_is_the_formula(name, dtype, size):
 def test_backward_is_the_derivative_of_the_formula(name, dtype, size):
     z = run(_smooth(name, FINITE), size, dtype)
     da = run([1.0, -0.7, 3.0, 0.0, 1e-3], size, dtype)
-    expected = da.astype(np.float64) * slope(REFERENCE[name], z.astype(np.float64), SHAPE)
+    expected = da.astype(np.float64) * slope(REFERENCE[name], z.astype(np.float64), PARAMETER)
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(
         _backward(name, z, da),

@@ -110,8 +110,8 @@ def parameters(n_outputs):
     return {"huber_delta": HUBER_DELTA, "quantile": tuple(levels), "label_smoothing": 0.0}
 
 
-def shape_of(name, n_outputs, dtype):
-    """Return the run of parameters that the kernel reads."""
+def parameter_values(name, n_outputs, dtype):
+    """Return the parameters that the kernel gets."""
     settings = SimpleNamespace(**parameters(n_outputs))
     return LOSSES[name].parameter_values(settings).astype(dtype)
 
@@ -134,7 +134,12 @@ def _loss(name, z, y, weight, total=0.0):
     runs = [np.array(array, dtype).ravel() for array in (z, y, weight)]
     with np.errstate(all="ignore"):
         compiled(LOSSES[name].loss, LOSS, dtype)(
-            *runs, z.shape[1], shape_of(name, z.shape[1], dtype), dtype.type(SCALE), delta, totals
+            *runs,
+            z.shape[1],
+            parameter_values(name, z.shape[1], dtype),
+            dtype.type(SCALE),
+            delta,
+            totals,
         )
     assert totals[1] == 7
     return totals[0], delta.reshape(z.shape)
@@ -144,7 +149,7 @@ def _link(name, z):
     prediction = np.full(z.size, 77, z.dtype)
     with np.errstate(all="ignore"):
         compiled(LOSSES[name].link, LINK, z.dtype)(
-            z.ravel(), z.shape[1], shape_of(name, z.shape[1], z.dtype), prediction
+            z.ravel(), z.shape[1], parameter_values(name, z.shape[1], z.dtype), prediction
         )
     return prediction.reshape(z.shape)
 
@@ -313,7 +318,9 @@ def test_link_may_overwrite_its_input(name, dtype):
     z = _case(name, 16, 3, dtype)[0]
     apart = _link(name, z)
     in_place = z.ravel().copy()
-    compiled(LOSSES[name].link, LINK, dtype)(in_place, 3, shape_of(name, 3, dtype), in_place)
+    compiled(LOSSES[name].link, LINK, dtype)(
+        in_place, 3, parameter_values(name, 3, dtype), in_place
+    )
     np.testing.assert_array_equal(bits(in_place.reshape(z.shape)), bits(apart))
 
 

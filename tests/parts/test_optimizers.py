@@ -60,14 +60,11 @@ def _adamw(w, g, states, settings, rate, t):
 
 
 def _amsgrad(w, g, states, settings, rate, t):
-    mean, square, corrected_mean, _ = _moments(g, states, settings, t)
-    largest = np.maximum(states[2], square)
+    mean, square, corrected_mean, _ = _moments(g, [states[0], states[2]], settings, t)
+    largest = np.maximum(states[1], square)
     root = np.sqrt(largest) + settings.epsilon
-    return w - rate * np.sqrt(1 - settings.beta_2**t) * corrected_mean / root, [
-        mean,
-        square,
-        largest,
-    ]
+    corrected_rate = rate * np.sqrt(1 - settings.beta_2**t)
+    return w - corrected_rate * corrected_mean / root, [mean, largest, square]
 
 
 def _nadam(w, g, states, settings, rate, t):
