@@ -63,8 +63,8 @@ def needs_all_samples(run):
 def splits_k(run, batch, layer):
     """Return whether a layer's product is split along its inputs.
 
-    Only in training by several threads: not the output layer, and not a shard, which has one
-    thread.
+    Only in training, where weights have just been updated. A shard has only one thread, and the
+    output layer is cut by samples.
     """
     network = run.network
     is_shared = batch.is_training and run.shard_rows == 0 and layer < network.fan_ins.size - 1

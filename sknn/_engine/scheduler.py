@@ -124,8 +124,10 @@ def make_phase(partition, compute_block):
             number = claim_block(run.scheduler, batch.thread, phase, blocks.n_blocks, number)
         wait_at_barrier(run.scheduler, phase, n_computed, blocks.n_blocks)
 
-    # Compiled code is known by its function's name, which has to tell phases apart.
-    run_phase.__qualname__ = f"run_{compute_block.__module__}_{compute_block.__name__}"
+    # Linkers know compiled code by its function's name, which has to tell phases apart, also those
+    # that other processes have compiled and kept on disk.
+    name = f"run_{compute_block.__module__}_{compute_block.__name__}"
+    run_phase.__qualname__ = name.replace(".", "_")
     return jit(internal=True)(run_phase)
 
 
