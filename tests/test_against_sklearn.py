@@ -104,8 +104,10 @@ def fit_both(data, dtype, *, n_rows=None, sample_weight=None, **parameters):
     X = X[:n_rows].astype(dtype)
     y = y[:n_rows]
     settings = {"random_state": 3, **parameters}
+    # Before version 1.7 scikit-learn's networks take no weights.
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     return [
-        getattr(package, kind)(**settings).fit(X, y, sample_weight=sample_weight)
+        getattr(package, kind)(**settings).fit(X, y, **weights)
         for package in (sknn, sklearn.neural_network)
     ]
 

@@ -151,9 +151,13 @@ def test_an_interrupt_ends_a_process():
         import numpy
         import sknn
 
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may have it ignored
+        # Whoever runs the tests may have set it to be ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         X = numpy.random.default_rng(0).normal(size=(2000, 50))
-        sknn.MLPRegressor(hidden_layer_sizes=(300, 300), max_iter=100_000, tol=0, n_iter_no_change=numpy.inf, verbose=True).fit(X, X[:, 0])
+        sknn.MLPRegressor(
+            hidden_layer_sizes=(300, 300), max_iter=100_000, tol=0, n_iter_no_change=numpy.inf,
+            verbose=True,
+        ).fit(X, X[:, 0])
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-c", textwrap.dedent(program)]
