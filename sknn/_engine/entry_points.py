@@ -13,7 +13,7 @@ from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
 from .losses import compute_losses
 from .phases import result_phase
-from .scheduler import make_phase, number_thread, take_one_block
+from .scheduler import make_phase, number_thread
 from .structs import Minibatch
 
 # Of type int64. A literal has a type of its own, for which Numba would compile callees once more.
@@ -45,7 +45,7 @@ def _add_to_epoch_losses(run, batch, blocks, number, epoch, epoch_losses):
         scratch.totals[i] = 0
 
 
-_collect_epoch_loss = make_phase(take_one_block, _add_to_epoch_losses)
+_collect_epoch_loss = make_phase(None, _add_to_epoch_losses)
 
 
 @jit(entry=True)
@@ -183,7 +183,7 @@ def _write_outputs(run, batch, blocks, number, layer, outputs):
         compute_losses(run, batch, _ZERO, n_rows, _ZERO)
 
 
-_collect_outputs = make_phase(take_one_block, _write_outputs)
+_collect_outputs = make_phase(None, _write_outputs)
 
 
 @jit(entry=True)

@@ -102,8 +102,9 @@ def make_phase(partition, compute_block):
 
     Parameters
     ----------
-    partition : kernel
-        ``partition(run, batch, *arguments)`` returns a tuple with the field ``n_blocks``.
+    partition : kernel or None
+        ``partition(run, batch, *arguments)`` returns a tuple with the field ``n_blocks``. None
+        stands for one block: a thread computes it alone, while the others wait.
     compute_block : kernel
         ``compute_block(run, batch, blocks, number, *arguments)`` computes block ``number`` of the
         ``blocks`` that ``partition`` has returned.
@@ -115,7 +116,7 @@ def make_phase(partition, compute_block):
     """
 
     def run_phase(run, batch, phase, *arguments):
-        blocks = partition(run, batch, *arguments)
+        blocks = one_block() if partition is None else partition(run, batch, *arguments)
         n_computed = np.int64(0)
         number = claim_block(run.scheduler, batch.thread, phase, blocks.n_blocks, _NO_BLOCK)
         while number < blocks.n_blocks:
@@ -129,9 +130,3 @@ def make_phase(partition, compute_block):
     name = f"run_{compute_block.__module__}_{compute_block.__name__}"
     run_phase.__qualname__ = name.replace(".", "_")
     return jit(internal=True)(run_phase)
-
-
-@jit(internal=True)
-def take_one_block(run, batch, *arguments):
-    """Return the partition of what one thread computes alone, while the others wait."""
-    return one_block()

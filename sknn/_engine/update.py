@@ -13,7 +13,7 @@ from .layers import FIRST, cut_weights
 from .partition import locate_block
 from .phases import update_phase
 from .plan import choose_total
-from .scheduler import make_phase, take_one_block
+from .scheduler import make_phase
 
 
 @jit(internal=True)
@@ -135,7 +135,7 @@ def _update_all_weights(run, batch, blocks, number):
             _update_biases_and_batch_norm(run, batch, layer)
 
 
-_run_update = make_phase(take_one_block, _update_all_weights)
+_run_update = make_phase(None, _update_all_weights)
 
 
 @jit(internal=True)

@@ -20,7 +20,6 @@ from sknn._engine.scheduler import (
     count_counters,
     make_phase,
     number_thread,
-    take_one_block,
 )
 from sknn._engine.structs import Scheduler
 
@@ -115,7 +114,7 @@ def count_call(run, batch, blocks, number, increment):
 
 
 run_all = make_phase(cut, count_block)
-run_alone = make_phase(take_one_block, count_call)
+run_alone = make_phase(None, count_call)
 
 
 @jit
