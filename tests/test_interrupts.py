@@ -37,8 +37,7 @@ def the_usual_answer_to_interrupts():
 
 
 def interrupted(call, when):
-    """Run ``call``, interrupt it once ``when()`` holds, and return how long that took to be raised,
-    in seconds."""
+    """Run ``call``, interrupt it once ``when()`` holds; return after how many seconds it ended."""
     finished = threading.Event()
     sent = []
 
@@ -76,8 +75,7 @@ def after(seconds):
 
 
 def compiled(kind, table, y, **settings):
-    """Return an estimator that trains endlessly, after a small one has made all kernels that it
-    needs."""
+    """Return an estimator that trains endlessly, all of whose kernels are compiled."""
     kind(**{**settings, "hidden_layer_sizes": (1, 1), "max_iter": 1}).fit(table, y).predict(table)
     return kind(**{**ENDLESS, **settings})
 
@@ -87,8 +85,7 @@ def n_finished(network):
 
 
 def within_epoch(network, epoch):
-    """Hold from some time after the epoch before was finished on; epochs here take much longer than
-    that."""
+    """Hold from some time after the previous epoch; epochs here take much longer than that."""
     elapsed = after(0.02)
     return lambda: n_finished(network) >= epoch - 1 and elapsed()
 

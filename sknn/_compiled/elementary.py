@@ -1,5 +1,6 @@
-"""Elementary functions that LLVM vectorizes inside kernels, where ``math.exp`` would be one library
-call per number.
+"""Elementary functions that LLVM vectorizes inside kernels.
+
+``math.exp`` would be one library call per number there.
 
 ``exp`` reduces its argument by multiples of log(2) and evaluates a polynomial; ``logistic``,
 ``tanh`` and ``softplus`` are built on it, the last two with polynomials of their own. The relative

@@ -1,6 +1,4 @@
-"""LLVM IR for vectors in the registers of this processor: the vocabulary of register tiles and
-transposition.
-"""
+"""LLVM IR for vectors in this processor's registers, for register tiles and transposition."""
 
 import functools
 import warnings

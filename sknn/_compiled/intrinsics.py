@@ -1,6 +1,6 @@
-"""LLVM intrinsics for what Numba lacks: pointers into vectors, NumPy's random bits, flushing of
-denormals, atomic counters.
+"""LLVM intrinsics for what Numba lacks.
 
+These are pointers into vectors, NumPy's random bits, flushing of denormals, and atomic counters.
 Each has a plain Python twin for ``NUMBA_DISABLE_JIT=1``, except for random bits, which NumPy then
 draws itself.
 """

@@ -1,5 +1,4 @@
-"""The compile cache: whatever happens to its files, kernels give the same bits, with one warning at
-most."""
+"""The compile cache: whatever happens to its files, results are the same, with one warning."""
 
 import errno
 import hashlib
@@ -28,8 +27,7 @@ CHECKSUM = 32  # bytes in front of every file
 
 
 def flip(position):
-    """Return a function that flips one bit of the byte at ``position`` (a fraction of the file if
-    it is a float)."""
+    """Return a function that flips a bit of the byte at ``position``, a fraction if a float."""
 
     def damage(raw):
         where = int(position * len(raw)) if isinstance(position, float) else position
@@ -340,8 +338,7 @@ def places(tmp_path, monkeypatch):
 
 
 def block(path):
-    """Make ``path`` impossible to write to, for the superuser too: a file stands where the folder
-    should be."""
+    """Put a file where a folder should be, so that not even the superuser can write to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
 
@@ -493,8 +490,11 @@ CLOSURES = {
 
 
 def call_kernels(*which):
-    """Call the first or second kernel of each factory, or both; return for each the results, how
-    many kernels were on disk, and the numbers by which Numba tells kernels of a process apart."""
+    """Call the first or second kernel of each factory, or both.
+
+    Return for each the results, how many kernels were on disk, and the numbers by which Numba tells
+    kernels of a process apart.
+    """
     from sknn.factory import KERNELS
 
     outcomes = {}
@@ -509,8 +509,10 @@ def call_kernels(*which):
 
 @pytest.fixture(scope="module")
 def three_processes(tmp_path_factory):
-    """Return the outcomes of processes that compile the first kernels, compile the second ones, and
-    load both, in a copy of the package that has a factory of kernels."""
+    """Return the outcomes of processes that compile one kernel, compile the other, and load both.
+
+    They use a copy of the package that has factories of kernels.
+    """
     root = tmp_path_factory.mktemp("root")
     copied = shutil.copytree(
         cache_module.PACKAGE, root / "sknn", ignore=shutil.ignore_patterns("__pycache__")

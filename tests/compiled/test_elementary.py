@@ -52,8 +52,7 @@ def _apply(name, x):
 
 
 def _grid(dtype):
-    """Return numbers of all sizes whose functions are normal numbers, densely where the polynomials
-    are used."""
+    """Return numbers of all sizes with normal results, densely where polynomials are used."""
     bound = 87.2 if dtype == "float32" else 708.2
     tiny = np.geomspace(1e-30, 1, 2_000)
     large = np.linspace(0, bound, 20_001)

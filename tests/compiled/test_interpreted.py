@@ -49,8 +49,10 @@ CASES = {
 
 
 def fit_all():
-    """Return whether kernels are interpreted, and each case's loss curve, validation scores and
-    first predictions."""
+    """Return whether kernels are interpreted, and the record of each case's training.
+
+    A record has the loss curve, the validation scores and the first predictions.
+    """
     warnings.simplefilter("ignore")
     records = {}
     for name, (kind, data, y, parameters) in CASES.items():

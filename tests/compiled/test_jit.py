@@ -1,5 +1,4 @@
-"""What is compiled, and how: one signature for each dtype whatever is fitted, and options that keep
-NaN."""
+"""Compilation: one signature for each dtype whatever is fitted, and options that keep NaN."""
 
 import importlib
 import itertools
@@ -59,8 +58,7 @@ def every_kernel():
 
 
 def fit_everything(dtype):
-    """Fit over all that could bring another type into the kernels, with few weights and few
-    epochs."""
+    """Fit, briefly, whatever could bring another type into the kernels."""
     warnings.simplefilter("ignore")
     dense = X.astype(dtype)
     forms = {"dense": dense, "csr": sparse.csr_array(dense)}
@@ -116,8 +114,7 @@ def fit_unusual_inputs(dense):
 
 
 def signatures_by_kernel():
-    """Return the number of signatures of every compiled function, but of those that exist inside
-    their callers only."""
+    """Return the number of signatures of every compiled function that is not inlined."""
     kernels = [kernel for kernel in every_kernel() if kernel.targetoptions["inline"] != "always"]
     return [
         (f"{kernel.__module__}.{kernel.__qualname__}", len(kernel.signatures)) for kernel in kernels
@@ -135,8 +132,7 @@ def count_signatures():
 
 @pytest.fixture(scope="module")
 def signatures(tmp_path_factory):
-    """Return ``(signatures after float64, after float32 too)`` in a process that compiles
-    everything itself."""
+    """Return ``(signatures after float64, after float32 too)`` of a process with an empty cache."""
     counts = run(count_signatures, NUMBA_CACHE_DIR=tmp_path_factory.mktemp("empty")).value
     assert "sknn._engine.backward.backward" in dict(counts[0])
     return counts

@@ -1,5 +1,4 @@
-"""Kernels called by address: every kind rejects other arguments than its own, compiled and
-interpreted."""
+"""Kernels called by address: every kind rejects wrong arguments, compiled and interpreted."""
 
 from typing import NamedTuple
 

@@ -39,8 +39,10 @@ def _product_of_vectors(product, m, n, k, a, a_row, a_step, b, b_step, start, st
 
 
 def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
-    """Compute a block of ``C = start + A B``, where all are windows of C-contiguous matrices, A
-    perhaps transposed."""
+    """Compute a block of ``C = start + A B`` for windows of C-contiguous matrices.
+
+    A may be transposed.
+    """
     block = C[rows, columns]
     A = A[rows]
     B = B[:, columns]
@@ -69,8 +71,7 @@ def _block_product(A, B, start, C, rows=slice(None), columns=slice(None)):
 
 
 def _from_first_element(window):
-    """Return the vector that begins at the window's first element and ends where its memory
-    ends."""
+    """Return the vector from the window's first element to the end of its memory."""
     whole = window if window.base is None else window.base
     first = (
         window.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
