@@ -1,5 +1,6 @@
-"""From an architecture and flat weights to the engine's NamedTuples: addresses of kernels, offsets of
-values, hyperparameters of the weight update.
+"""From an architecture and flat weights to the engine's structs.
+
+They hold addresses of kernels, offsets of values and the hyperparameters of the weight update.
 """
 
 from typing import NamedTuple
@@ -100,14 +101,9 @@ def bind_network(flat, layout, architecture, n_rows):
     n_deltas : int
         Elements of that.
     """
-    dtype = flat.dtype
-    hidden = architecture.hidden
-    parts = [layer.part for layer in hidden]
-    loss = architecture.loss_part
     offsets, n_values = _allocate_values(architecture, layout, n_rows)
-    delta_ends = np.cumsum(padded(n_rows * layout.fan_outs))
-    normalizes = architecture.batch_norm is not None
-    drops = architecture.has_dropout
+    delta_sizes = padded(n_rows * layout.fan_outs)
+    delta_ends = np.cumsum(delta_sizes)
     network = Network(
         weights=flat,
         fan_ins=layout.fan_ins,
@@ -125,39 +121,47 @@ def bind_network(flat, layout, architecture, n_rows):
         before_dropout_offsets=offsets.before_dropout,
         out_offsets=offsets.out,
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
-        activations=_addresses(kinds.ACTIVATION, [part.forward for part in parts], dtype),
-        activation_backwards=_addresses(
-            kinds.ACTIVATION_BACKWARD, [part.backward for part in parts], dtype
-        ),
-        activation_parameters=_vector([layer.parameter for layer in hidden], dtype),
-        dropout_rates=_vector(
-            [architecture.input_dropout, *(layer.dropout for layer in hidden), 0.0], dtype
-        ),
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
-        loss=kinds.LOSS.address(loss.loss, dtype),
-        link=0,
-        product=kinds.PRODUCT.address(product, dtype),
-        loss_parameters=_vector(architecture.loss_parameters, dtype),
-        normalize=kinds.NORMALIZE.address(batch_norm.normalize, dtype) if normalizes else 0,
-        normalize_backward=(
-            kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype)
-            if normalizes
-            else 0
-        ),
-        drop=kinds.DROPOUT.address(dropout.drop, dtype) if drops else 0,
-        drop_in_place=(
-            kinds.DROPOUT_IN_PLACE.address(dropout.drop_in_place, dtype) if drops else 0
-        ),
+        link=0,  # set for predictions, see for_prediction
+        **_bind_parts(architecture, flat.dtype),
+        **_bind_optional_kernels(architecture, flat.dtype),
     )
-    return network, n_values, delta_ends - padded(n_rows * layout.fan_outs), int(delta_ends[-1])
+    return network, n_values, delta_ends - delta_sizes, int(delta_ends[-1])
 
 
-def _addresses(kind, kernels, dtype):
-    return _vector([kind.address(kernel, dtype) for kernel in kernels], np.int64)
+def _bind_parts(architecture, dtype):
+    """Return the addresses and parameters of the activations and the loss, by field."""
+    hidden = architecture.hidden
+    parts = [layer.part for layer in hidden]
+    rates = [architecture.input_dropout, *(layer.dropout for layer in hidden), 0.0]
+    forwards = [kinds.ACTIVATION.address(part.forward, dtype) for part in parts]
+    backwards = [kinds.ACTIVATION_BACKWARD.address(part.backward, dtype) for part in parts]
+    return {
+        "activations": _vector(forwards, np.int64),
+        "activation_backwards": _vector(backwards, np.int64),
+        "activation_parameters": _vector([layer.parameter for layer in hidden], dtype),
+        "dropout_rates": _vector(rates, dtype),
+        "loss": kinds.LOSS.address(architecture.loss_part.loss, dtype),
+        "loss_parameters": _vector(architecture.loss_parameters, dtype),
+        "product": kinds.PRODUCT.address(product, dtype),
+    }
+
+
+def _bind_optional_kernels(architecture, dtype):
+    """Return the addresses of batch norm's and dropout's kernels, by field; 0 if not used."""
+    addresses = dict.fromkeys(("normalize", "normalize_backward", "drop", "drop_in_place"), 0)
+    if architecture.batch_norm is not None:
+        backward = kinds.NORMALIZE_BACKWARD.address(batch_norm.normalize_backward, dtype)
+        addresses["normalize"] = kinds.NORMALIZE.address(batch_norm.normalize, dtype)
+        addresses["normalize_backward"] = backward
+    if architecture.has_dropout:
+        addresses["drop"] = kinds.DROPOUT.address(dropout.drop, dtype)
+        addresses["drop_in_place"] = kinds.DROPOUT_IN_PLACE.address(dropout.drop_in_place, dtype)
+    return addresses
 
 
 def without_dropout(network):
-    """Return the network with all its units and inputs."""
+    """Return the bound network with all its units and inputs."""
     return network._replace(
         out_offsets=network.before_dropout_offsets,
         dropout_rates=np.zeros_like(network.dropout_rates),
@@ -165,7 +169,7 @@ def without_dropout(network):
 
 
 def for_prediction(network, link, *, with_loss):
-    """Return the network as it predicts: without dropout, with a link."""
+    """Return the bound network as it predicts: without dropout, with a link."""
     return without_dropout(network)._replace(
         loss=network.loss if with_loss else 0,
         link=kinds.LINK.address(link, network.weights.dtype),
@@ -173,63 +177,94 @@ def for_prediction(network, link, *, with_loss):
 
 
 def no_update(dtype):
-    """Return what to do with gradients where there are none."""
+    """Return an empty :class:`Update`, for prediction."""
     nothing = np.empty(0, dtype)
     return Update(
-        0, 0, 0, 0, nothing, nothing, 0, nothing, nothing, nothing, nothing, nothing, nothing, 0, 0
+        optimizer_step=0,
+        step_sizes=0,
+        penalize=0,
+        proximal_step=0,
+        penalty_strengths=nothing,
+        hyperparameters=nothing,
+        n_hyperparameters=0,
+        weight_decay_factors=nothing,
+        state_0=nothing,
+        state_1=nothing,
+        state_2=nothing,
+        max_gradient_norm=nothing,
+        batch_norm_momentum=nothing,
+        dropout_seed=0,
+        first_step=0,
     )
 
 
 def bind_update(settings, dtype, mean_weight, optimizer=None):
-    """Return what to do with gradients: only penalise them, or give them to an optimizer, whose
-    steps are scheduled chunk by chunk.
+    """Bind the weight update: the penalty and, if there is an optimizer, its step.
+
+    The hyperparameters of steps follow chunk by chunk, see :func:`schedule_update`.
+
+    Parameters
+    ----------
+    settings : BaseMLP
+    dtype : numpy.dtype
+    mean_weight : float
+        Mean of the sample weights, by which the penalty is divided as the loss is.
+    optimizer : OptimizerState, default=None
+        None only adds the penalty's gradient.
+
+    Returns
+    -------
+    update : Update
     """
-    states = [np.empty(0, dtype)] * 3
-    step = 0
-    step_sizes = 0
-    shrink = 0
-    seed = 0
-    max_norm = 0.0
     regularizer = regularizer_part(settings)
-    if optimizer is not None:
-        states[: len(optimizer.states)] = optimizer.states
-        step = kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype)
-        seed = optimizer.seed
-        max_norm = settings.max_grad_norm or 0.0
-        if regularizer.shrink is not None:
-            shrink = kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype)
-            step_sizes = kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype)
     strengths = settings.alpha / mean_weight * np.array([settings.l1_ratio, 1 - settings.l1_ratio])
-    return Update(
-        step,
-        step_sizes,
-        kinds.PENALTY.address(regularizer.penalize, dtype),
-        shrink,
-        strengths.astype(dtype),
-        np.empty(0, dtype),
-        0,
-        np.ones(1, dtype),
-        *states,
-        _vector([max_norm], dtype),
-        _vector([settings.batch_norm_momentum], dtype),
-        seed,
-        0,
+    update = no_update(dtype)._replace(
+        penalize=kinds.PENALTY.address(regularizer.penalize, dtype),
+        penalty_strengths=strengths.astype(dtype),
+        weight_decay_factors=np.ones(1, dtype),
+        max_gradient_norm=np.zeros(1, dtype),
+        batch_norm_momentum=_vector([settings.batch_norm_momentum], dtype),
+    )
+    if optimizer is None:
+        return update
+    if regularizer.shrink is not None:
+        update = update._replace(
+            proximal_step=kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype),
+            step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
+        )
+    return update._replace(
+        optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),
+        max_gradient_norm=_vector([settings.max_grad_norm or 0.0], dtype),
+        dropout_seed=optimizer.seed,
+        **{f"state_{i}": state for i, state in enumerate(optimizer.states)},
     )
 
 
 def schedule_update(update, settings, optimizer, n_steps, n_epochs):
-    """Return ``update`` with the numbers of the optimizer's next steps, ``n_steps`` in each of
-    ``n_epochs``, which are counted.
+    """Give an update the hyperparameters of the optimizer's next steps, and count these steps.
+
+    Parameters
+    ----------
+    update : Update
+    settings : BaseMLP
+    optimizer : OptimizerState
+        Its counter of steps goes on.
+    n_steps : int
+        Steps in each epoch.
+    n_epochs : int
+        Epochs in one call of the engine.
+
+    Returns
+    -------
+    update : Update
     """
     dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
-    h, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
-    decays = (1 - rates * settings.weight_decay).astype(dtype)
-    h = h.astype(dtype, order="C")
+    table, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
     return update._replace(
-        hyperparameters=h.reshape(-1),
-        n_hyperparameters=h.shape[-1],
-        weight_decay_factors=decays,
+        hyperparameters=table.astype(dtype, order="C").reshape(-1),
+        n_hyperparameters=table.shape[-1],
+        weight_decay_factors=(1 - rates * settings.weight_decay).astype(dtype),
         first_step=first_step,
     )
 

@@ -103,16 +103,16 @@ def tuner_for(entry, n_operations, most):
     return ThreadCountTuner(most, is_doubtful=n_operations < _DOUBTFUL_OPERATIONS)
 
 
-def single_thread_team():
-    """Return the team of a thread that works alone."""
-    return new_team(1, 0)
+def single_thread_scheduler():
+    """Return the scheduler of a thread that works alone."""
+    return new_scheduler(1, 0)
 
 
-def new_team(size, n_phases):
-    """Return a team of ``size`` threads for ``n_phases`` phases in all; none has joined yet."""
+def new_scheduler(n_threads, n_phases):
+    """Return a scheduler for ``n_threads`` threads and ``n_phases`` phases in all."""
     return Scheduler(
-        size,
-        np.zeros(count_counters(n_phases, size) if size > 1 else 0, np.int64),
+        n_threads,
+        np.zeros(count_counters(n_phases, n_threads) if n_threads > 1 else 0, np.int64),
         np.zeros(1, np.int64),
         np.zeros(1, np.int64),
     )
@@ -136,15 +136,15 @@ class HelperGate:
     Helpers that come after the gate was closed return at once.
     """
 
-    def __init__(self, team):
-        self._team = team
+    def __init__(self, scheduler):
+        self._scheduler = scheduler
         self._change = threading.Condition()
         self._n_inside = 0
         self._is_closed = False
         self._error = None
 
     def help(self, entry, arguments):
-        """Call the entry point, unless it is too late; an error stops the team."""
+        """Call the entry point, unless it is too late; an error stops all threads."""
         with self._change:
             if self._is_closed:
                 return
@@ -153,7 +153,7 @@ class HelperGate:
             _call(entry, arguments)
         except BaseException as error:
             self._error = error
-            self._team.stop[0] = 1
+            self._scheduler.stop[0] = 1
         finally:
             with self._change:
                 self._n_inside -= 1
@@ -175,8 +175,8 @@ class HelperGate:
             try:
                 with self._change:
                     self._is_closed = True
-                    if stop or self._team.stop[0]:
-                        self._team.stop[0] = 1
+                    if stop or self._scheduler.stop[0]:
+                        self._scheduler.stop[0] = 1
                         self._change.wait_for(lambda: self._n_inside == 0)
                 break
             except KeyboardInterrupt as error:
@@ -209,15 +209,15 @@ class ParallelRunner:
         )
         self._tuner = tuner_for(entry, n_operations, self._most)
         self._tuner.begin_fit()
-        self._alone = single_thread_team()
+        self._alone = single_thread_scheduler()
 
-    def run(self, work, n_steps, n_rows, block_size, *others):
+    def run(self, run, n_steps, n_rows, block_size, *others):
         """Call the entry point for one chunk.
 
         Parameters
         ----------
-        work : Work
-            Its team is replaced.
+        run : Run
+            Its scheduler is replaced.
         n_steps : int
             Blocks of rows in the chunk.
         n_rows : int
@@ -234,21 +234,21 @@ class ParallelRunner:
         """
         if self._most == 1:
             self._alone.stop[0] = 0
-            work = work._replace(scheduler=self._alone)
-            return _call(self._entry, (work, n_rows, block_size, *others))
+            run = run._replace(scheduler=self._alone)
+            return _call(self._entry, (run, n_rows, block_size, *others))
         n_threads = max(1, min(self._tuner.n_threads, self._most // max(1, thread_pool.n_fits)))
-        team = new_team(n_threads, n_steps * self._n_phases)
+        scheduler = new_scheduler(n_threads, n_steps * self._n_phases)
         started = time.perf_counter()
-        arguments = (work._replace(scheduler=team), n_rows, block_size, *others)
-        n_done = self._run_together(team, arguments, n_rows)
+        arguments = (run._replace(scheduler=scheduler), n_rows, block_size, *others)
+        n_done = self._run_together(scheduler, arguments, n_rows)
         self._tuner.add_chunk(n_threads, time.perf_counter() - started, n_rows)
         return n_done
 
-    def _run_together(self, team, arguments, n_rows):
-        gate = HelperGate(team)
+    def _run_together(self, scheduler, arguments, n_rows):
+        gate = HelperGate(scheduler)
         n_done = 0
         try:
-            thread_pool.start(team.n_threads - 1, gate.help, self._entry, arguments)
+            thread_pool.start(scheduler.n_threads - 1, gate.help, self._entry, arguments)
             n_done = _call(self._entry, arguments)
         finally:
             gate.close(stop=n_done < n_rows)

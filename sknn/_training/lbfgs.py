@@ -8,7 +8,6 @@ import scipy.optimize
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from .._runtime.layout import COEFS, views
 from .._warnings import warn_user
 from .trainer import Training
 
@@ -27,13 +26,13 @@ class LBFGSTraining(Training):
         self._started = time.perf_counter()
         result = self._minimize(n_epochs)
         self.record.loss_ = self._reported_loss(result.x)
-        if not (np.isfinite(self.record.loss_) and np.isfinite(self.session.flat).all()):
+        if not (np.isfinite(self.record.loss_) and np.isfinite(self.network.flat).all()):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 "values and need to be preprocessed: scale X (and y, in regression), for instance "
                 "with StandardScaler."
             )
-        self.session.settle_statistics(self.table, self._rows)
+        self.network.set_running_statistics(self.table, self._rows)
         if warn and result.status == 1:
             warn_user(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, "
@@ -44,7 +43,7 @@ class LBFGSTraining(Training):
 
     def _minimize(self, n_iterations):
         """Return SciPy's result, whose ``x`` is in float64."""
-        start = self.session.flat.astype(np.float64)
+        start = self.network.flat.astype(np.float64)
         bounds = None
         if self._l1 is not None:
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
@@ -70,9 +69,11 @@ class LBFGSTraining(Training):
         strength = settings.alpha * settings.l1_ratio / self.table.mean_weight / self.n_rows
         if strength == 0:
             return None
-        strengths = np.zeros(self.session.flat.size)
-        for coef in views(strengths, self.session.layout)[COEFS]:
-            coef[...] = strength
+        strengths = np.zeros(self.network.flat.size)
+        layout = self.network.layout
+        for value, offset in zip(layout.learned, layout.offsets, strict=True):
+            if value.is_penalized:
+                strengths[offset : offset + value.size] = strength
         return strengths
 
     def _weights(self, x):
@@ -81,8 +82,8 @@ class LBFGSTraining(Training):
     def _objective(self, x):
         """Set the weights to ``x``; return the objective and its gradient."""
         with np.errstate(over="ignore"):
-            np.copyto(self.session.flat, self._weights(x), casting="same_kind")
-        objective, self._reported, gradient = self.session.loss_and_gradient(self.table, self._rows)
+            np.copyto(self.network.flat, self._weights(x), casting="same_kind")
+        objective, self._reported, gradient = self.network.loss_and_gradient(self.table, self._rows)
         self._evaluated = x.copy()
         gradient = gradient.astype(np.float64)
         if self._l1 is None:
@@ -101,7 +102,7 @@ class LBFGSTraining(Training):
         """Record an iteration as an epoch; raise StopIteration to stop."""
         self._callbacks.begin_epoch()
         loss = self._reported_loss(intermediate_result.x)
-        self.session.settle_statistics(self.table, self._rows)
+        self.network.set_running_statistics(self.table, self._rows)
         seconds = time.perf_counter() - self._started
         self._record_epoch(loss, *self._evaluate(), np.nan, seconds)
         self._checkpoint()

@@ -22,27 +22,27 @@ class MinibatchLoop:
 
     Parameters
     ----------
-    session : Session
-        Of the network to train.
+    network : CompiledNetwork
+        The network to train.
     table : Table
     batch_size : int
     optimizer : OptimizerState
     """
 
-    def __init__(self, session, table, batch_size, optimizer):
-        self._session = session
+    def __init__(self, network, table, batch_size, optimizer):
+        self._network = network
         self._table = table
         self._batch_size = batch_size
         self._optimizer = optimizer
-        settings = session.settings
-        layout = session.layout
-        n_operations = session.n_operations(table)
-        n_operations_of_update = _OPERATIONS_OF_AN_UPDATE * session.flat.size / batch_size
+        settings = network.settings
+        layout = network.layout
+        n_operations = network.n_operations(table)
+        n_operations_of_update = _OPERATIONS_OF_AN_UPDATE * network.flat.size / batch_size
         self._row_operations = n_operations + n_operations_of_update
         chunk = table.chunk_rows(self._row_operations)
         self._chunk_rows = max(batch_size, chunk - chunk % batch_size)
-        needs_whole_batches = layout.norm_widths.any() or session.architecture.has_dropout
-        fits_into_memory = batch_size <= table.batch_rows(n_operations, session.n_values)
+        needs_whole_batches = layout.norm_widths.any() or network.architecture.has_dropout
+        fits_into_memory = batch_size <= table.batch_rows(n_operations, network.n_values)
         self._accumulates = not (fits_into_memory or needs_whole_batches)
         self._shard_rows = 0
         if not (table.is_sparse or self._accumulates):
@@ -51,7 +51,7 @@ class MinibatchLoop:
                 batch_size, layout.size, n_row_values, bool(layout.norm_widths.any())
             )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._update = bind_update(settings, session.dtype, table.mean_weight, optimizer)
+        self._update = bind_update(settings, network.dtype, table.mean_weight, optimizer)
         self._runner = ParallelRunner(
             entry_points.train,
             int(batch_size * self._row_operations),
@@ -88,7 +88,7 @@ class MinibatchLoop:
         """
         if self._accumulates:
             return [self._train_by_accumulation(order) / len(order) for order in orders]
-        network, scratch = self._prepare()
+        bound, scratch = self._prepare()
         scratch.totals[:] = 0
         n_rows = len(orders[0])
         all_rows = orders[0] if len(orders) == 1 else np.concatenate(orders)
@@ -97,22 +97,22 @@ class MinibatchLoop:
         for start in range(0, len(all_rows), self._chunk_rows):
             chunk = all_rows[start : start + self._chunk_rows]
             epoch_rows = min(n_rows, len(chunk))
-            if not self._train_chunk(network, scratch, chunk, epoch_rows, ends):
+            if not self._train_chunk(bound, scratch, chunk, epoch_rows, ends):
                 return [np.nan] * len(orders)
-        return [self._session.reported(*end) / n_rows for end in ends.tolist()]
+        return [self._network.reported_loss(*end) / n_rows for end in ends.tolist()]
 
     def _prepare(self):
-        """Return the network and scratch memory for a minibatch."""
+        """Return the bound network and scratch memory for a minibatch."""
         if self._shard_rows:
-            return self._session.prepare_shards(self._shard_rows, self._n_shards)
-        return self._session.prepare(self._batch_size, with_gradient=True)
+            return self._network.allocate_for_shards(self._shard_rows, self._n_shards)
+        return self._network.allocate(self._batch_size, with_gradient=True)
 
-    def _train_chunk(self, network, scratch, chunk, epoch_rows, ends):
+    def _train_chunk(self, bound, scratch, chunk, epoch_rows, ends):
         """Train over a chunk of rows in one compiled call; return whether all losses were finite.
 
         Parameters
         ----------
-        network : Network
+        bound : Network
         scratch : Scratch
         chunk : ndarray of int
             Rows of a part of an epoch, or of all of ``ends``' epochs.
@@ -126,13 +126,13 @@ class MinibatchLoop:
         n_epochs = len(ends)
         n_steps = -(-epoch_rows // self._batch_size)
         update = schedule_update(
-            self._update, self._session.settings, self._optimizer, n_steps, n_epochs
+            self._update, self._network.settings, self._optimizer, n_steps, n_epochs
         )
         # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
         # never happens in the user's X.
         assert isinstance(chunk, np.ndarray), "rows to train on need indices"
-        work = self._session.work(
-            network,
+        run = self._network.bind_run(
+            bound,
             update,
             scratch,
             self._table.rows(chunk, self._batch_size),
@@ -141,7 +141,7 @@ class MinibatchLoop:
             shard_rows=self._shard_rows,
         )
         n_done = self._runner.run(
-            work,
+            run,
             n_steps * n_epochs,
             len(chunk),
             self._batch_size,
@@ -157,9 +157,9 @@ class MinibatchLoop:
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
-            update = schedule_update(self._update, self._session.settings, self._optimizer, 1, 1)
-            data, penalty = self._session.accumulate_and_apply(self._table, batch, update)
+            update = schedule_update(self._update, self._network.settings, self._optimizer, 1, 1)
+            data, penalty = self._network.accumulate_and_update(self._table, batch, update)
             if not np.isfinite(data):
                 return np.nan
-            total += self._session.reported(data, penalty)
+            total += self._network.reported_loss(data, penalty)
         return total

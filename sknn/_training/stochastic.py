@@ -19,10 +19,10 @@ from .trainer import Training
 class StochasticTraining(Training):
     """Training in epochs: each row once, in minibatches, with one optimizer step for each."""
 
-    def __init__(self, estimator, session, record, state, table, train_rows, validation_set):
-        super().__init__(estimator, session, record, state, table, train_rows, validation_set)
+    def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
+        super().__init__(estimator, network, record, state, table, train_rows, validation_set)
         self._batch_size = self._checked_batch_size()
-        self._minibatches = MinibatchLoop(session, table, self._batch_size, state.optimizer)
+        self._minibatches = MinibatchLoop(network, table, self._batch_size, state.optimizer)
         self._shuffle = Shuffler(state.random_state).shuffle if estimator.shuffle else None
         self._n_one_by_one = 0  # epochs that have to run one by one
 
@@ -81,7 +81,7 @@ class StochasticTraining(Training):
         return -(-self.n_rows // self._batch_size)
 
     def _is_finite(self, losses):
-        return bool(np.isfinite(losses).all() and np.isfinite(self.session.flat).all())
+        return bool(np.isfinite(losses).all() and np.isfinite(self.network.flat).all())
 
     def _next_rows(self):
         """Return the rows of the table to train on, in the next epoch's order."""

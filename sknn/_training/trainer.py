@@ -28,8 +28,8 @@ class Training:
     estimator : BaseMLP
         Its parameters are read. The record is published to it epoch by epoch; weights and state
         are handed over at the end.
-    session : Session
-        Of the network to train.
+    network : CompiledNetwork
+        The network to train.
     record : TrainingRecord
     state : TrainingState
         Both belong to this call.
@@ -40,9 +40,9 @@ class Training:
         Decides when to stop if the estimator has ``early_stopping``.
     """
 
-    def __init__(self, estimator, session, record, state, table, train_rows, validation_set):
+    def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
         self.estimator = estimator
-        self.session = session
+        self.network = network
         self.record = record
         self.state = state
         self.table = table
@@ -80,7 +80,7 @@ class Training:
         from where training is now.
         """
         return {
-            **views(self.session.flat.copy(), self.session.layout),
+            **views(self.network.flat.copy(), self.network.layout),
             **self.record.attributes(),
             "_training_state": self.state.copy(),
         }
@@ -91,7 +91,7 @@ class Training:
         """Return loss and score of the validation rows; NaN if there are none."""
         if self.validation_set is None:
             return np.nan, np.nan
-        return self.validation_set.evaluate(self.session)
+        return self.validation_set.evaluate(self.network)
 
     def _record_epoch(self, loss, val_loss, val_score, rate, seconds):
         """Add an epoch to the record and publish it; the arguments are a row of ``history_``."""
@@ -115,7 +115,7 @@ class Training:
             is_better = score > best
             if is_better:
                 record.best_validation_score_ = score
-                self.state.best_weights = self.session.flat.copy()
+                self.state.best_weights = self.network.flat.copy()
         else:
             is_stalled = loss > record.best_loss_ - settings.tol
             is_better = loss < record.best_loss_
@@ -146,14 +146,14 @@ class Training:
         """
         self._last_epoch = Checkpoint(
             self.record.n_epochs,
-            self.session.flat.copy(),
+            self.network.flat.copy(),
             self.record.checkpoint(),
             self.state.checkpoint(),
         )
 
     def _rollback(self):
         """Take back everything since the last checkpoint."""
-        np.copyto(self.session.flat, self._last_epoch.weights)
+        np.copyto(self.network.flat, self._last_epoch.weights)
         self.record.restore(self._last_epoch.record)
         self.state.restore(self._last_epoch.state)
         self.record.publish(self.estimator)
@@ -192,7 +192,7 @@ class Training:
 
         All attributes change at once, and a new ``_training_state`` tells that they have.
         """
-        weights = self.session.flat
+        weights = self.network.flat
         if (
             self.estimator.early_stopping
             and self.estimator.restore_best
@@ -202,7 +202,7 @@ class Training:
             weights = self.state.best_weights.copy()
         vars(self.estimator).update(
             {
-                **views(weights, self.session.layout),
+                **views(weights, self.network.layout),
                 **vars(self.record),
                 "_training_state": self.state,
             }

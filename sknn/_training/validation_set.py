@@ -33,12 +33,12 @@ class ValidationSet:
             self._X = table.X[rows]
             self._y = y[rows]
 
-    def evaluate(self, session):
-        """Return ``(mean loss, score)`` with the session's weights; a greater score is better."""
-        predictions, loss = session.outputs_and_loss(self.table, self.rows)
-        return float(loss), float(self._score(session, predictions, loss))
+    def evaluate(self, network):
+        """Return ``(mean loss, score)`` with the network's weights; a greater score is better."""
+        predictions, loss = network.outputs_and_loss(self.table, self.rows)
+        return float(loss), float(self._score(network, predictions, loss))
 
-    def _score(self, session, predictions, loss):
+    def _score(self, network, predictions, loss):
         estimator = self.estimator
         if estimator.scoring == "loss":
             return -loss
@@ -47,7 +47,7 @@ class ValidationSet:
                 return estimator._validation_score(predictions, self._targets, self._weight)
         twin = copy.copy(estimator)
         vars(twin).pop("feature_names_in_", None)  # the rows are an array
-        vars(twin).update(views(session.flat, session.layout))
+        vars(twin).update(views(network.flat, network.layout))
         return self._scorer(twin, self._X, self._y)
 
 

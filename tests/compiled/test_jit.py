@@ -141,12 +141,8 @@ def signatures(tmp_path_factory):
 @pytest.mark.parametrize("n_dtypes", [1, 2])
 def test_each_kernel_has_one_signature_for_each_dtype(signatures, n_dtypes):
     without_numbers = {
-        "sknn._engine.dense._block_size": 1,
-        "sknn._engine.dense.bounds_of": 1,
-        "sknn._engine.dense.half_of": 1,
-        "sknn._engine.dense.n_blocks_of": 1,
-        "sknn._engine.scheduler._claim_shared": 1,
-        "sknn._engine.scheduler._wait_for_others": 1,
+        "sknn._engine.scheduler._claim_shared_block": 1,
+        "sknn._engine.scheduler._wait_for_other_threads": 1,
         "sknn._compiled.shuffle._shuffle": 1,
         "sknn._engine.entry_points.accept_denormals": 0,  # only after errors
     }

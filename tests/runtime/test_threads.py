@@ -20,7 +20,7 @@ from sknn._runtime.threads import (
     HelperGate,
     ParallelRunner,
     ThreadPool,
-    new_team,
+    new_scheduler,
     thread_pool,
     usable_cores,
 )
@@ -336,7 +336,7 @@ def test_an_interrupt_while_helpers_start_lets_none_of_them_go_on(sharing, monke
 
 
 def test_a_closed_gate_lets_no_helper_in():
-    team = new_team(2, 0)
+    team = new_scheduler(2, 0)
     calls = []
     gate = HelperGate(team)
     gate.help(calls.append, ("in time",))
