@@ -109,6 +109,20 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     # ---- training -------------------------------------------------------------------------------
 
     def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
+        """Train the network.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as given by the user
+        incremental : bool
+            Whether this is ``partial_fit``: one epoch, from where training is.
+        validation : (X_val, y_val, sample_weight_val), default=(None, None, None)
+            As given by the user.
+
+        Returns
+        -------
+        self : BaseMLP
+        """
         kept_networks.drop(id(self))
         with self._unchanged_on_error():
             if incremental and self.early_stopping:
@@ -211,6 +225,18 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     def _make_architecture(self, n_features, widths, y, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where
         training goes on, has the weights of the one trained before.
+
+        Parameters
+        ----------
+        n_features : int
+        widths : list of int
+            Units of the hidden layers.
+        y : ndarray
+            Checked targets.
+        dtype : numpy.dtype
+            Of the weights.
+        fresh : bool
+            Whether training begins anew.
         """
         architecture = make_architecture(
             self, widths, n_features, self._n_outputs_of(y), self._loss_name

@@ -76,9 +76,11 @@ class PredictionMixin:
 
         Parameters
         ----------
-        n_features, n_outputs : int, default=None
-            Before ``fit``: the widths of the inputs and of the output layer. What depends on a
-            width that is not given is shown as "?". After ``fit`` they are not used.
+        n_features : int, default=None
+            Number of inputs. Only used before ``fit``; what depends on it is shown as "?" if it is
+            not given.
+        n_outputs : int, default=None
+            Width of the output layer. Only used before ``fit``, in the same way.
 
         Returns
         -------

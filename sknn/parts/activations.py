@@ -220,6 +220,7 @@ def _maxout(z, parameter, a):
 
 @jit
 def _maxout_backward(z, a, parameter, da, dz):
+    """Dz = da for the largest piece, else 0. Arguments: see the top of the file."""
     pieces = z.size // a.size
     for i in range(a.size):
         taken = False

@@ -10,11 +10,11 @@ from .losses import LOSSES, LossPart, pointwise
 class _Functions:
     """Two functions of the user's own; equal if both functions are equal."""
 
-    def __init__(self, functions, argument):
-        if not all(callable(function) for function in functions):
-            given = " and ".join(map(repr, functions))
+    def _check(self, arguments):
+        if not all(map(callable, self._functions)):
+            given = " and ".join(map(repr, self._functions))
             raise TypeError(
-                f"{type(self).__name__} takes two functions of {argument}, got {given}."
+                f"{type(self).__name__} takes two functions of {arguments}, got {given}."
             )
 
     def __repr__(self):
@@ -66,9 +66,9 @@ class Activation(_Functions):
     """
 
     def __init__(self, forward, derivative):
-        super().__init__((forward, derivative), "one number")
         self.forward = forward
         self.derivative = derivative
+        self._check("one number")
 
     @property
     def _functions(self):
@@ -122,9 +122,9 @@ class Loss(_Functions):
     """
 
     def __init__(self, value, slope):
-        super().__init__((value, slope), "two numbers")
         self.value = value
         self.slope = slope
+        self._check("two numbers")
 
     @property
     def _functions(self):

@@ -170,6 +170,7 @@ def _clipped(p):
 
 @jit
 def _log_loss(z, y, weight, n_outputs, parameters, scale, delta, totals):
+    """-log p_y of softmax outputs. Arguments: see the top of the file."""
     _exp_of_differences(z, n_outputs, delta)
     value = 0.0
     smoothing = parameters[0]
@@ -201,6 +202,7 @@ def _log_loss(z, y, weight, n_outputs, parameters, scale, delta, totals):
 
 @jit
 def _binary_log_loss(z, y, weight, n_outputs, parameters, scale, delta, totals):
+    """-y log p - (1 - y) log(1 - p). Arguments: see the top of the file."""
     # Not pointwise: a loop with a sum in it is not vectorized, and this way the exponentials are.
     for i in range(z.size):
         delta[i] = logistic(z[i])
@@ -255,6 +257,7 @@ def _gamma(weight, z, y, parameter):
 
 @jit
 def _quantile(z, y, weight, n_outputs, levels, scale, delta, totals):
+    """Pinball loss of quantiles that do not cross. Arguments: see the top of the file."""
     value = 0.0
     T = type(scale)
     n_levels = T(n_outputs)

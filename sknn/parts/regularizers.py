@@ -24,6 +24,7 @@ from .._compiled.jit import jit
 
 @jit(reassociate=True)
 def _l2(w, l1, l2, g, totals):
+    """P(w) = l2 w^2 / 2. Arguments: see the top of the file."""
     squares = 0.0
     for i in range(w.size):
         squares += w[i] * w[i]
@@ -33,6 +34,7 @@ def _l2(w, l1, l2, g, totals):
 
 @jit(reassociate=True)
 def _elastic_net(w, l1, l2, g, totals):
+    """P(w) = l2 w^2 / 2 + l1 abs(w). Arguments: see the top of the file."""
     squares = 0.0
     sizes = 0.0
     for i in range(w.size):
