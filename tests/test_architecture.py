@@ -252,7 +252,9 @@ def documents_arguments(function, owner):
     """
     documented = owner if function.name == "__init__" else function
     docstring = ast.get_docstring(documented) or ""
-    return "Parameters\n-------" in docstring or "top of the file" in " ".join(docstring.split())
+    return "Parameters\n-------" in docstring or bool(
+        re.search("(top|end) of the file", " ".join(docstring.split()))
+    )
 
 
 def functions_with_many_arguments():
