@@ -46,7 +46,7 @@ dead code. Interpreted, it is the rest of the vector.
 
 
 @jit.jit(inline=True)
-def part(vector, offset, size):
+def segment(vector, offset, size):
     """Return ``size`` elements of a vector."""
     return vector[offset : offset + size]
 

@@ -9,7 +9,7 @@ prediction. Kernels compute the units ``start:stop`` of matrices with ``width`` 
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_normalize, call_normalize_backward
 from .structs import BATCH_NORM_AFTER
@@ -223,14 +223,14 @@ def apply_batch_norm(run, batch, layer, start, stop, offset, width):
         width,
         start,
         stop,
-        part(run.rows.sample_weight, first_weighted, n_weighted),
-        part(scratch.statistics, statistics, width),
-        part(scratch.statistics, statistics + width, width),
-        part(weights, network.mean_offsets[layer], width),
-        part(weights, network.variance_offsets[layer], width),
+        segment(run.rows.sample_weight, first_weighted, n_weighted),
+        segment(scratch.statistics, statistics, width),
+        segment(scratch.statistics, statistics + width, width),
+        segment(weights, network.mean_offsets[layer], width),
+        segment(weights, network.variance_offsets[layer], width),
         run.update.batch_norm_momentum,
-        part(weights, network.scale_offsets[layer], width),
-        part(weights, network.shift_offsets[layer], width),
+        segment(weights, network.scale_offsets[layer], width),
+        segment(weights, network.shift_offsets[layer], width),
         values[network.x_hat_offsets[layer] :],
         values[network.before_dropout_offsets[layer] if is_after else offset :],
     )
@@ -257,10 +257,10 @@ def backpropagate_batch_norm(run, batch, layer, start, stop, delta, width):
         width,
         start,
         stop,
-        part(run.rows.sample_weight, batch.first_row, batch.n_rows),
-        part(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width),
-        part(network.weights, scale_offset, width),
+        segment(run.rows.sample_weight, batch.first_row, batch.n_rows),
+        segment(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width),
+        segment(network.weights, scale_offset, width),
         scratch.values[network.x_hat_offsets[layer] :],
-        part(scratch.gradient, scale_offset, width),
-        part(scratch.gradient, network.shift_offsets[layer], width),
+        segment(scratch.gradient, scale_offset, width),
+        segment(scratch.gradient, network.shift_offsets[layer], width),
     )

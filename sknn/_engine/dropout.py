@@ -7,7 +7,7 @@ masks. Kept values are divided by 1 - rate, so that predictions need no factor.
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_dropout, call_dropout_in_place
 
@@ -104,8 +104,8 @@ def apply_dropout(run, batch, layer, first, last, start, stop):
     key = get_dropout_key(run, batch, layer + 1)
     for i in range(first, last):
         begin = i * width + start
-        source = part(values, network.before_dropout_offsets[layer] + begin, count)
-        out = part(values, network.out_offsets[layer] + begin, count)
+        source = segment(values, network.before_dropout_offsets[layer] + begin, count)
+        out = segment(values, network.out_offsets[layer] + begin, count)
         first_unit = (batch.shard_start + i) * width + start
         call_dropout(network.drop, source, first_unit, key, rate, out)
 
@@ -126,6 +126,6 @@ def backpropagate_dropout(run, batch, layer, first, last, start, stop, da):
     rate = network.dropout_rates[layer + 1]
     key = get_dropout_key(run, batch, layer + 1)
     for i in range(first, last):
-        gradients = part(da, i * width + start, stop - start)
+        gradients = segment(da, i * width + start, stop - start)
         first_unit = (batch.shard_start + i) * width + start
         call_dropout_in_place(network.drop_in_place, gradients, first_unit, key, rate)

@@ -7,7 +7,7 @@ how many rows were used.
 
 import numpy as np
 
-from .._compiled.intrinsics import atomic_load, flush_denormals, part, restore_denormals
+from .._compiled.intrinsics import atomic_load, flush_denormals, restore_denormals, segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
@@ -170,14 +170,14 @@ def _write_outputs(run, batch, blocks, number, layer, outputs):
     n_rows = batch.n_rows
     if layer >= 0:
         width = network.widths[layer]
-        source = part(values, network.out_offsets[layer], n_rows * width)
-        target = part(outputs, batch.first_row * width, n_rows * width)
+        source = segment(values, network.out_offsets[layer], n_rows * width)
+        target = segment(outputs, batch.first_row * width, n_rows * width)
         for i in range(source.size):
             target[i] = source[i]
     else:
         n_outputs = network.fan_outs[-1]
-        z = part(values, network.a_offsets[-1], n_rows * n_outputs)
-        target = part(outputs, batch.first_row * n_outputs, n_rows * n_outputs)
+        z = segment(values, network.a_offsets[-1], n_rows * n_outputs)
+        target = segment(outputs, batch.first_row * n_outputs, n_rows * n_outputs)
         call_link(network.link, z, n_outputs, network.loss_parameters, target)
     if network.loss != 0:
         compute_losses(run, batch, _ZERO, n_rows, _ZERO)

@@ -10,7 +10,7 @@ of pre-activations, one from each half of the inputs, and blocks begin with addi
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_activation, call_sparse_affine
 from .batch_norm import apply_batch_norm
@@ -61,7 +61,7 @@ def _compute_z(run, batch, layer, first, last, low, high, start, stop, z):
     fan_in = network.fan_ins[layer]
     fan_out = network.fan_outs[layer]
     w = get_weights(run, layer)
-    b = part(network.weights, network.bias_offsets[layer], fan_out)
+    b = segment(network.weights, network.bias_offsets[layer], fan_out)
     if layer == 0 and rows.sparse_affine != 0:
         call_sparse_affine(
             rows.sparse_affine,
@@ -130,8 +130,8 @@ def _add_partial_z(run, batch, layer, start, stop):
     z_offset = run.network.z_offsets[layer]
     for i in range(batch.n_rows):
         begin = i * fan_out + start
-        z = part(run.scratch.values, z_offset + begin, stop - start)
-        other = part(run.scratch.partial_z, begin, stop - start)
+        z = segment(run.scratch.values, z_offset + begin, stop - start)
+        other = segment(run.scratch.partial_z, begin, stop - start)
         for j in range(z.size):
             z[j] += other[j]
 

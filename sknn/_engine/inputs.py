@@ -1,6 +1,6 @@
 """The inputs of a minibatch: its rows are gathered from the table, and input dropout is applied."""
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_dropout_in_place
 from .dropout import get_dropout_key
@@ -28,7 +28,7 @@ def _drop_stored_values(run, batch, i, key, rate):
     rows = run.rows
     first_unit = (batch.shard_start + i) * run.network.fan_ins[0]
     for position in range(rows.indptr[batch.first_row + i], rows.indptr[batch.first_row + i + 1]):
-        value = part(rows.data, position, 1)
+        value = segment(rows.data, position, 1)
         unit = first_unit + rows.indices[position]
         call_dropout_in_place(run.network.drop_in_place, value, unit, key, rate)
 
@@ -60,10 +60,10 @@ def _gather_block(run, batch, blocks, number, by_features):
     key = get_dropout_key(run, batch, FIRST)
     first, last, start, stop = locate_rectangle(blocks, number, batch.n_rows, n_features)
     for i in range(first, last):
-        row = part(get_input(run, batch, FIRST), i * n_features + start, stop - start)
+        row = segment(get_input(run, batch, FIRST), i * n_features + start, stop - start)
         if rows.order.size > 0:
             offset = rows.order[batch.first_row + i] * n_features + start
-            source = part(rows.dense, offset, stop - start)
+            source = segment(rows.dense, offset, stop - start)
             for j in range(row.size):
                 row[j] = source[j]
         if rate > 0 and rows.sparse_affine == 0:

@@ -6,7 +6,7 @@ the integers that a plan depends on.
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .plan import partition_weights, uses_split_k
 from .structs import NO_BATCH_NORM
@@ -31,7 +31,7 @@ def get_input(run, batch, layer):
 def get_weights(run, layer):
     """Return a layer's W, of fan_in * fan_out elements."""
     network = run.network
-    return part(
+    return segment(
         network.weights,
         network.weight_offsets[layer],
         network.fan_ins[layer] * network.fan_outs[layer],

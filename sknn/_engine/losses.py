@@ -2,7 +2,7 @@
 
 import math
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_loss
 from .._compiled.transpose import transpose
@@ -38,14 +38,16 @@ def compute_losses(run, batch, start, stop, block):
     first_row = batch.first_row + start
     n_outputs = network.fan_outs[last]
     y_width = rows.y.size // rows.sample_weight.size
-    z = part(scratch.values, network.a_offsets[last] + start * n_outputs, count * n_outputs)
-    delta = part(scratch.deltas, scratch.delta_offsets[last] + start * n_outputs, count * n_outputs)
-    y = part(rows.y, first_row * y_width, count * y_width)
-    weight = part(rows.sample_weight, first_row, count)
+    z = segment(scratch.values, network.a_offsets[last] + start * n_outputs, count * n_outputs)
+    delta = segment(
+        scratch.deltas, scratch.delta_offsets[last] + start * n_outputs, count * n_outputs
+    )
+    y = segment(rows.y, first_row * y_width, count * y_width)
+    weight = segment(rows.sample_weight, first_row, count)
     for i in range(count):
         if weight[i] == 0:  # or 0 times inf would be NaN
             z[i * n_outputs : (i + 1) * n_outputs] = 0
-    total = part(scratch.totals, 2 * block, 2)
+    total = segment(scratch.totals, 2 * block, 2)
     parameters = network.loss_parameters
     scale = batch.gradient_scale
     call_loss(network.loss, z, y, weight, n_outputs, parameters, scale, delta, total)

@@ -9,7 +9,7 @@ bits for every number of threads.
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
@@ -51,7 +51,7 @@ def _get_shard_scratch(run, number):
         scratch.one,
         _get_segment(scratch.shard_gradients, number, n_shards),
         scratch.shard_gradients,
-        part(scratch.totals, number * n_totals, n_totals),
+        segment(scratch.totals, number * n_totals, n_totals),
         scratch.total_offsets,
     )
 
@@ -135,9 +135,9 @@ def _sum_shards(run, batch, offset, size):
     That becomes the minibatch's.
     """
     n_weights = run.network.weights.size
-    g = part(run.scratch.gradient, offset, size)
+    g = segment(run.scratch.gradient, offset, size)
     for shard in range(1, divide_up(batch.n_rows, run.shard_rows)):
-        other = part(run.scratch.shard_gradients, shard * n_weights + offset, size)
+        other = segment(run.scratch.shard_gradients, shard * n_weights + offset, size)
         for i in range(size):
             g[i] += other[i]
 
@@ -155,7 +155,7 @@ def _cut_all_weights(run, batch):
 def _reduce_block(run, batch, blocks, number):
     """Sum a block of the gradient and, if updates are fused, update its weights.
 
-    The last rows of W have the intercepts with them.
+    The last rows of W have everything else that the layer learns with them.
     """
     network = run.network
     layer = _ZERO
@@ -169,7 +169,9 @@ def _reduce_block(run, batch, blocks, number):
     offset = network.weight_offsets[layer] + start * fan_out
     _sum_shards(run, batch, offset, (stop - start) * fan_out)
     if stop == network.fan_ins[layer]:
-        _sum_shards(run, batch, network.bias_offsets[layer], fan_out)
+        for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
+            offset = network.unpenalized_offsets[i]
+            _sum_shards(run, batch, offset, network.unpenalized_sizes[i])
     if batch.fuse_update:
         call_block_update(run.passes.update_block, run, batch, layer, number)
 

@@ -36,6 +36,11 @@ class Network(NamedTuple):
     shift_offsets: np.ndarray  # batch norm's, right behind the scale
     mean_offsets: np.ndarray  # batch norm's running averages
     variance_offsets: np.ndarray
+    # segments of `weights` that are trained but not penalized: offsets and sizes, layer by layer;
+    # those of a layer have the numbers unpenalized_starts[layer]:unpenalized_starts[layer + 1]
+    unpenalized_offsets: np.ndarray
+    unpenalized_sizes: np.ndarray
+    unpenalized_starts: np.ndarray
     # of the layers, offsets in `Scratch.values`
     z_offsets: np.ndarray  # layers share one if f' needs only f
     a_offsets: np.ndarray  # for the output layer, of its pre-activations

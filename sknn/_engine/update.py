@@ -6,7 +6,7 @@ gradients are summed over several passes, on the whole gradient at once.
 
 import numpy as np
 
-from .._compiled.intrinsics import part
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_optimizer_step, call_penalty, call_proximal_step, call_step_sizes
 from .layers import FIRST, cut_weights
@@ -33,9 +33,9 @@ def _add_penalty(run, batch, layer, start, size, total_number):
     update = run.update
     offset = network.weight_offsets[layer] + start
     per_row = network.weights.dtype.type(1 / batch.n_rows)
-    w = part(network.weights, offset, size)
-    g = part(scratch.gradient, offset, size)
-    total = part(scratch.totals, scratch.total_offsets[layer] + 2 * total_number, 2)
+    w = segment(network.weights, offset, size)
+    g = segment(scratch.gradient, offset, size)
+    total = segment(scratch.totals, scratch.total_offsets[layer] + 2 * total_number, 2)
     l1 = update.penalty_strengths[0] * per_row
     l2 = update.penalty_strengths[1] * per_row
     call_penalty(update.penalize, w, l1, l2, g, total)
@@ -56,13 +56,13 @@ def _update_segment(run, batch, offset, size, per_row):
         1 / n_rows for weights that are penalized, 0 for others, without decay and proximal step.
     """
     update = run.update
-    w = part(run.network.weights, offset, size)
-    g = part(run.scratch.gradient, offset, size)
+    w = segment(run.network.weights, offset, size)
+    g = segment(run.scratch.gradient, offset, size)
     n_hyperparameters = update.n_hyperparameters
-    h = part(update.hyperparameters, batch.step * n_hyperparameters, n_hyperparameters)
-    state_0 = part(update.state_0, offset, size)
-    state_1 = part(update.state_1, offset, size)
-    state_2 = part(update.state_2, offset, size)
+    h = segment(update.hyperparameters, batch.step * n_hyperparameters, n_hyperparameters)
+    state_0 = segment(update.state_0, offset, size)
+    state_1 = segment(update.state_1, offset, size)
+    state_2 = segment(update.state_2, offset, size)
     factor = update.weight_decay_factors[batch.step]
     if per_row > 0 and factor != 1:
         for i in range(w.size):
@@ -75,22 +75,20 @@ def _update_segment(run, batch, offset, size, per_row):
 
 
 @jit(internal=True)
-def _update_biases_and_batch_norm(run, batch, layer):
-    """Let the optimizer update a layer's intercepts, and scale and shift of its batch norm."""
+def _update_unpenalized(run, batch, layer):
+    """Let the optimizer update what a layer learns besides its weights, such as intercepts."""
     network = run.network
     unpenalized = network.weights.dtype.type(0)
-    batch_norm_width = network.shift_offsets[layer] - network.scale_offsets[layer]
-    _update_segment(run, batch, network.bias_offsets[layer], network.fan_outs[layer], unpenalized)
-    if batch_norm_width > 0:
-        offset = network.scale_offsets[layer]
-        _update_segment(run, batch, offset, 2 * batch_norm_width, unpenalized)
+    for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
+        offset = network.unpenalized_offsets[i]
+        _update_segment(run, batch, offset, network.unpenalized_sizes[i], unpenalized)
 
 
 @jit(internal=True)
 def update_block(run, batch, layer, number):
     """Penalize and update block ``number`` of a layer's weights by its gradient.
 
-    The block with the last rows of W has the intercepts and batch norm with it.
+    The block with the last rows of W has everything else that the layer learns with it.
     """
     network = run.network
     fan_out = network.fan_outs[layer]
@@ -102,7 +100,7 @@ def update_block(run, batch, layer, number):
     _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
     _update_segment(run, batch, network.weight_offsets[layer] + first, size, per_row)
     if stop == network.fan_ins[layer]:
-        _update_biases_and_batch_norm(run, batch, layer)
+        _update_unpenalized(run, batch, layer)
 
 
 @jit(internal=True)
@@ -132,7 +130,7 @@ def _update_all_weights(run, batch, blocks, number):
         for layer in range(network.fan_ins.size):
             size = network.fan_ins[layer] * network.fan_outs[layer]
             _update_segment(run, batch, network.weight_offsets[layer], size, per_row)
-            _update_biases_and_batch_norm(run, batch, layer)
+            _update_unpenalized(run, batch, layer)
 
 
 _run_update = make_phase(None, _update_all_weights)

@@ -123,10 +123,26 @@ def bind_network(flat, layout, architecture, n_rows):
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
         link=0,  # set for predictions, see for_prediction
+        **_locate_unpenalized(layout),
         **_bind_parts(architecture, flat.dtype),
         **_bind_optional_kernels(architecture, flat.dtype),
     )
     return network, n_values, delta_ends - delta_sizes, int(delta_ends[-1])
+
+
+def _locate_unpenalized(layout):
+    """Return where the values are that are trained, but not penalized, by field."""
+    rows = [
+        (value.layer, offset, value.size)
+        for value, offset in zip(layout.learned, layout.offsets, strict=True)
+        if value.is_trained and not value.is_penalized
+    ]
+    layers, offsets, sizes = np.array(rows, np.int64).T
+    return {
+        "unpenalized_offsets": offsets.copy(),
+        "unpenalized_sizes": sizes.copy(),
+        "unpenalized_starts": np.searchsorted(layers, np.arange(layout.n_layers + 1)),
+    }
 
 
 def _bind_parts(architecture, dtype):
