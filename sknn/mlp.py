@@ -231,7 +231,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         """
         return np.log(self.predict_proba(X))
 
-    def decision_function(self, X):
+    def logits(self, X):
         """Compute the outputs before the logistic function or softmax.
 
         Parameters

@@ -10,10 +10,11 @@ import textwrap
 import numpy as np
 import pandas as pd
 import pytest
-import sklearn
+import sklearn.neural_network
 from joblib import parallel_config
 from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_diabetes, load_iris, load_wine
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_validate
@@ -326,3 +327,19 @@ def test_set_output_of_the_steps_before_gives_feature_names(iris):
         pipeline.predict(table),
         make_pipeline(StandardScaler(), clone(pipeline[-1])).fit(X, y).predict(X),
     )
+
+
+# ---- what meta-estimators prefer ---------------------------------------------------------------
+
+
+def test_calibration_uses_probabilities_as_with_scikit_learns_network():
+    """A ``decision_function`` would be preferred to them, and give worse probabilities."""
+    X, y = load_wine(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    settings = {"hidden_layer_sizes": (8,), "max_iter": 300, "tol": 1e-2, "random_state": 0}
+    ours, theirs = (
+        CalibratedClassifierCV(kind(**settings), cv=3).fit(X, y).predict_proba(X)
+        for kind in (MLPClassifier, sklearn.neural_network.MLPClassifier)
+    )
+    assert not hasattr(MLPClassifier, "decision_function")
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)

@@ -228,7 +228,7 @@ def test_multilabel_predictions():
     probabilities = network.predict_proba(table)
     assert probabilities.shape == (100, 4)
     np.testing.assert_array_equal(network.predict(table), probabilities > 0.5)
-    np.testing.assert_allclose(probabilities, expit(network.decision_function(table)), rtol=1e-12)
+    np.testing.assert_allclose(probabilities, expit(network.logits(table)), rtol=1e-12)
     assert np.ptp(probabilities.sum(axis=1)) > 0.5  # labels, not classes
     assert network.score(table, Y) == accuracy_score(Y, network.predict(table)) > 0.8
 
@@ -250,7 +250,7 @@ def test_multilabel_partial_fit():
 def test_probabilities_of_several_classes(dtype):
     network = fitted(LABELS["strings"][CODES], dtype=dtype)
     probabilities = network.predict_proba(X)
-    logits = network.decision_function(X)
+    logits = network.logits(X)
     tolerance = 1e-5 if dtype == "float32" else 1e-12
     assert probabilities.shape == logits.shape == (90, 3)
     assert probabilities.dtype == logits.dtype == dtype
@@ -268,7 +268,7 @@ def test_probabilities_of_several_classes(dtype):
 def test_probabilities_of_two_classes(dtype):
     network = fitted(np.where(CODES == 1, "yes", "no"), dtype=dtype)
     probabilities = network.predict_proba(X)
-    logits = network.decision_function(X)
+    logits = network.logits(X)
     tolerance = 1e-5 if dtype == "float32" else 1e-12
     assert probabilities.shape == (90, 2)
     assert logits.shape == (90,)
@@ -287,7 +287,7 @@ def test_probabilities_far_out_stay_inside_zero_and_one_and_keep_their_order(dty
     network = fitted(CODES == 1, dtype=dtype)
     far = scale * np.random.default_rng(0).normal(size=(100, 4))
     probabilities = network.predict_proba(far)
-    logits = network.decision_function(far)
+    logits = network.logits(far)
     assert probabilities.min() > 0
     assert probabilities.max() < 1
     order = np.argsort(logits)

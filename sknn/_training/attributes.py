@@ -68,16 +68,16 @@ class AttributesMixin:
     def _unchanged_on_error(self):
         """Restore every attribute if the block fails.
 
-        An interrupt after which training has handed over the last finished epoch is no failure.
+        Neither an interrupt nor a warning that a filter turns into an error is a failure, if
+        training has handed over its last finished epoch.
         """
         before = dict(vars(self))
         try:
             yield
         except BaseException as error:
             state = vars(self).get("_training_state")
-            if not (
-                isinstance(error, KeyboardInterrupt) and state is not before.get("_training_state")
-            ):
+            is_handed_over = state is not before.get("_training_state")
+            if not (is_handed_over and isinstance(error, (KeyboardInterrupt, Warning))):
                 # scikit-learn's teardown of callbacks still needs its own attributes.
                 kept = {name: value for name, value in vars(self).items() if name in FIT_ATTRIBUTES}
                 vars(self).clear()

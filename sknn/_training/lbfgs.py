@@ -5,10 +5,8 @@ import time
 
 import numpy as np
 import scipy.optimize
-from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from .._warnings import warn_user
 from .trainer import Training
 
 
@@ -34,11 +32,10 @@ class LBFGSTraining(Training):
             )
         self.network.set_running_statistics(self.table, self._rows)
         if warn and result.status == 1:
-            warn_user(
+            self.warnings.append(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, "
                 f"max_fun={self.estimator.max_fun}): {result.message}. Increase max_iter or "
-                "max_fun, or scale X.",
-                ConvergenceWarning,
+                "max_fun, or scale X."
             )
 
     def _minimize(self, n_iterations):

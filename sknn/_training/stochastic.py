@@ -7,7 +7,6 @@ needs to happen between epochs, several run in one compiled call; they are then 
 import time
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from .._compiled.shuffle import Shuffler
 from .._warnings import warn_user
@@ -51,10 +50,9 @@ class StochasticTraining(Training):
             if not goes_on:
                 return
         if warn:
-            warn_user(
+            self.warnings.append(
                 f"Stochastic Optimizer: Maximum iterations ({n_epochs}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
+                "optimization hasn't converged yet."
             )
 
     # ---- one epoch ------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ class Training:
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
         self._first_epoch = record.n_epochs
         self._last_epoch = None
+        self.warnings = []  # messages, to be given when the result has been handed over
 
     def run(self, n_epochs, callbacks, *, warn=True):
         """Train, and hand the result over to the estimator.
@@ -69,6 +70,9 @@ class Training:
             self._checkpoint()
             self._train(n_epochs, callbacks, warn)
             self._hand_over()
+            # Last of all: a filter may turn warnings into errors, which must not lose the result.
+            for message in self.warnings:
+                warn_user(message, ConvergenceWarning)
         except KeyboardInterrupt:
             if self._last_epoch is not None and self._last_epoch.n_epochs > self._first_epoch:
                 self._rollback()
@@ -184,7 +188,7 @@ class Training:
         self._record_epoch(np.nan, np.nan, np.nan, rate, seconds)
         self.record.loss_ = last_loss
         self.record.publish(self.estimator)
-        warn_user(f"{advice} The weights of epoch {epoch - 1} are kept.", ConvergenceWarning)
+        self.warnings.append(f"{advice} The weights of epoch {epoch - 1} are kept.")
 
     def _hand_over(self):
         """Give the estimator the record, the state and the weights: the best ones if early stopping

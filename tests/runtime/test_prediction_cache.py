@@ -36,33 +36,29 @@ def by_hand(model, X):
 
 def test_changed_weights_are_seen(model):
     for _ in range(2):
-        np.testing.assert_allclose(
-            model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12
-        )
+        np.testing.assert_allclose(model.logits(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
     model.coefs_[0][:] *= 2  # in place
-    np.testing.assert_allclose(model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
+    np.testing.assert_allclose(model.logits(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
     model.coefs_[1] = rng.normal(size=(20, 15))  # another array
-    np.testing.assert_allclose(model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
+    np.testing.assert_allclose(model.logits(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
     model.intercepts_ = [np.ones(20), np.ones(15), np.ones(3)]  # another list
-    np.testing.assert_allclose(model.decision_function(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
+    np.testing.assert_allclose(model.logits(X[:5]), by_hand(model, X[:5]), rtol=1e-12)
 
 
 def test_changed_parameters_are_for_the_next_fit(model):
-    before = model.decision_function(X[:5])
-    changed = model.set_params(activation=["tanh", "relu"]).decision_function(X[:5])
+    before = model.logits(X[:5])
+    changed = model.set_params(activation=["tanh", "relu"]).logits(X[:5])
     np.testing.assert_array_equal(changed, before)
-    assert (model.fit(X, y).decision_function(X[:5]) != before).any()
-    fitted = model.decision_function(X[:5])
+    assert (model.fit(X, y).logits(X[:5]) != before).any()
+    fitted = model.logits(X[:5])
     model.activation[0] = "relu"  # in place
-    np.testing.assert_array_equal(model.decision_function(X[:5]), fitted)
+    np.testing.assert_array_equal(model.logits(X[:5]), fitted)
 
 
 def test_another_fit_is_seen(model):
     model.predict(X[:5])
     model.fit(X[:, :4], y)
-    np.testing.assert_allclose(
-        model.decision_function(X[:5, :4]), by_hand(model, X[:5, :4]), rtol=1e-12
-    )
+    np.testing.assert_allclose(model.logits(X[:5, :4]), by_hand(model, X[:5, :4]), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +96,10 @@ def test_few_are_kept_and_none_keeps_its_estimator_alive(model):
 def test_weights_of_others_and_large_networks_are_not_kept(model):
     model.coefs_ = [coef.copy() for coef in model.coefs_]
     before = n_kept()
-    first = model.decision_function(X[:5])
+    first = model.logits(X[:5])
     assert n_kept() == before
     model.coefs_[0][:] = 0
-    assert (model.decision_function(X[:5]) != first).any()
+    assert (model.logits(X[:5]) != first).any()
     large = MLPClassifier((3000,), max_iter=1, random_state=0).fit(X, y)
     large.predict(X)
     assert n_kept() == before

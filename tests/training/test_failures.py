@@ -1,6 +1,7 @@
 """A fit that fails leaves the estimator as it was."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from problems import (
     regression,
 )
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier, MLPRegressor
 
@@ -160,3 +162,39 @@ def test_the_comparison_of_attributes_sees_single_bits():
     network = MLPRegressor(hidden_layer_sizes=8, max_iter=3, random_state=0).fit(X, y)
     network.coefs_[1][3, 0] = np.nextafter(network.coefs_[1][3, 0], np.inf)
     assert not _same(vars(network), before)
+
+
+# ---- warnings as errors ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def warnings_are_errors():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        yield
+
+
+@both_kinds
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_a_convergence_warning_that_is_an_error_leaves_what_was_trained(
+    kind, solver, warnings_are_errors
+):
+    X, y = CASES[kind]
+    network = kind(hidden_layer_sizes=(5,), solver=solver, max_iter=3, random_state=0)
+    with pytest.raises(ConvergenceWarning):
+        network.fit(X, y)
+    assert network.n_iter_ == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert_same_training(network, clone(network).fit(X, y))
+
+
+def test_a_divergence_warning_that_is_an_error_leaves_the_last_finite_weights(warnings_are_errors):
+    X, y = regression()
+    network = MLPRegressor(batch_size=10, random_state=0).partial_fit(X, y)
+    before = network.predict(X)
+    network.set_params(learning_rate_init=1e300, solver="sgd")
+    with pytest.raises(ConvergenceWarning, match="The weights of epoch 1 are kept"):
+        network.partial_fit(X, y)
+    np.testing.assert_array_equal(network.predict(X), before)
+    assert len(network.loss_curve_) == 2

@@ -352,10 +352,7 @@ def test_poisson_loss_refuses_negative_targets():
 
 @pytest.mark.parametrize(
     ("kind", "method"),
-    [
-        (MLPClassifier, name)
-        for name in ("predict", "predict_proba", "predict_log_proba", "decision_function")
-    ]
+    [(MLPClassifier, name) for name in ("predict", "predict_proba", "predict_log_proba", "logits")]
     + [(MLPRegressor, "predict")],
 )
 def test_predicting_before_fitting(kind, method):
