@@ -81,10 +81,22 @@ class ThreadPool:
 
 
 def usable_cores():
-    """Return how many cores this process may use, by its affinity and control groups, and by the
-    limits of joblib and Numba.
+    """Return how many cores this process may use.
+
+    Its affinity and control groups count, the limits of joblib and Numba, and the environment
+    variables ``OMP_NUM_THREADS``, which schedulers such as dask and ray set in their workers, and
+    ``SKNN_NUM_THREADS``.
     """
-    return 1 if INTERPRETED else max(1, min(joblib.cpu_count(), MOST_THREADS))
+    if INTERPRETED:
+        return 1
+    limits = [_limit_in_environment(name) for name in ("OMP_NUM_THREADS", "SKNN_NUM_THREADS")]
+    return max(1, min(joblib.cpu_count(), MOST_THREADS, *limits))
+
+
+def _limit_in_environment(name):
+    """Return the limit that an environment variable sets, if it is a positive integer."""
+    value = os.environ.get(name, "").partition(",")[0]  # OpenMP takes one for each nested level
+    return int(value) if value.isascii() and value.isdigit() and int(value) > 0 else sys.maxsize
 
 
 thread_pool = ThreadPool()

@@ -302,6 +302,16 @@ def test_limits_of_others_are_kept(variable):
     assert processes.run(cores, **{variable: "1"}).value == 1
 
 
+@pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "SKNN_NUM_THREADS"])
+def test_limits_in_the_environment_are_kept(variable, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    monkeypatch.setattr(sknn._runtime.threads, "MOST_THREADS", 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for value, expected in [("1", 1), ("3,2", 3), ("12", 8), ("", 8), ("0", 8), ("many", 8)]:
+        monkeypatch.setenv(variable, value)
+        assert usable_cores() == expected
+
+
 def test_runners_of_equal_steps_share_a_tuner(sharing):
     sharing(2)
     runners = [
