@@ -64,6 +64,11 @@ class AttributesMixin:
             layout = make_layout(architecture)
             vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
 
+    @property
+    def _optimizer(self):
+        """The optimizer's state, under the name that it has in scikit-learn's networks."""
+        return self._training_state.optimizer
+
     @contextlib.contextmanager
     def _unchanged_on_error(self):
         """Restore every attribute if the block fails.
