@@ -13,8 +13,8 @@ A loss that reads several outputs of a sample at once has a kernel of its own, a
 z : vector of shape (n_rows * n_outputs,)
     Outputs before the link, one sample after another. A loss may overwrite them.
 y : vector of shape (n_rows,) or (n_rows * n_outputs,)
-    Targets: one class code for each sample if the row says ``class_codes``, else one number for
-    each output.
+    Targets: one class code for each sample if the row says ``class_codes``, one number for all
+    quantiles of a target, else one number for each output.
 weight : vector of shape (n_rows,)
     Sample weights.
 parameters : vector
@@ -152,12 +152,12 @@ def _softmax_link(z, n_outputs, parameters, prediction):
 
 
 @jit
-def _quantile_link(z, n_outputs, parameters, prediction):
-    # Levels are in rising order; each quantile but the first lies log(1 + exp(z)) above the one
-    # before it.
-    for start in range(0, z.size, n_outputs):
+def _quantile_link(z, n_outputs, levels, prediction):
+    # Levels are in rising order; each quantile of a target but the first lies log(1 + exp(z)) above
+    # the one before it.
+    for start in range(0, z.size, levels.size):
         prediction[start] = z[start]
-        for j in range(start + 1, start + n_outputs):
+        for j in range(start + 1, start + levels.size):
             prediction[j] = prediction[j - 1] + softplus(z[j])
 
 
@@ -260,21 +260,21 @@ def _quantile(z, y, weight, n_outputs, levels, scale, delta, totals):
     """Pinball loss of quantiles that do not cross. Arguments: see the top of the file."""
     value = 0.0
     T = type(scale)
-    n_levels = T(n_outputs)
-    for i in range(weight.size):
-        row = z[i * n_outputs : (i + 1) * n_outputs]
-        slopes = delta[i * n_outputs : (i + 1) * n_outputs]
+    n_levels = T(levels.size)
+    n_targets = n_outputs // levels.size
+    for i in range(z.size // levels.size):  # the targets of all samples
+        row = z[i * levels.size : (i + 1) * levels.size]
+        slopes = delta[i * levels.size : (i + 1) * levels.size]
         quantile = 0.0
-        factor = weight[i] * scale / n_levels
-        for j in range(n_outputs):
+        w = weight[i // n_targets]
+        factor = w * scale / n_levels
+        for j in range(levels.size):
             quantile += row[j] if j == 0 else softplus(row[j])
             difference = y[i] - quantile
-            value += (
-                weight[i] / n_levels * max(levels[j] * difference, (levels[j] - 1) * difference)
-            )
+            value += w / n_levels * max(levels[j] * difference, (levels[j] - 1) * difference)
             slope = T(1) - levels[j] if difference < 0 else -levels[j]
             slopes[j] = factor * (slope if difference == difference else difference)
-        for j in range(n_outputs - 1, 0, -1):
+        for j in range(levels.size - 1, 0, -1):
             upper = slopes[j]
             slopes[j - 1] += upper
             slopes[j] = upper * logistic(row[j])

@@ -377,3 +377,28 @@ def test_smoothed_labels_are_mixed_targets(name, n_outputs, smoothing):
     np.testing.assert_allclose(
         delta.reshape(z.shape), SCALE * weight[:, None] * (p - target), rtol=1e-12, atol=1e-14
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_targets", [1, 2, 5])
+@pytest.mark.parametrize("n_levels", [1, 3])
+def test_quantiles_of_several_targets_are_those_of_each(n_levels, n_targets, dtype):
+    z = np.random.default_rng(0).normal(0, 2, (7, n_targets, n_levels)).astype(dtype)
+    y = np.random.default_rng(1).normal(0, 3, (7, n_targets)).astype(dtype)
+    weight = np.array([1, 0, 2, 0.5, 1, 1, 3], dtype)
+    delta = np.full(z.size, 77, dtype)
+    totals = np.array([5.0, 7.0])
+    levels = parameter_values("quantile", n_levels, dtype)
+    together = n_targets * n_levels
+    compiled(LOSSES["quantile"].loss, LOSS, dtype)(
+        z.ravel(), y.ravel(), weight, together, levels, np.dtype(dtype).type(SCALE), delta, totals
+    )
+    prediction = np.full(z.size, 77, dtype)
+    compiled(LOSSES["quantile"].link, LINK, dtype)(z.ravel(), together, levels, prediction)
+    apart = [_loss("quantile", z[:, k], y[:, k], weight) for k in range(n_targets)]
+    rtol = 20 * np.finfo(dtype).eps
+    np.testing.assert_allclose(totals, [5 + sum(value for value, _ in apart), 7], rtol=rtol)
+    for k, (_, expected) in enumerate(apart):
+        np.testing.assert_array_equal(delta.reshape(z.shape)[:, k], expected)
+        expected = _link("quantile", z[:, k])
+        np.testing.assert_array_equal(prediction.reshape(z.shape)[:, k], expected)
