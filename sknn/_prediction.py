@@ -91,15 +91,15 @@ class PredictionMixin:
         --------
         >>> from sknn import MLPClassifier
         >>> print(MLPClassifier((20,), batch_norm=True).summary(n_features=4, n_outputs=3))
-        Layer         Output shape  Parameters
-        --------------------------------------
-        dense 1       (None, 20)           100
-        batch norm 1  (None, 20)            80
-        relu 1        (None, 20)             0
-        dense 2       (None, 3)             63
-        --------------------------------------
-        Total                              243
-        Trainable                          203
-        Non-trainable                       40
+        Layer          Output shape  Parameters
+        ---------------------------------------
+        dense 1        (None, 20)           100
+        batch norm 1   (None, 20)            80
+        relu 1         (None, 20)             0
+        dense 2        (None, 3)             63
+        ---------------------------------------
+        Total                               243
+        Trainable                           203
+        Non-trainable                        40
         """
         return summarize(self, n_features, n_outputs)

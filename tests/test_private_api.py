@@ -197,7 +197,13 @@ TABLE = [
     ),
     *(
         Private(name, imports("sklearn.utils._param_validation", name), NO_IMPORT)
-        for name in ("HasMethods", "Interval", "Options", "StrOptions")
+        for name in (
+            "HasMethods",
+            "Interval",
+            "Options",
+            "StrOptions",
+            "validate_parameter_constraints",
+        )
     ),
     Private(
         "_parameter_constraints",

@@ -50,6 +50,10 @@ def diabetes():
 # ---- estimator checks --------------------------------------------------------------------------
 
 
+# It has no decision_function either.
+SKIPPED_FOR_SCIKIT_LEARNS_NETWORK = {"check_classifiers_multilabel_output_format_decision_function"}
+
+
 @pytest.mark.filterwarnings("ignore")  # the checks themselves say where a warning is wrong
 @parametrize_with_checks(
     [estimator(**settings) for estimator in ESTIMATORS for settings in SETTINGS]
@@ -58,8 +62,9 @@ def test_estimator_checks(estimator, check):
     try:
         check(estimator)
     except SkipTest:
-        assert check.func.__name__ == "check_array_api_input"
-        assert not os.environ.get("SCIPY_ARRAY_API")
+        if check.func.__name__ not in SKIPPED_FOR_SCIKIT_LEARNS_NETWORK:
+            assert check.func.__name__ == "check_array_api_input"
+            assert not os.environ.get("SCIPY_ARRAY_API")
         raise
 
 
@@ -85,7 +90,9 @@ def test_estimator_checks_with_the_array_api_switched_on():
     results = json.loads(finished.stdout)
     if tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 9):  # older ones skip it
         assert "check_array_api_input" in {name for _, name, _, _ in results}
-    assert [result for result in results if result[2] != "passed"] == []
+    others = [result for result in results if result[2] != "passed"]
+    assert {name for _, name, _, _ in others} <= SKIPPED_FOR_SCIKIT_LEARNS_NETWORK
+    assert {status for _, _, status, _ in others} <= {"skipped"}
 
 
 # ---- kinds, copies, parameters -----------------------------------------------------------------

@@ -64,10 +64,15 @@ class AttributesMixin:
             layout = make_layout(architecture)
             vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
 
+    # Names that scikit-learn's networks have for these, and that its tests look at.
+
     @property
     def _optimizer(self):
-        """The optimizer's state, under the name that it has in scikit-learn's networks."""
         return self._training_state.optimizer
+
+    @property
+    def _no_improvement_count(self):
+        return self._training_state.n_stalled
 
     @contextlib.contextmanager
     def _unchanged_on_error(self):
