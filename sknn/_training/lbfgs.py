@@ -102,6 +102,7 @@ class LBFGSTraining(Training):
         self.network.set_running_statistics(self.table, self._rows)
         seconds = time.perf_counter() - self._started
         self._record_epoch(loss, *self._evaluate(), np.nan, seconds)
+        self.record.publish(self.estimator)
         self._checkpoint()
         self._started = time.perf_counter()
         reason = self._reason_to_stop() if self.estimator.early_stopping else None

@@ -70,6 +70,7 @@ class StochasticTraining(Training):
             return False
         val_loss, val_score = self._evaluate()
         self._record_epoch(loss, val_loss, val_score, rate, time.perf_counter() - started)
+        self.record.publish(self.estimator)
         optimizer.end_epoch(self.estimator, self.record.t_)
         return True
 

@@ -26,8 +26,8 @@ class Training:
     Parameters
     ----------
     estimator : BaseMLP
-        Its parameters are read. The record is published to it epoch by epoch; weights and state
-        are handed over at the end.
+        Its parameters are read. The record is published to it epoch by epoch, unless several run
+        in one call, where nobody can look; weights and state are handed over at the end.
     network : CompiledNetwork
         The network to train.
     record : TrainingRecord
@@ -98,7 +98,7 @@ class Training:
         return self.validation_set.evaluate(self.network)
 
     def _record_epoch(self, loss, val_loss, val_score, rate, seconds):
-        """Add an epoch to the record and publish it; the arguments are a row of ``history_``."""
+        """Add an epoch to the record; the arguments are a row of ``history_``."""
         record = self.record
         record.append(self.n_rows, loss, val_loss, val_score, rate, seconds)
         if self.estimator.verbose:
@@ -106,7 +106,6 @@ class Training:
             if self.validation_set is not None:
                 print(f"Validation score: {val_score:f}")
         self._update_best(loss)
-        record.publish(self.estimator)
 
     def _update_best(self, loss):
         """Keep the best epoch, and count epochs in a row without an improvement by ``tol``."""
