@@ -8,6 +8,7 @@ compiled kernels, ``summary``.
 """
 
 import functools
+import math
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ class LearnedValue(NamedTuple):
     @property
     def size(self):
         """Number of elements; None where the number of features is not known yet."""
-        return None if None in self.shape else int(np.prod(self.shape))
+        return None if None in self.shape else math.prod(self.shape)
 
 
 class Operation(NamedTuple):
