@@ -7,6 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import validate_parameter_constraints
 
@@ -125,6 +126,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         """
         kept_networks.drop(id(self))
         with self._unchanged_on_error():
+            if incremental and not get_config()["skip_parameter_validation"]:
+                self._validate_params()  # scikit-learn does so in the first call only
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_parameters(self)
@@ -133,7 +136,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
                 check_was_fitted(self)
             data = self._check_data(X, y, fresh=fresh, incremental=incremental)
             weight = self._check_weight(sample_weight, *data, incremental=incremental)
-            validation = self._check_validation_data(*validation, data[1])
+            validation = self._check_validation_data(*validation, data)
             dtype = arithmetic_dtype(self, data[0])
             architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
             flat, record, state = self._start(architecture, dtype, fresh, incremental)
@@ -156,12 +159,13 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             callbacks.end_fit()
         return self
 
-    def _check_validation_data(self, X_val, y_val, sample_weight_val, y):
+    def _check_validation_data(self, X_val, y_val, sample_weight_val, data):
         """Return X_val, y_val and ``(weights over the largest one, the largest one)`` as checked
         arrays, or None if there are none.
 
-        Kernels read them as they read X and y, so they must have the same columns.
+        Kernels read them as they read ``data``, X and y, so they must have the same columns.
         """
+        X, y = data
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together.")
         if X_val is None:
@@ -170,6 +174,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             return None
         with naming("X_val and y_val must be like X and y"):
             X_val, y_val = self._check_data(X_val, y_val, fresh=False, incremental=True)
+        if X_val.shape[1] != X.shape[1]:
+            raise ValueError(f"X_val has {X_val.shape[1]} features, but X has {X.shape[1]}.")
         if y_val.shape[1:] != y.shape[1:]:
             raise ValueError(
                 f"y_val of shape {y_val.shape} must have as many columns as y of shape {y.shape}."
@@ -216,7 +222,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         """Return the rows to train on and the rows to validate on: the same ones when training goes
         on.
         """
-        if state.split is None or sum(map(len, state.split)) != len(y):
+        if state.split is None or state.n_rows_split != len(y):
+            state.n_rows_split = len(y)
             state.split = split_rows(
                 X, y, self.validation_fraction, state.random_state, self._stratify(y)
             )
@@ -242,7 +249,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             self, widths, n_features, self._n_outputs_of(y), self._loss_name
         )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
-        check_memory(self, n_vectors * make_layout(architecture).size * dtype.itemsize)
+        n_values = sum(value.size for value in architecture.learned)
+        check_memory(self, n_vectors * n_values * dtype.itemsize)
         if not fresh and architecture.shapes != self._architecture.shapes:
             trained = self._architecture
             units = [trained.n_features, *(layer.units for layer in trained.hidden)]

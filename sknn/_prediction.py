@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.data import Table
 from ._runtime.prediction_cache import keep_network, network_for
-from ._validation.data import check_X
+from ._validation.data import check_was_fitted, check_X
 from .inspection import summarize
 
 
@@ -29,6 +29,7 @@ class PredictionMixin:
     def _for_prediction(self, X):
         """Return the fitted network, compiled, and the rows of X."""
         check_is_fitted(self)
+        check_was_fitted(self)
         X = check_X(self, X)
         n_features = self._architecture.n_features
         if X.shape[1] != n_features:

@@ -18,6 +18,9 @@ from ._validation.data import (
     check_regression_targets,
     check_sample_weight,
     check_training_data,
+    fitted_classes,
+    scaled,
+    unscaled,
     weigh_classes,
 )
 from .parts.custom import Loss
@@ -152,7 +155,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         )
 
     @available_if(_is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on the given samples.
 
@@ -208,13 +211,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities : ndarray of shape (n_samples, n_classes)
             Columns are in the order of ``classes_``. No probability is exactly 0.
         """
-        if getattr(self, "n_outputs_", 2) > 1:
+        if not hasattr(self, "_architecture") or self._architecture.n_outputs > 1:
             return self._outputs(X)
         logits = self._outputs(X, link=False)
         # 1 - p would lose the digits of small probabilities
         probabilities = scipy.special.expit(np.column_stack([-logits, logits]))
         limits = np.finfo(probabilities.dtype)
-        return probabilities.clip(limits.tiny, 1 - limits.epsneg)[:, : len(self.classes_)]
+        return probabilities[:, : len(fitted_classes(self))].clip(limits.tiny, 1 - limits.epsneg)
 
     def predict_log_proba(self, X):
         """Predict the logarithm of the probability of each class.
@@ -245,7 +248,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             One-dimensional for two classes.
         """
         logits = self._outputs(X, link=False)
-        return logits.ravel() if self.n_outputs_ == 1 else logits
+        return logits.ravel() if self._architecture.n_outputs == 1 else logits
 
     # ---- targets --------------------------------------------------------------------------------
 
@@ -282,14 +285,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _decode(self, probabilities):
         if self._multilabel:
             return (probabilities > 0.5).astype(int)
-        if self.n_outputs_ > 1:
-            return self.classes_[probabilities.argmax(axis=1)]
+        classes = fitted_classes(self)
+        if self._architecture.n_outputs > 1:
+            return classes[probabilities.argmax(axis=1)]
         codes = (probabilities.ravel() > 0.5).astype(int)
-        return self.classes_[np.minimum(codes, len(self.classes_) - 1)]
+        return classes[np.minimum(codes, len(classes) - 1)]
 
     def _validation_score(self, predictions, y, weight):
         """Return the accuracy; for multilabel targets, the fraction of rows without an error."""
-        if self.out_activation_ == "softmax":
+        if self._architecture.loss_part.out_activation == "softmax":
             correct = predictions.argmax(axis=1) == y[:, 0]
         else:
             correct = ((predictions > 0.5) == (y > 0.5)).all(axis=1)
@@ -431,7 +435,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         )
 
     @available_if(_is_stochastic)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given samples.
 
@@ -469,8 +473,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         """
         predictions = self._outputs(X)
         if self._architecture.scales_targets:
-            predictions = (predictions * self.y_scale_ + self.y_mean_).astype(predictions.dtype)
-        return predictions.ravel() if self.n_outputs_ == 1 else predictions
+            predictions = unscaled(self, predictions)
+        return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
 
     # ---- targets --------------------------------------------------------------------------------
 
@@ -499,7 +503,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 self.y_mean_ = np.average(y, axis=0, weights=weight)
                 deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
                 self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
-            return ((y - self.y_mean_) / self.y_scale_ if self.normalize_y else y).astype(dtype)
+            return (scaled(self, y) if self.normalize_y else y).astype(dtype)
 
     def _validation_score(self, predictions, y, weight):
         """Return R^2, or minus the pinball loss of several quantiles."""

@@ -338,3 +338,55 @@ def test_poisson_predictions_are_positive(shape):
     predictions = network.predict(np.vstack([X, 100 * X]))
     assert predictions.shape == (180, *shape[1:])
     assert predictions.min() > 0
+
+
+# ---- fitted attributes that users have changed --------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_classes_may_be_renamed_but_not_dropped(n_classes):
+    network = fitted(CODES % n_classes)
+    codes = network.predict(X)
+    names = ["z", "a", "m"][:n_classes]
+    network.classes_ = names
+    np.testing.assert_array_equal(network.predict(X), np.array(names)[codes])
+    for unusable in (names * 2, [], None, "names", [names] * n_classes):
+        network.classes_ = unusable
+        with pytest.raises(ValueError, match="classes_ must be"):
+            network.predict(X)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("names", [["c", "b", "a"], ["b", "a", "c"], ["a", "a", "a"]], ids=str)
+def test_further_training_refuses_classes_out_of_order(method, names):
+    network = fitted(CODES, warm_start=True)
+    network.classes_ = np.array(names)
+    with pytest.raises(ValueError, match="classes_ must be sorted"):
+        getattr(network, method)(X, network.classes_[CODES])
+
+
+@pytest.mark.parametrize("name", ["n_outputs_", "out_activation_"])
+def test_attributes_that_only_describe_the_network_change_nothing(name):
+    kept, changed = (fitted(CODES, early_stopping=True, warm_start=True) for _ in range(2))
+    setattr(changed, name, 1)
+    for method in ("predict", "predict_proba"):
+        np.testing.assert_array_equal(getattr(changed, method)(X), getattr(kept, method)(X))
+    assert changed.fit(X, CODES).validation_scores_ == kept.fit(X, CODES).validation_scores_
+
+
+@pytest.mark.parametrize("name", ["y_mean_", "y_scale_"])
+def test_scaling_that_does_not_fit_the_targets_is_named(name):
+    settings = {**SETTINGS, "normalize_y": True}
+    network = MLPRegressor(**settings).fit(X, X[:, :3])
+    for unusable in (None, "word", np.ones(2), np.ones((90, 1)), np.array(["a", "b", "c"])):
+        setattr(network, name, unusable)
+        for use in (lambda: network.predict(X), lambda: network.partial_fit(X, X[:, :3])):
+            with pytest.raises(ValueError, match=f"{name} must be"):
+                use()
+
+
+def test_scaling_of_several_targets_does_not_fit_several_quantiles_of_one():
+    network = MLPRegressor(normalize_y=True, warm_start=True, **SETTINGS).fit(X, X[:, :3])
+    network.set_params(loss="quantile", quantile=[0.1, 0.5, 0.9])
+    with pytest.raises(ValueError, match="y_mean_ must be an array of 1 numbers, got shape"):
+        network.fit(X, X[:, 0])

@@ -1,8 +1,58 @@
 """The record of training: the fitted attributes that every epoch updates."""
 
+from numbers import Real
+
 import numpy as np
 
 HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds")
+
+
+def _is_number(value):
+    return isinstance(value, Real)
+
+
+def _is_number_or_none(value):
+    return value is None or isinstance(value, Real)
+
+
+def _is_column(value):
+    return isinstance(value, (list, tuple, np.ndarray))
+
+
+def _is_column_or_none(value):
+    return value is None or _is_column(value)
+
+
+def _is_history(value):
+    return (
+        isinstance(value, dict)
+        and set(value) == set(HISTORY_COLUMNS)
+        and all(map(_is_column, value.values()))
+    )
+
+
+_IS_USABLE = {
+    "n_iter_": _is_number,
+    "t_": _is_number,
+    "loss_": _is_number,
+    "best_loss_": _is_number_or_none,
+    "best_validation_score_": _is_number_or_none,
+    "best_iter_": _is_number,
+    "loss_curve_": _is_column,
+    "validation_scores_": _is_column_or_none,
+    "history_": _is_history,
+}
+
+
+def _fitted(estimator, name):
+    """Return a fitted attribute, after checking that the user has left it usable."""
+    value = getattr(estimator, name, "nothing")
+    if not _IS_USABLE[name](value):
+        raise ValueError(
+            f"{name} must be as the last fit has left it for training to go on, got {value!r}; set "
+            "warm_start=False and call fit to begin anew."
+        )
+    return value
 
 
 class TrainingRecord:
@@ -37,7 +87,7 @@ class TrainingRecord:
         """
         record = cls(early_stopping=estimator.early_stopping)
         new = dict(vars(record))
-        vars(record).update({name: getattr(estimator, name) for name in new})
+        vars(record).update({name: _fitted(estimator, name) for name in new})
         vars(record).update(record._copied_columns())
         if not counts_on:
             record.n_iter_ = 0

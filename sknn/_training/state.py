@@ -35,6 +35,8 @@ class TrainingState:
         Orders that were drawn for epochs that were then not finished; the next epochs use them.
     split : (ndarray of int, ndarray of int) or None
         Rows to train on and rows to validate on, as ``early_stopping`` has drawn them.
+    n_rows_split : int
+        Number of rows that they were drawn from.
     best_weights : ndarray or None
         Flat weights of the epoch with the best validation score. Replaced, never written to.
     last_weights : ndarray or None
@@ -53,6 +55,7 @@ class TrainingState:
         self.order = None
         self.orders_ahead = []
         self.split = None
+        self.n_rows_split = 0
         self.best_weights = None
         self.last_weights = None
         self.n_stalled = 0
@@ -76,7 +79,7 @@ class TrainingState:
     @classmethod
     def from_dict(cls, values):
         """Return the state that :meth:`to_dict` has described."""
-        state = cls.__new__(cls)
+        state = cls(None)
         vars(state).update(values)
         if state.optimizer is not None:
             state.optimizer = OptimizerState.from_dict(state.optimizer)
@@ -230,9 +233,9 @@ class OptimizerState:
 
     def fits(self, solver, flat):
         """Return whether ``solver`` can go on training ``flat`` with this state."""
-        return self.solver == solver and all(
-            state.shape == flat.shape and state.dtype == flat.dtype for state in self.states
-        )
+        if self.solver != solver or len(self.states) != self.part.n_states:
+            return False
+        return all(state.shape == flat.shape and state.dtype == flat.dtype for state in self.states)
 
     def copy(self):
         """Return an independent copy."""

@@ -67,10 +67,7 @@ def split_rows(X, y, validation_fraction, random_state, labels):
     labels : ndarray of shape (n_samples,) or None
     """
     if hasattr(validation_fraction, "split"):
-        rows = np.arange(len(y))
-        chosen, others = next(iter(validation_fraction.split(X, y)))
-        train_rows = rows[chosen]
-        validation_rows = rows[others]
+        train_rows, validation_rows = _split_by(validation_fraction, X, y)
     else:
         train_rows, validation_rows = _drawn_split(
             len(y), validation_fraction, random_state, labels
@@ -79,6 +76,24 @@ def split_rows(X, y, validation_fraction, random_state, labels):
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             "dataset."
+        )
+    return train_rows, validation_rows
+
+
+def _split_by(splitter, X, y):
+    rows = np.arange(len(y))
+    chosen = next(iter(splitter.split(X, y)))
+    try:
+        train_rows, validation_rows = (rows[indices] for indices in chosen)
+    except (IndexError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"validation_fraction={splitter!r} must split {len(y)} rows into two arrays of "
+            f"indices: {error}"
+        ) from error
+    if train_rows.ndim != 1 or validation_rows.ndim != 1 or len(train_rows) == 0:
+        raise ValueError(
+            f"validation_fraction={splitter!r} must give one-dimensional indices of training and "
+            f"validation rows, got shapes {train_rows.shape} and {validation_rows.shape}."
         )
     return train_rows, validation_rows
 

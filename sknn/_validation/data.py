@@ -87,7 +87,13 @@ def check_classes(estimator, y, *, fresh, incremental):
             )
     if not hasattr(estimator, "classes_") or (fresh and not incremental):
         return seen
-    classes = estimator.classes_
+    classes = np.asarray(estimator.classes_)
+    if classes.ndim != 1 or not (classes[:-1] < classes[1:]).all():
+        # targets are looked up by bisection
+        raise ValueError(
+            f"classes_ must be sorted labels to train further, got {estimator.classes_!r}; set "
+            "warm_start=False and call fit to begin anew."
+        )
     if not incremental and set(seen) != set(classes):
         raise ValueError(
             "warm_start can only be used where `y` has the same classes as in the previous call "
@@ -117,6 +123,43 @@ def _classes_in(y):
     return np.unique(y) if is_plain else unique_labels(y)
 
 
+def fitted_classes(estimator):
+    """Return ``classes_`` as an array, after checking that there is one for each output."""
+    classes = np.asarray(getattr(estimator, "classes_", None))
+    n_outputs = estimator._architecture.n_outputs
+    if classes.ndim != 1 or len(classes) not in ((1, 2) if n_outputs == 1 else (n_outputs,)):
+        raise ValueError(
+            f"classes_ must be an array of {max(2, n_outputs)} labels for this network, got shape "
+            f"{classes.shape}; assign as many labels as fit has found."
+        )
+    return classes
+
+
+def scaled(estimator, y):
+    """Return targets in units of ``y_scale_``, from ``y_mean_``."""
+    mean, scale = _fitted_scaling(estimator, y.shape[1])
+    return (y - mean) / scale
+
+
+def unscaled(estimator, predictions):
+    """Return predictions in the units of the targets that were given."""
+    mean, scale = _fitted_scaling(estimator, predictions.shape[1])
+    return (predictions * scale + mean).astype(predictions.dtype)
+
+
+def _fitted_scaling(estimator, n_targets):
+    """Return ``y_mean_`` and ``y_scale_``, after checking that they fit so many targets."""
+    scaling = [getattr(estimator, name, None) for name in ("y_mean_", "y_scale_")]
+    for name, value in zip(("y_mean_", "y_scale_"), map(np.asarray, scaling), strict=True):
+        if value.shape not in ((), (1,), (n_targets,)) or value.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{name} must be an array of {n_targets} numbers, got shape {value.shape} and "
+                f"dtype {value.dtype}; assign one number for each target, or call fit with "
+                "warm_start=False."
+            )
+    return scaling
+
+
 def check_regression_targets(estimator, y):
     """Raise ValueError if the loss, ``normalize_y`` or ``quantile`` does not admit the targets."""
     loss = loss_part(estimator.loss)
@@ -143,7 +186,6 @@ def check_X(estimator, X):
     """Return the X of a prediction as an ndarray or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
-    check_was_fitted(estimator)
     return _real_numbers(
         validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
     )

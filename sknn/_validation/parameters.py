@@ -238,5 +238,5 @@ def check_memory(estimator, n_bytes):
         raise MemoryError(
             f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} needs {n_bytes / 2**30:.1f} GiB "
             f"for weights and optimizer, but this machine has {available / 2**30:.1f} GiB; "
-            "use fewer units."
+            "use fewer units, features or maxout_pieces."
         )

@@ -400,5 +400,5 @@ def test_quantiles_of_several_targets_are_those_of_each(n_levels, n_targets, dty
     np.testing.assert_allclose(totals, [5 + sum(value for value, _ in apart), 7], rtol=rtol)
     for k, (_, expected) in enumerate(apart):
         np.testing.assert_array_equal(delta.reshape(z.shape)[:, k], expected)
-        expected = _link("quantile", z[:, k])
-        np.testing.assert_array_equal(prediction.reshape(z.shape)[:, k], expected)
+        rising = _link("quantile", z[:, k])
+        np.testing.assert_array_equal(prediction.reshape(z.shape)[:, k], rising)

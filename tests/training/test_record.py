@@ -12,6 +12,7 @@ from problems import (
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier, MLPRegressor
+from sknn._training.record import TrainingRecord
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
@@ -87,3 +88,24 @@ def test_a_network_that_does_not_converge_says_so():
         MLPRegressor(max_iter=2).fit(X, y)
     with pytest.warns(ConvergenceWarning, match=r"lbfgs failed to converge after 2 iteration"):
         MLPRegressor(max_iter=2, solver="lbfgs").fit(X, y)
+
+
+@both_kinds
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_records_that_training_cannot_extend_are_named(kind, early_stopping):
+    X, y = CASES[kind]
+    network = kind(
+        hidden_layer_sizes=3, max_iter=2, early_stopping=early_stopping, warm_start=True
+    ).fit(X, y)
+    record = TrainingRecord(early_stopping=early_stopping)
+    for name in vars(record):
+        value = getattr(network, name)
+        for unusable in ("a word", {}, object()):
+            setattr(network, name, unusable)
+            with pytest.raises(ValueError, match=f"^{name} must be"):
+                network.fit(X, y)
+        delattr(network, name)
+        with pytest.raises(ValueError, match=f"^{name} must be"):
+            network.fit(X, y)
+        setattr(network, name, value)
+    assert len(network.fit(X, y).loss_curve_) == 4

@@ -216,3 +216,14 @@ def test_training_goes_on_from_a_snapshot_bit_for_bit(kind, settings, early_stop
     if is_pickled:
         snapshot = pickle.loads(pickle.dumps(snapshot))
     assert_same_training(snapshot.set_params(max_iter=5).fit(X, y), whole)
+
+
+def test_an_optimizer_that_lacks_a_vector_begins_anew():
+    X, y = regression()
+    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, warm_start=True).fit(X, y)
+    attributes = network.__getstate__()
+    attributes["_training_state"]["optimizer"]["states"].pop()
+    twin = MLPRegressor.__new__(MLPRegressor)
+    twin.__setstate__(attributes)
+    assert np.isfinite(twin.fit(X, y).loss_)
+    assert len(twin._training_state.optimizer.states) == 2

@@ -9,7 +9,7 @@ from problems import classification, regression
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import log_loss, r2_score
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import ShuffleSplit, train_test_split
 
 from sknn import MLPClassifier, MLPRegressor
 from sknn._training.validation_set import split_rows
@@ -127,6 +127,39 @@ def test_weights_on_validation_rows_alone_are_refused():
     weight[_drawn_by_fit(network, 20)] = 1
     with pytest.raises(ValueError, match="among the rows that early_stopping leaves for training"):
         clone(network).fit(X[:20], NUMBERS[:20, 0], sample_weight=weight)
+
+
+def test_further_training_keeps_the_rows_of_a_splitter_that_leaves_rows_out():
+    splitter = ShuffleSplit(1, train_size=0.25, test_size=0.25)
+    network = MLPRegressor(
+        early_stopping=True, validation_fraction=splitter, warm_start=True, **SETTINGS
+    ).fit(X, NUMBERS)
+    split = network._training_state.split
+    assert network.fit(X, NUMBERS)._training_state.split is split
+    network.fit(X[:30], NUMBERS[:30])  # as many rows as were drawn before, of the larger table
+    assert max(map(np.max, network._training_state.split)) < 30
+
+
+class Splitter:
+    def __init__(self, *rows):
+        self.rows = rows
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 1
+
+    def split(self, X, y=None, groups=None):
+        yield self.rows
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [([], [0, 1]), ([0, 99], [1, 2]), ([0.5], [1, 2]), ([[0, 3]], [1, 2]), (None, None), ([0, 1],)],
+    ids=str,
+)
+def test_a_splitter_of_unusable_rows_is_named(rows):
+    network = MLPRegressor(early_stopping=True, validation_fraction=Splitter(*rows), **SETTINGS)
+    with pytest.raises(ValueError, match="validation_fraction=<"):
+        network.fit(X, NUMBERS)
 
 
 # ---- given rows that fit -----------------------------------------------------------------------
@@ -282,3 +315,11 @@ def test_rows_that_do_not_fit_leave_a_fitted_estimator_as_it_was(warm_start):
         network.fit(X, NUMBERS, X_val=X_VAL, y_val=NUMBERS_VAL[:, 0])
     assert vars(network).keys() == before.keys()
     assert all(vars(network)[name] is value for name, value in before.items())
+
+
+@pytest.mark.parametrize("n_features", [2, 9])
+def test_other_features_are_refused_without_n_features_in(n_features):
+    network = MLPRegressor(warm_start=True, **SETTINGS).fit(X, NUMBERS)
+    del network.n_features_in_
+    with pytest.raises(ValueError, match=f"X_val has {n_features} features, but X has 5"):
+        network.fit(X, NUMBERS, X_val=np.ones((30, n_features)), y_val=NUMBERS_VAL)

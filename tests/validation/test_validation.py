@@ -147,6 +147,20 @@ def test_parameter_out_of_range_is_named(kind, name, value, method):
 
 
 @both_kinds
+def test_parameter_out_of_range_is_named_by_later_calls_of_partial_fit(kind):
+    classes = {"classes": [0, 1, 2]} if kind is MLPClassifier else {}
+    network = kind(hidden_layer_sizes=4).partial_fit(X, TARGETS[kind], **classes)
+    before = dict(vars(network))
+    for name in sorted(kind._parameter_constraints):
+        for value in OUT_OF_RANGE[name]:
+            network.set_params(**{name: value})
+            with pytest.raises((ValueError, TypeError), match=name):
+                network.partial_fit(X, TARGETS[kind])
+            network.set_params(**{name: before[name]})
+    assert all(vars(network)[name] is value for name, value in before.items())
+
+
+@both_kinds
 @pytest.mark.parametrize(
     ("name", "value"),
     [(name, value) for name, values in AT_THE_EDGE.items() for value in values],
@@ -204,6 +218,22 @@ def test_width_beyond_int64_is_refused_and_the_old_network_kept(kind, sizes):
     with pytest.raises((MemoryError, ValueError), match="hidden_layer_sizes"):
         network.set_params(hidden_layer_sizes=sizes).fit(X, TARGETS[kind])
     np.testing.assert_array_equal(network.predict(X), predictions)
+
+
+@both_kinds
+@pytest.mark.parametrize("pieces", [2**40, 2**60, 2**62, 2**63, 2**64])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_more_pieces_than_memory_are_refused(kind, pieces, batch_norm):
+    network = kind(activation="maxout", maxout_pieces=pieces, batch_norm=batch_norm)
+    with pytest.raises(MemoryError, match="maxout_pieces"):
+        network.fit(X, TARGETS[kind])
+
+
+def test_more_features_than_memory_are_refused():
+    table = sparse.csr_array(([1.0], ([0], [2**40 - 1])), shape=(3, 2**40))
+    for units in (2, 2**23, 2**24):  # 2**40 * 2**24 is 0 in int64
+        with pytest.raises(MemoryError, match="features"):
+            MLPRegressor(hidden_layer_sizes=units).fit(table, [1.0, 2.0, 3.0])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -368,6 +398,7 @@ def test_weights_assigned_before_fitting_are_refused(kind):
     network = kind(hidden_layer_sizes=4, warm_start=True)
     network.coefs_ = [np.ones((3, 4)), np.ones((4, n_outputs))]
     network.intercepts_ = [np.zeros(4), np.zeros(n_outputs)]
+    network.n_features_in_ = 3
     classes = {"classes": [0, 1, 2]} if kind is MLPClassifier else {}
     for call in (
         lambda: network.predict(X),
