@@ -81,6 +81,11 @@ class TrainingState:
         """Return the state that :meth:`to_dict` has described."""
         state = cls(None)
         vars(state).update(values)
+        orders = [state.order] if state.order is not None else []
+        for order in (*orders, *state.orders_ahead):
+            _check_rows(order, len(order))
+        for rows in state.split or ():
+            _check_rows(rows, state.n_rows_split)
         if state.optimizer is not None:
             state.optimizer = OptimizerState.from_dict(state.optimizer)
         return state
@@ -158,9 +163,23 @@ class TrainingState:
         """
         last = self.last_weights
         self.last_weights = None
-        if last is not None and np.array_equal(flat, self.best_weights):
+        if np.shape(last) == flat.shape and np.array_equal(flat, self.best_weights):
             return last.astype(flat.dtype)
         return flat.copy()
+
+
+def _check_rows(rows, n_rows):
+    """Raise if rows are no indices of a table: kernels read whatever they point to."""
+    if (
+        not isinstance(rows, np.ndarray)
+        or rows.dtype.kind not in "iu"
+        or rows.ndim != 1
+        or (rows.size > 0 and not 0 <= rows.min() <= rows.max() < n_rows)
+    ):
+        raise ValueError(
+            f"_training_state holds {rows!r}, which are no rows of a table of {n_rows}; "
+            "remove _training_state to begin training anew, or load an unchanged file."
+        )
 
 
 class OptimizerState:

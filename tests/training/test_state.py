@@ -227,3 +227,28 @@ def test_an_optimizer_that_lacks_a_vector_begins_anew():
     twin.__setstate__(attributes)
     assert np.isfinite(twin.fit(X, y).loss_)
     assert len(twin._training_state.optimizer.states) == 2
+
+
+@pytest.mark.parametrize("name", ["order", "orders_ahead", "split"])
+@pytest.mark.parametrize("rows", [[-(10**6)] * 120, [10**6] * 120, [0.5] * 120, [[0]] * 120])
+def test_rows_that_a_table_does_not_have_are_not_loaded(name, rows):
+    X, y = regression()
+    network = MLPRegressor(
+        hidden_layer_sizes=3, max_iter=2, warm_start=True, early_stopping=True
+    ).fit(X, y)
+    attributes = network.__getstate__()
+    rows = np.array(rows)
+    values = {"order": rows, "orders_ahead": [rows], "split": (rows, rows)}
+    attributes["_training_state"][name] = values[name]
+    with pytest.raises(ValueError, match="_training_state holds"):
+        MLPRegressor.__new__(MLPRegressor).__setstate__(attributes)
+
+
+def test_last_weights_of_another_size_are_not_trained():
+    X, y = regression()
+    network = MLPRegressor(
+        hidden_layer_sizes=3, max_iter=5, warm_start=True, early_stopping=True
+    ).fit(X, y)
+    expected = network._training_state.best_weights.size
+    network._training_state.last_weights = np.zeros(3)
+    assert network.fit(X, y)._training_state.last_weights.size == expected
