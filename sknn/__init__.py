@@ -8,7 +8,7 @@ from .features import HiddenFeatures
 from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
-from .warmup import warmup
+from .warmup import warmup  # the function: as an attribute it hides the package of that name
 
 __version__ = "0.1.0"
 

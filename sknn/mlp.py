@@ -5,7 +5,7 @@ from numbers import Real
 import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import r2_score
+from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -150,9 +150,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Class labels of any type, or the indicator matrix of a multilabel target.
         {fit_arguments}
         """
-        return self._fit(
-            X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val)
-        )
+        validation = X_val, y_val, sample_weight_val
+        return self._fit(X, y, sample_weight, incremental=False, validation=validation)
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
@@ -430,9 +429,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             Real targets.
         {fit_arguments}
         """
-        return self._fit(
-            X, y, sample_weight, incremental=False, validation=(X_val, y_val, sample_weight_val)
-        )
+        validation = X_val, y_val, sample_weight_val
+        return self._fit(X, y, sample_weight, incremental=False, validation=validation)
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
@@ -510,10 +508,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if not np.isfinite(predictions).all() or not weight.any():
             return np.nan
         if predictions.shape[1] != y.shape[1]:
-            levels = np.asarray(self.quantile, dtype=predictions.dtype)
-            errors = y - predictions
-            pinball = np.maximum(levels * errors, (levels - 1) * errors).mean(axis=1)
-            return -np.average(pinball, weights=weight)
+            levels = self._architecture.loss_parameters
+            errors = (
+                mean_pinball_loss(y, predictions[:, k], alpha=level, sample_weight=weight)
+                for k, level in enumerate(levels)
+            )
+            return -sum(errors) / len(levels)
         return r2_score(y, predictions, sample_weight=weight)
 
     def _stratify(self, y):
