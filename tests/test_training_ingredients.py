@@ -282,7 +282,7 @@ def test_a_splitter_may_count_from_the_end():
 
 def test_a_splitter_has_to_split_these_rows():
     splitter = _Indices(np.arange(10**6), np.arange(50))
-    with pytest.raises(IndexError, match="out of bounds"):
+    with pytest.raises(ValueError, match=r"validation_fraction=.* out of bounds"):
         MLPClassifier((10,), max_iter=3, early_stopping=True, validation_fraction=splitter).fit(
             X, y
         )
