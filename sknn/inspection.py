@@ -21,13 +21,15 @@ class LayerSummary(NamedTuple):
         Name of the layer, with its activation.
     output_shape : tuple
         Shape of the layer's outputs, in which None is the number of samples.
-    n_parameters : int
-        Number of learned parameters.
+    n_parameters : int or None
+        Number of learned values; None if it depends on a width that is not known.
+    n_trainable : int or None
+        Those of them that the optimizer trains, likewise.
     """
 
     name: str
     output_shape: tuple
-    n_parameters: int | None  # None if it depends on a width that is not known
+    n_parameters: int | None
     n_trainable: int | None
 
 
