@@ -1,14 +1,14 @@
 """Compiled code kept on disk, guarded against whatever can go wrong with files.
 
 One file holds one kernel, compiled for one signature. Its name ends in a hash of all that shapes
-the code: the kernel, the signature, the processor, the sources of the whole package, the versions
-of the libraries that take part in compilation, and Numba's options. The file starts with a
-checksum. Whatever goes wrong with it (missing, truncated, flipped bits, full disk, nothing
-writable), the process warns once and compiles the kernel: a cache must never be the reason why a
-fit fails.
+the code: the kernel, the signature, the processor, the sources of all kernels, the versions of the
+libraries that take part in compilation, and Numba's options. The file starts with a checksum.
+Whatever goes wrong with it (missing, truncated, flipped bits, full disk, nothing writable), the
+process warns once and compiles the kernel: a cache must never be the reason why a fit fails.
 
-Only kernels of this package are kept, because the hash covers no other sources. A kernel may close
-over functions of the package and plain constants, which are then part of its identity.
+Only kernels in this package's folders of kernels are kept: the hash covers no other sources. A
+kernel may close over functions in these folders and plain constants, which are then part of its
+identity.
 
 Nothing is ever overwritten by another version. Several processors, installations and versions may
 share one folder, and each finds its own files. Each release or edit adds a set of about 110 files
@@ -44,6 +44,9 @@ from .._warnings import warn_user
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
+# Kernels, and all that they call or close over, stand in these folders of the package.
+FOLDERS_OF_KERNELS = ("_compiled", "_engine", "parts")
+
 _DIGEST_SIZE = hashlib.sha256().digest_size
 _SECONDS_A_DAY = 86_400
 _DAYS_KEPT = 30
@@ -58,12 +61,12 @@ def identity_of(value):
     """Return a string that identifies a kernel, or a value that a kernel closes over.
 
     It is the same in every process. Functions with equal identities compute the same, as long as
-    the package's sources are the same.
+    the sources of the package's kernels are the same.
 
     Returns
     -------
     str or None
-        None if the value depends on code outside of the package.
+        None if the value depends on other code than the package's kernels.
 
     Raises
     ------
@@ -75,7 +78,7 @@ def identity_of(value):
     if not callable(value):
         raise TypeError(f"kernels close over functions, numbers and strings only, not {value!r}")
     function = python_function(value)
-    if not isinstance(function, FunctionType) or not _is_of_this_package(function):
+    if not isinstance(function, FunctionType) or not _is_in_the_stamp(function):
         return None
     closed_over = [identity_of(cell.cell_contents) for cell in function.__closure__ or ()]
     if None in closed_over:
@@ -89,8 +92,11 @@ def python_function(value):
     return value.__wrapped__ if type(value).__module__.startswith("numba.") else value
 
 
-def _is_of_this_package(function):
-    return function.__module__.partition(".")[0] == __package__.partition(".")[0]
+def _is_in_the_stamp(function):
+    """Return whether :func:`stamp` covers the source of a function."""
+    package, *folders = function.__module__.split(".")
+    is_own = package == __package__.partition(".")[0]
+    return is_own and bool(folders) and folders[0] in FOLDERS_OF_KERNELS
 
 
 def _describe_code(code):
@@ -105,9 +111,10 @@ def _describe_code(code):
 def stamp():
     """Return a hash of what shapes all compiled code: sources, versions, Numba's options."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode())
-        digest.update(path.read_bytes())
+    for folder in FOLDERS_OF_KERNELS:
+        for path in sorted((PACKAGE / folder).rglob("*.py")):
+            digest.update(path.relative_to(PACKAGE).as_posix().encode())
+            digest.update(path.read_bytes())
     versions = [module.__version__ for module in (numba, llvmlite, np, scipy)]
     options = [str(getattr(config, name)) for name in _OPTIONS]
     digest.update(repr((sys.version, versions, options)).encode())

@@ -170,7 +170,7 @@ def compiled_address(kernel, signature):
 
 
 def _keep_on_disk(dispatcher):
-    """Give a kernel the cache on disk, unless it depends on code outside of the package."""
+    """Give a kernel the cache on disk, unless it depends on code that the stamp does not cover."""
     if identity_of(dispatcher.py_func) is not None:
         _set_private(dispatcher, "_cache", GuardedCache(dispatcher.py_func))
     return dispatcher

@@ -219,7 +219,7 @@ def halved(f):
 @pytest.fixture
 def is_of_the_package(monkeypatch):
     """Functions of this module count as the package's."""
-    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
+    monkeypatch.setattr(cache_module, "_is_in_the_stamp", lambda function: True)
 
 
 @compiled_only
@@ -264,7 +264,7 @@ def test_a_private_attribute_that_numba_has_renamed_is_an_error():
 def test_private_attributes_are_set_with_that_check_only(monkeypatch):
     seen = []
     monkeypatch.setattr(jit_module, "_set_private", lambda *assignment: seen.append(assignment))
-    monkeypatch.setattr(cache_module, "_is_of_this_package", lambda function: True)
+    monkeypatch.setattr(cache_module, "_is_in_the_stamp", lambda function: True)
     kernel = jit(entry=True)(divide_and_compare)
     assert [(dispatcher, name) for dispatcher, name, _ in seen] == [
         (kernel, "compile"),
