@@ -6,11 +6,14 @@ constructor's parameters.
 
 from numbers import Integral
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.data import Table
+from ._runtime.gradients import compute_gradients
+from ._runtime.layout import views
 from ._runtime.prediction_cache import keep_network, network_for
-from ._validation.data import check_was_fitted, check_X
+from ._validation.data import check_sample_weight, check_was_fitted, check_X
 from .inspection import summarize
 
 
@@ -71,6 +74,94 @@ class PredictionMixin:
         features = network.hidden(table, layer % n_hidden)
         keep_network(self, network)
         return features
+
+    def evaluate(self, X, y, sample_weight=None):
+        """Compute the loss and the score on samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. None is 1 for every sample.
+
+        Returns
+        -------
+        results : dict of float
+            "loss", the mean loss without the penalty, as in ``history_["val_loss"]``, and the
+            result of ``score`` under the name of what it is, such as "accuracy" or "r2".
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from sknn import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = MLPClassifier(learning_rate_init=0.1, random_state=0, max_iter=100).fit(X, y)
+        >>> results = clf.evaluate(X, y)
+        >>> print(sorted(results), round(results["accuracy"], 2))
+        ['accuracy', 'loss'] 0.98
+        """
+        network, table = self._with_targets(X, y, sample_weight)
+        _, loss = network.outputs_and_loss(table, np.arange(table.n_rows))
+        keep_network(self, network)
+        return {"loss": float(loss), self._score_name: float(self.score(X, y, sample_weight))}
+
+    def gradients(self, X, y, sample_weight=None):
+        """Compute the gradients of the loss with respect to weights and inputs.
+
+        The loss L is that of :meth:`evaluate`: the mean over the samples, without the penalty, of
+        the network as it predicts, that is without dropout and with the running statistics of batch
+        normalization. Small gradients in the first layers show that they vanish; large ones with
+        respect to X show which inputs a prediction depends on.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True labels or targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. None is 1 for every sample.
+
+        Returns
+        -------
+        gradients : dict
+            "coefs" and "intercepts" are lists with an array for each layer, shaped like ``coefs_``
+            and ``intercepts_``, "X" is an ndarray of shape (n_samples, n_features). With batch
+            normalization there are "batch_norm_scale" and "batch_norm_shift" too.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.datasets import load_iris
+        >>> from sknn import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> clf = MLPClassifier((8,) * 4, activation="logistic", random_state=0, max_iter=20)
+        >>> gradients = clf.set_params(tol=0, n_iter_no_change=20).fit(X, y).gradients(X, y)
+        >>> sizes = [np.abs(gradient).mean() for gradient in gradients["coefs"]]
+        >>> sizes[0] < 0.1 * sizes[-1]
+        True
+        """
+        network, table = self._with_targets(X, y, sample_weight)
+        learned = views(network.flat, network.layout)
+        of_trained, of_inputs = compute_gradients(self._architecture, learned, table)
+        gradients = {name.removesuffix("_"): arrays for name, arrays in of_trained.items()}
+        return gradients | {"X": of_inputs}
+
+    def _with_targets(self, X, y, sample_weight):
+        """Return the fitted network, compiled, and the rows of X with targets and weights."""
+        check_is_fitted(self)
+        check_was_fitted(self)
+        X, y = self._check_data(X, y, fresh=False, incremental=True)
+        network, _ = self._for_prediction(X[:1])
+        n_targets = y.shape[1] if y.ndim == 2 else 1
+        n_fitted = self._architecture.n_targets
+        if n_targets != n_fitted:
+            raise ValueError(f"y has {n_targets} columns, but fit had {n_fitted}.")
+        weight = check_sample_weight(sample_weight, X)
+        return network, self._make_table(X, y, weight, None, network.dtype, False)
 
     def summary(self, n_features=None, n_outputs=None):
         """Summarize the layers, their output shapes and their numbers of parameters.

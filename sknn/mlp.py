@@ -251,6 +251,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     # ---- targets --------------------------------------------------------------------------------
 
+    _score_name = "accuracy"
+
     @property
     def _loss_name(self):
         return "log_loss" if not self._multilabel and len(self.classes_) > 2 else "binary_log_loss"
@@ -475,6 +477,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
 
     # ---- targets --------------------------------------------------------------------------------
+
+    _score_name = "r2"
 
     @property
     def _loss_name(self):

@@ -97,7 +97,7 @@ class Update(NamedTuple):
     step_sizes: int  # address of the kernel for the optimizer's step sizes, weight by weight
     penalize: int  # address of the penalty with its gradient
     proximal_step: int  # address; 0 if the penalty has none
-    penalty_strengths: np.ndarray  # of L1 and L2, over the mean of the sample weights
+    penalty_strengths: np.ndarray  # of L1 and L2, layer by layer, over the mean sample weight
     hyperparameters: np.ndarray  # of the chunk's steps, one after another
     n_hyperparameters: int  # of one step
     # of the chunk's steps: factors of weights under decoupled weight decay

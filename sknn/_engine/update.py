@@ -15,6 +15,8 @@ from .phases import update_phase
 from .plan import choose_total
 from .scheduler import make_phase
 
+UNPENALIZED = -1  # in place of a layer's number
+
 
 @jit(internal=True)
 def _add_penalty(run, batch, layer, start, size, total_number):
@@ -36,15 +38,15 @@ def _add_penalty(run, batch, layer, start, size, total_number):
     w = segment(network.weights, offset, size)
     g = segment(scratch.gradient, offset, size)
     total = segment(scratch.totals, scratch.total_offsets[layer] + 2 * total_number, 2)
-    l1 = update.penalty_strengths[0] * per_row
-    l2 = update.penalty_strengths[1] * per_row
+    l1 = update.penalty_strengths[2 * layer] * per_row
+    l2 = update.penalty_strengths[2 * layer + 1] * per_row
     call_penalty(update.penalize, w, l1, l2, g, total)
     total[0] += batch.n_rows * total[1]
     total[1] = 0
 
 
 @jit(internal=True)
-def _update_segment(run, batch, offset, size, per_row):
+def _update_segment(run, batch, offset, size, penalized_layer):
     """Let the optimizer update a segment of the flat weight vector by its gradient.
 
     Parameters
@@ -52,8 +54,9 @@ def _update_segment(run, batch, offset, size, per_row):
     run, batch
     offset, size : int
         The segment.
-    per_row : float
-        1 / n_rows for weights that are penalized, 0 for others, without decay and proximal step.
+    penalized_layer : int
+        The layer whose weights these are, or ``UNPENALIZED`` for other values, which have no decay
+        and no proximal step.
     """
     update = run.update
     w = segment(run.network.weights, offset, size)
@@ -64,24 +67,25 @@ def _update_segment(run, batch, offset, size, per_row):
     state_1 = segment(update.state_1, offset, size)
     state_2 = segment(update.state_2, offset, size)
     factor = update.weight_decay_factors[batch.step]
-    if per_row > 0 and factor != 1:
+    if penalized_layer != UNPENALIZED and factor != 1:
         for i in range(w.size):
             w[i] *= factor
     call_optimizer_step(update.optimizer_step, w, g, state_0, state_1, state_2, h)
-    if per_row > 0 and update.proximal_step != 0:
+    if penalized_layer != UNPENALIZED and update.proximal_step != 0:
         # the gradient is not needed any more: it takes the step sizes
         call_step_sizes(update.step_sizes, g, state_0, state_1, state_2, h)
-        call_proximal_step(update.proximal_step, w, g, update.penalty_strengths[0] * per_row)
+        per_row = w.dtype.type(1 / batch.n_rows)
+        l1 = update.penalty_strengths[2 * penalized_layer] * per_row
+        call_proximal_step(update.proximal_step, w, g, l1)
 
 
 @jit(internal=True)
 def _update_unpenalized(run, batch, layer):
     """Let the optimizer update what a layer learns besides its weights, such as intercepts."""
     network = run.network
-    unpenalized = network.weights.dtype.type(0)
     for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
         offset = network.unpenalized_offsets[i]
-        _update_segment(run, batch, offset, network.unpenalized_sizes[i], unpenalized)
+        _update_segment(run, batch, offset, network.unpenalized_sizes[i], UNPENALIZED)
 
 
 @jit(internal=True)
@@ -96,9 +100,8 @@ def update_block(run, batch, layer, number):
     start, stop = locate_block(blocks, number)
     first = start * fan_out
     size = (stop - start) * fan_out
-    per_row = network.weights.dtype.type(1 / batch.n_rows)
     _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
-    _update_segment(run, batch, network.weight_offsets[layer] + first, size, per_row)
+    _update_segment(run, batch, network.weight_offsets[layer] + first, size, layer)
     if stop == network.fan_ins[layer]:
         _update_unpenalized(run, batch, layer)
 
@@ -120,7 +123,6 @@ def _clip_gradient(update, gradient):
 def _update_all_weights(run, batch, blocks, number):
     """Do what :func:`update_all` says, in one block."""
     network = run.network
-    per_row = network.weights.dtype.type(1 / batch.n_rows)
     for layer in range(network.fan_ins.size):
         size = network.fan_ins[layer] * network.fan_outs[layer]
         _add_penalty(run, batch, layer, FIRST, size, FIRST)
@@ -129,7 +131,7 @@ def _update_all_weights(run, batch, blocks, number):
     if run.update.optimizer_step != 0:
         for layer in range(network.fan_ins.size):
             size = network.fan_ins[layer] * network.fan_outs[layer]
-            _update_segment(run, batch, network.weight_offsets[layer], size, per_row)
+            _update_segment(run, batch, network.weight_offsets[layer], size, layer)
             _update_unpenalized(run, batch, layer)
 
 

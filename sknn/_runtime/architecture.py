@@ -116,6 +116,11 @@ class Architecture:
         return len(self.hidden) + 1
 
     @property
+    def n_targets(self):
+        """Number of columns of y."""
+        return 1 if self.loss_part.class_codes else self.n_outputs // len(self.loss_parameters)
+
+    @property
     def has_dropout(self):
         """Whether any rate of dropout is positive."""
         return self.input_dropout > 0 or any(layer.dropout > 0 for layer in self.hidden)

@@ -11,7 +11,7 @@ from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
-from ..parts.regularizers import regularizer_part
+from ..parts.regularizers import penalty_strengths, regularizer_part
 from .architecture import (
     ACTIVATION,
     BATCH_NORM,
@@ -214,7 +214,7 @@ def no_update(dtype):
     )
 
 
-def bind_update(settings, dtype, mean_weight, optimizer=None):
+def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
     """Bind the weight update: the penalty and, if there is an optimizer, its step.
 
     The hyperparameters of steps follow chunk by chunk, see :func:`schedule_update`.
@@ -222,6 +222,8 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     Parameters
     ----------
     settings : BaseMLP
+    n_layers : int
+        Dense layers, each with penalties of its own.
     dtype : numpy.dtype
     mean_weight : float
         Mean of the sample weights, by which the penalty is divided as the loss is.
@@ -233,10 +235,10 @@ def bind_update(settings, dtype, mean_weight, optimizer=None):
     update : Update
     """
     regularizer = regularizer_part(settings)
-    strengths = settings.alpha / mean_weight * np.array([settings.l1_ratio, 1 - settings.l1_ratio])
+    l1_and_l2 = penalty_strengths(settings, n_layers, mean_weight)
     update = no_update(dtype)._replace(
         penalize=kinds.PENALTY.address(regularizer.penalize, dtype),
-        penalty_strengths=strengths.astype(dtype),
+        penalty_strengths=_vector(l1_and_l2, dtype),
         weight_decay_factors=np.ones(1, dtype),
         max_gradient_norm=np.zeros(1, dtype),
         batch_norm_momentum=_vector([settings.batch_norm_momentum], dtype),

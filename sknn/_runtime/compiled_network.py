@@ -185,13 +185,17 @@ class CompiledNetwork:
         """Return ``(objective, loss as reported, gradient of the objective but for its L1 term)``
         over the rows ``order``.
         """
-        update = bind_update(self.settings, self.dtype, table.mean_weight)
+        update = self._bind_penalty(table)
         loss, penalty = self.accumulate_and_update(table, order, update)
         return (
             (loss + penalty) / len(order),
             self.reported_loss(loss, penalty) / len(order),
             self._scratch.gradient,
         )
+
+    def _bind_penalty(self, table):
+        """Return an update that only adds the penalty."""
+        return bind_update(self.settings, self.layout.n_layers, self.dtype, table.mean_weight)
 
     def accumulate_and_update(self, table, order, update):
         """Accumulate the gradient over the rows ``order`` chunk by chunk, then update the weights,
@@ -221,7 +225,7 @@ class CompiledNetwork:
             block = chunk = len(order)
         bound, scratch = self.allocate(block, with_gradient=True)
         bound = without_dropout(bound)
-        update = bind_update(self.settings, self.dtype, table.mean_weight)._replace(
+        update = self._bind_penalty(table)._replace(
             batch_norm_momentum=np.array([batch_norm_momentum], self.dtype)
         )
         runner = self._runner(entry_points.accumulate, block * n_operations)

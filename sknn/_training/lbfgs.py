@@ -7,6 +7,7 @@ import numpy as np
 import scipy.optimize
 from threadpoolctl import ThreadpoolController
 
+from ..parts.regularizers import penalty_strengths
 from .trainer import Training
 
 
@@ -62,15 +63,14 @@ class LBFGSTraining(Training):
         """Return the strength of the L1 penalty for each element of the flat vector, or None
         without one.
         """
-        settings = self.estimator
-        strength = settings.alpha * settings.l1_ratio / self.table.mean_weight / self.n_rows
-        if strength == 0:
+        layout = self.network.layout
+        of_layers = penalty_strengths(self.estimator, layout.n_layers, self.table.mean_weight)[:, 0]
+        if not of_layers.any():
             return None
         strengths = np.zeros(self.network.flat.size)
-        layout = self.network.layout
         for value, offset in zip(layout.learned, layout.offsets, strict=True):
             if value.is_penalized:
-                strengths[offset : offset + value.size] = strength
+                strengths[offset : offset + value.size] = of_layers[value.layer] / self.n_rows
         return strengths
 
     def _weights(self, x):

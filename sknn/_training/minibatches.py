@@ -51,7 +51,9 @@ class MinibatchLoop:
                 batch_size, layout.size, n_row_values, bool(layout.norm_widths.any())
             )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._update = bind_update(settings, network.dtype, table.mean_weight, optimizer)
+        self._update = bind_update(
+            settings, layout.n_layers, network.dtype, table.mean_weight, optimizer
+        )
         self._runner = ParallelRunner(
             entry_points.train,
             int(batch_size * self._row_operations),

@@ -19,6 +19,8 @@ add its formula to ``REFERENCE`` in tests/parts/test_regularizers.py.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from .._compiled.jit import jit
 
 
@@ -69,7 +71,17 @@ REGULARIZERS = {
 }
 
 
+def penalty_strengths(settings, n_layers, mean_weight=1.0):
+    """Return the strengths of L1 and L2 over the mean sample weight, of shape (n_layers, 2).
+
+    ``alpha`` and ``l1_ratio`` are one number for all layers, or one for each.
+    """
+    alpha = np.broadcast_to(settings.alpha, n_layers) / mean_weight
+    l1_ratio = np.broadcast_to(settings.l1_ratio, n_layers)
+    return np.column_stack([alpha * l1_ratio, alpha * (1 - l1_ratio)])
+
+
 def regularizer_part(settings):
     """Return the row that acts, which depends on ``alpha`` and ``l1_ratio``."""
-    has_l1 = settings.alpha > 0 and settings.l1_ratio > 0
+    has_l1 = np.any(np.multiply(settings.alpha, settings.l1_ratio) > 0)
     return REGULARIZERS["elastic_net" if has_l1 else "l2"]

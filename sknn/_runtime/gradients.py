@@ -1,0 +1,175 @@
+"""Gradients of the loss, for users who want to look at them.
+
+Training keeps of its backward pass only what the weight update needs. This one is plain NumPy over
+the architecture's operations, with the kernels of activations and losses, and returns dL/d of
+all that is trained and of the inputs. Dropout is off and batch norm uses its running statistics, as
+in predictions, so rows do not depend on each other.
+"""
+
+import numpy as np
+
+from .._compiled import kinds
+from .._engine.batch_norm import EPSILON
+from .architecture import (
+    ACTIVATION,
+    BATCH_NORM,
+    COEFS,
+    DENSE,
+    INTERCEPTS,
+    RUNNING_MEAN,
+    RUNNING_VARIANCE,
+    SCALE,
+    SHIFT,
+)
+
+_BLOCK_ROWS = 1024  # rows whose intermediate values are kept at a time
+
+
+def compute_gradients(architecture, learned, table):
+    """Return the gradients of the mean loss of all rows, weighted and without the penalty.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    learned : dict of lists of ndarray
+        The learned values by name, one a layer, in the dtype of the arithmetic.
+    table : Table
+        With targets and weights.
+
+    Returns
+    -------
+    of_trained : dict of lists of ndarray
+        Gradients of the trained values, by name, shaped like them.
+    of_inputs : ndarray of shape (n_samples, n_features)
+    """
+    names = {value.name for value in architecture.learned if value.is_trained}
+    of_trained = {
+        name: [np.zeros_like(array) for array in arrays]
+        for name, arrays in learned.items()
+        if name in names
+    }
+    of_inputs = np.empty((table.n_rows, table.n_features), table.dtype)
+    n_averaged = architecture.n_outputs if architecture.loss_part.averages_outputs else 1
+    scale = 1 / (table.weight.sum(dtype=np.float64) * n_averaged)
+    for start in range(0, table.n_rows, _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        X = table.X[rows].astype(table.dtype)
+        values = _run_forward(architecture, learned, X)
+        delta = _loss_gradient(architecture, values[-1], table.y[rows], table.weight[rows], scale)
+        steps = list(zip(architecture.operations, values[:-1], values[1:], strict=False))
+        for operation, inputs, outputs in reversed(steps):
+            backward = _BACKWARD.get(operation.kind)
+            if backward is not None:
+                layer = _Layer(architecture, operation, learned, of_trained)
+                delta = backward(layer, inputs, outputs, delta)
+        of_inputs[rows] = delta
+    return of_trained, of_inputs
+
+
+class _Layer:
+    """The learned values of an operation and the gradients to which its rows are added."""
+
+    def __init__(self, architecture, operation, learned, gradients):
+        self.hidden = architecture.hidden
+        self.number = operation.layer
+        self.n_outputs = operation.n_outputs
+        self._learned = learned
+        self._gradients = gradients
+
+    def __getitem__(self, name):
+        return self._learned[name][self.number]
+
+    def add(self, name, gradient):
+        """Add a gradient of the learned value ``name``."""
+        self._gradients[name][self.number] += gradient
+
+
+def _run_forward(architecture, learned, X):
+    """Return the inputs and what each operation makes of them, without the link."""
+    values = [X]
+    for operation in architecture.operations[:-1]:
+        forward = _FORWARD.get(operation.kind)
+        layer = _Layer(architecture, operation, learned, None)
+        values.append(values[-1] if forward is None else forward(layer, values[-1]))
+    return values
+
+
+def _loss_gradient(architecture, z, y, weight, scale):
+    """Return dL/dz of the outputs z before the link."""
+    dtype = z.dtype
+    part = architecture.loss_part
+    delta = np.empty(z.size, dtype)
+    parameters = np.array(architecture.loss_parameters, dtype)
+    targets = y.ravel().astype(dtype)
+    weights = weight.astype(dtype)
+    kinds.LOSS.address(part.loss, dtype)  # compiles it for these types, or loads it
+    part.loss(
+        z.flatten(),  # a copy, since losses may overwrite it
+        targets,
+        weights,
+        architecture.n_outputs,
+        parameters,
+        dtype.type(scale),
+        delta,
+        np.zeros(1),
+    )
+    return delta.reshape(z.shape)
+
+
+# ---- operations --------------------------------------------------------------------------------
+
+
+def _dense(layer, a):
+    return a @ layer[COEFS] + layer[INTERCEPTS]
+
+
+def _dense_backward(layer, a, z, delta):
+    layer.add(COEFS, a.T @ delta)
+    layer.add(INTERCEPTS, delta.sum(axis=0))
+    return delta @ layer[COEFS].T
+
+
+def _normalized(layer, z):
+    return (z - layer[RUNNING_MEAN]) / np.sqrt(layer[RUNNING_VARIANCE] + z.dtype.type(EPSILON))
+
+
+def _batch_norm(layer, z):
+    return layer[SCALE] * _normalized(layer, z) + layer[SHIFT]
+
+
+def _batch_norm_backward(layer, z, outputs, delta):
+    layer.add(SCALE, (delta * _normalized(layer, z)).sum(axis=0))
+    layer.add(SHIFT, delta.sum(axis=0))
+    deviation = np.sqrt(layer[RUNNING_VARIANCE] + z.dtype.type(EPSILON))
+    return delta * layer[SCALE] / deviation
+
+
+def _activate(layer, z):
+    hidden = layer.hidden[layer.number]
+    a = np.empty((len(z), layer.n_outputs), z.dtype)
+    kinds.ACTIVATION.address(hidden.part.forward, z.dtype)
+    hidden.part.forward(z.reshape(-1), z.dtype.type(hidden.parameter), a.reshape(-1))
+    return a
+
+
+def _activate_backward(layer, z, a, delta):
+    hidden = layer.hidden[layer.number]
+    dz = np.empty(z.shape, z.dtype)
+    kinds.ACTIVATION_BACKWARD.address(hidden.part.backward, z.dtype)
+    hidden.part.backward(
+        z.reshape(-1),
+        a.reshape(-1),
+        z.dtype.type(hidden.parameter),
+        np.ascontiguousarray(delta).reshape(-1),
+        dz.reshape(-1),
+    )
+    return dz
+
+
+# Dropout is left out: it changes nothing in predictions.
+_FORWARD = {DENSE: _dense, BATCH_NORM: _batch_norm, ACTIVATION: _activate}
+_BACKWARD = {
+    DENSE: _dense_backward,
+    BATCH_NORM: _batch_norm_backward,
+    ACTIVATION: _activate_backward,
+}
