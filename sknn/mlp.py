@@ -1,32 +1,21 @@
-"""The two estimators: constructors, targets and scores."""
+"""The two estimators: constructors, documentation and public methods."""
 
 from numbers import Real
 
 import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
 from ._docs import document
+from ._targets import ClassificationTargets, RegressionTargets
 from ._training.callbacks import with_callbacks
-from ._validation.data import (
-    check_classes,
-    check_regression_targets,
-    check_sample_weight,
-    check_training_data,
-    fitted_classes,
-    scaled,
-    unscaled,
-    weigh_classes,
-)
+from ._validation.data import fitted_classes, unscaled
 from .parts.custom import Loss
 from .parts.losses import REGRESSION_LOSSES
-
-_CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
 
 
 def _is_stochastic(estimator):
@@ -38,7 +27,7 @@ def _is_stochastic(estimator):
 
 
 @document
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier with compiled training.
 
     A drop-in replacement for :class:`sklearn.neural_network.MLPClassifier`. It minimizes the
@@ -249,72 +238,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         logits = self._outputs(X, link=False)
         return logits.ravel() if self._architecture.n_outputs == 1 else logits
 
-    # ---- targets --------------------------------------------------------------------------------
-
-    _score_name = "accuracy"
-
-    @property
-    def _loss_name(self):
-        return "log_loss" if not self._multilabel and len(self.classes_) > 2 else "binary_log_loss"
-
-    def _check_data(self, X, y, *, fresh, incremental):
-        X, y = check_training_data(self, X, y, reset=fresh, y_numeric=False)
-        self.classes_ = check_classes(self, y, fresh=fresh, incremental=incremental)
-        self._multilabel = y.ndim == 2
-        return X, y
-
-    def _n_outputs_of(self, y):
-        if y.ndim == 2:
-            return y.shape[1]
-        return len(self.classes_) if len(self.classes_) > 2 else 1
-
-    def _check_weight(self, sample_weight, X, y, *, incremental):
-        weight = check_sample_weight(sample_weight, X)
-        if self.class_weight is None:
-            return weight
-        return weigh_classes(self.class_weight, *weight, X, y, incremental=incremental)
-
-    def _encode(self, y, weight, dtype, fresh):
-        if y.ndim == 2:
-            return (y != 0).astype(dtype)
-        codes = np.empty((len(y), 1), dtype)
-        for start in range(0, len(y), _CODES_AT_ONCE):
-            rows = slice(start, start + _CODES_AT_ONCE)
-            codes[rows, 0] = np.searchsorted(self.classes_, y[rows])
-        return codes
-
-    def _decode(self, probabilities):
-        if self._multilabel:
-            return (probabilities > 0.5).astype(int)
-        classes = fitted_classes(self)
-        if self._architecture.n_outputs > 1:
-            return classes[probabilities.argmax(axis=1)]
-        codes = (probabilities.ravel() > 0.5).astype(int)
-        return classes[np.minimum(codes, len(classes) - 1)]
-
-    def _validation_score(self, predictions, y, weight):
-        """Return the accuracy; for multilabel targets, the fraction of rows without an error."""
-        if self._architecture.loss_part.out_activation == "softmax":
-            correct = predictions.argmax(axis=1) == y[:, 0]
-        else:
-            correct = ((predictions > 0.5) == (y > 0.5)).all(axis=1)
-        return np.average(correct, weights=weight) if weight.any() else np.nan
-
-    def _stratify(self, y):
-        if self._multilabel:
-            return None
-        # scikit-learn's own network splits by its binarized labels, whose order decides which rows
-        # are drawn. For two classes that order is False < True; the strings sort like that.
-        return y if len(self.classes_) > 2 else np.where(y == self.classes_[-1], "True", "False")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
-        return tags
-
 
 @document
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor with compiled training.
 
     A drop-in replacement for :class:`sklearn.neural_network.MLPRegressor`. It minimizes
@@ -475,50 +401,3 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self._architecture.scales_targets:
             predictions = unscaled(self, predictions)
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
-
-    # ---- targets --------------------------------------------------------------------------------
-
-    _score_name = "r2"
-
-    @property
-    def _loss_name(self):
-        return self.loss
-
-    def _check_data(self, X, y, *, fresh, incremental):
-        X, y = check_training_data(self, X, y, reset=fresh, y_numeric=True)
-        check_regression_targets(self, y)
-        return X, y
-
-    def _n_outputs_of(self, y):
-        if self.loss == "quantile" and y.ndim == 1:
-            return np.size(self.quantile)
-        return 1 if y.ndim == 1 else y.shape[1]
-
-    def _encode(self, y, weight, dtype, fresh):
-        y = y.reshape(len(y), -1)
-        if fresh:
-            vars(self).pop("y_mean_", None)
-            vars(self).pop("y_scale_", None)
-        # What overflows makes the loss infinite, which is reported.
-        with np.errstate(over="ignore", invalid="ignore"):
-            if self.normalize_y and (fresh or not hasattr(self, "y_mean_")):
-                self.y_mean_ = np.average(y, axis=0, weights=weight)
-                deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
-                self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
-            return (scaled(self, y) if self.normalize_y else y).astype(dtype)
-
-    def _validation_score(self, predictions, y, weight):
-        """Return R^2, or minus the pinball loss of several quantiles."""
-        if not np.isfinite(predictions).all() or not weight.any():
-            return np.nan
-        if predictions.shape[1] != y.shape[1]:
-            levels = self._architecture.loss_parameters
-            errors = (
-                mean_pinball_loss(y, predictions[:, k], alpha=level, sample_weight=weight)
-                for k, level in enumerate(levels)
-            )
-            return -sum(errors) / len(levels)
-        return r2_score(y, predictions, sample_weight=weight)
-
-    def _stratify(self, y):
-        return None
