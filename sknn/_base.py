@@ -109,16 +109,18 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None)):
+    def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None), n_epochs=1):
         """Train the network.
 
         Parameters
         ----------
         X, y, sample_weight : as given by the user
         incremental : bool
-            Whether this is ``partial_fit``: one epoch, from where training is.
+            Whether this is ``partial_fit``, which goes on from where training is.
         validation : (X_val, y_val, sample_weight_val), default=(None, None, None)
             As given by the user.
+        n_epochs : int, default=1
+            Epochs of ``partial_fit``; with 0 the network is only made.
 
         Returns
         -------
@@ -144,7 +146,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             network = CompiledNetwork(flat, architecture, self)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = 1 if incremental else self.max_iter
+            n_epochs = n_epochs if incremental else self.max_iter
             callbacks = EpochCallbacks(
                 self,
                 X,

@@ -1,0 +1,326 @@
+"""Data-parallel training on a Dask cluster.
+
+Every worker trains a copy of the network on the rows that it keeps, for some epochs. Then weights,
+running statistics and the optimizer's moments are averaged, and the next round begins with the
+averages (local SGD). Workers send and receive networks, never rows.
+"""
+
+import copy
+import warnings
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+
+from ._training.averaging import AveragedNetworks, merge_moments
+from ._warnings import warn_user
+
+
+class ClusterLostError(RuntimeError):
+    """Training has lost Dask's scheduler, or all rows to train on.
+
+    Attributes
+    ----------
+    estimator : MLPClassifier, MLPRegressor or None
+        The network after the last complete round, fitted. None if there was none.
+    """
+
+    def __init__(self, message, estimator):
+        super().__init__(message)
+        self.estimator = estimator
+
+
+def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, local_epochs=1):
+    """Train a network on the workers of a Dask cluster, each on its own part of the rows.
+
+    The partitions are dealt out to the workers in order, once; with the same ``random_state`` and
+    number of workers the result is the same. With one worker and one partition it is that of
+    ``fit``, bit for bit. A worker that is lost does not end training: another one computes its
+    partitions again, or, where they cannot be computed again, training goes on without these rows
+    and warns.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Network to train. It stays as it is. ``early_stopping`` and ``solver='lbfgs'`` are not
+        available.
+    X : dask Array or DataFrame of shape (n_samples, n_features)
+        Training samples.
+    y : dask Array, Series or DataFrame of shape (n_samples,) or (n_samples, n_outputs)
+        Targets, in as many partitions as ``X``.
+    client : distributed.Client, default=None
+        Connection to the cluster. None is the one that was made last.
+    sample_weight : dask Array or Series of shape (n_samples,), default=None
+        Sample weights, in as many partitions as ``X``. They also weigh the workers' networks when
+        these are averaged.
+    rounds : int, default=None
+        Maximum number of rounds. None is ``max_iter`` epochs. Training stops earlier if the loss
+        does not improve by ``tol`` for ``n_iter_no_change`` rounds.
+    local_epochs : int, default=1
+        Epochs that every worker trains between two averages.
+
+    Returns
+    -------
+    fitted : MLPClassifier or MLPRegressor
+        A fitted clone of ``estimator``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is invalid or the partitions do not match.
+    TypeError
+        If X or y are not collections of Dask.
+    ClusterLostError
+        If the scheduler or all rows are lost. The error has the network of the last round.
+
+    References
+    ----------
+    Stich, "Local SGD converges fast and communicates little", 2018, arXiv:1805.09767.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn import MLPClassifier
+    >>> from sknn.distributed import fit_dask
+    >>> X, y = (da.from_array(array, chunks=600) for array in load_digits(return_X_y=True))
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
+    ...     clf = fit_dask(MLPClassifier(random_state=0, tol=0.01), X / 16, y)
+    >>> round(clf.score(X / 16, y), 1)
+    1.0
+    """
+    client = _connected(client)
+    rounds = _check_rounds(estimator, rounds, local_epochs)
+    partitions = _partitions(X, y, sample_weight)
+    network = clone(estimator)
+    if network.random_state is None:
+        network.random_state = check_random_state(None).randint(np.iinfo(np.int32).max)
+    groups = _Groups(client, partitions)
+    averaged = AveragedNetworks(*_make_network(network, groups))
+    for _ in range(rounds):
+        try:
+            averaged.average(groups.run(_train, averaged.networks, local_epochs))
+        except groups.lost_errors as error:
+            last = averaged.networks[0]
+            raise ClusterLostError(
+                f"lost the cluster in training: {error}. This error's attribute `estimator` is the "
+                "network after the last complete round.",
+                last if last.n_iter_ > 0 else None,
+            ) from error
+        if averaged.has_converged:
+            break
+    else:
+        warn_user(
+            f"Stochastic Optimizer: Maximum rounds ({rounds}) reached and the optimization hasn't "
+            "converged yet.",
+            ConvergenceWarning,
+        )
+    return averaged.networks[0]
+
+
+# ---- arguments ---------------------------------------------------------------------------------
+
+
+def _connected(client):
+    """Return the client that was given, or the one that was made last."""
+    try:
+        from distributed import get_client
+    except ImportError as error:
+        raise ImportError("fit_dask needs dask: pip install 'sknn[dask]'") from error
+    return get_client() if client is None else client
+
+
+def _check_rounds(estimator, rounds, local_epochs):
+    """Return the number of rounds, after checking it and the estimator's parameters."""
+    for name, value in {"rounds": rounds, "local_epochs": local_epochs}.items():
+        is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
+        if not is_count and (name, value) != ("rounds", None):
+            raise ValueError(f"{name} must be a positive integer, got {value!r}.")
+    if estimator.early_stopping:
+        raise ValueError("fit_dask does not support early_stopping=True; set rounds instead.")
+    if estimator.solver == "lbfgs":
+        raise ValueError("fit_dask does not support solver='lbfgs'; choose another solver.")
+    return -(-estimator.max_iter // local_epochs) if rounds is None else rounds
+
+
+def _partitions(X, y, sample_weight):
+    """Return a list of ``(X, y, sample_weight)``, delayed, for each partition."""
+    from dask import delayed
+
+    X_blocks = _blocks("X", X)
+    y_blocks = _blocks("y", y)
+    weights = [delayed(None)] * len(X_blocks)
+    if sample_weight is not None:
+        weights = _blocks("sample_weight", sample_weight)
+    if not len(X_blocks) == len(y_blocks) == len(weights):
+        raise ValueError(
+            f"X, y and sample_weight must have the same partitions, got {len(X_blocks)}, "
+            f"{len(y_blocks)} and {len(weights)}; rechunk or repartition them."
+        )
+    return list(zip(X_blocks, y_blocks, weights, strict=True))
+
+
+def _blocks(name, collection):
+    """Return the partitions of a collection, by rows, as a list of delayed objects."""
+    if not hasattr(collection, "to_delayed"):
+        raise TypeError(
+            f"{name} must be a dask Array or DataFrame, got {type(collection).__name__}; "
+            "make one with dask.array.from_array, or call fit."
+        )
+    if getattr(collection, "ndim", 1) == 2 and hasattr(collection, "rechunk"):
+        collection = collection.rechunk({1: -1})
+    return list(np.ravel(collection.to_delayed()))
+
+
+# ---- on the client -----------------------------------------------------------------------------
+
+
+class _Groups:
+    """Groups of partitions, one for each worker, whose rows stay there.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    partitions : list of (X, y, sample_weight)
+        They are dealt out in order, so that results do not depend on where they were before.
+    """
+
+    def __init__(self, client, partitions):
+        from distributed import CancelledError, KilledWorker
+        from distributed.comm import CommClosedError
+
+        self._client = client
+        self._errors_of_rows = CancelledError, KilledWorker
+        self.lost_errors = CancelledError, CommClosedError, OSError, TimeoutError, _RowsLostError
+        workers = sorted(client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            raise ValueError("the client's cluster has no workers; start some with cluster.scale.")
+        bounds = np.linspace(0, len(partitions), min(len(workers), len(partitions)) + 1)
+        self._rows = [
+            self._join(partitions[int(start) : int(stop)], worker)
+            for start, stop, worker in zip(bounds[:-1], bounds[1:], workers, strict=False)
+        ]
+
+    @property
+    def size(self):
+        """Number of groups."""
+        return len(self._rows)
+
+    def _join(self, partitions, worker):
+        """Return the future rows of a group. They may move if their worker is lost."""
+        from dask import delayed
+
+        rows = delayed(_join)(*(list(blocks) for blocks in zip(*partitions, strict=True)))
+        return self._client.compute(rows, workers=[worker], allow_other_workers=True)
+
+    def run(self, function, networks=None, *arguments):
+        """Return the results of ``function(rows, network, *arguments)``, one for each group.
+
+        They are None for groups that are lost, which are left out from now on.
+        """
+        networks = [None] * len(self._rows) if networks is None else networks
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")  # a network at a time
+            futures = [
+                self._client.submit(function, rows, network, *arguments, pure=False)
+                for rows, network in zip(self._rows, networks, strict=True)
+            ]
+        results = [self._result(future) for future in futures]
+        kept = [
+            rows for rows, result in zip(self._rows, results, strict=True) if result is not None
+        ]
+        if len(kept) < len(results):
+            self._report_lost(len(results) - len(kept), len(results))
+        self._rows = kept
+        return results
+
+    def _result(self, future):
+        try:
+            return future.result()
+        except self._errors_of_rows:
+            if self._client.status != "running":
+                raise
+            return None
+
+    def _report_lost(self, n_lost, n_groups):
+        if n_lost == n_groups:
+            raise _RowsLostError("the rows of all workers are lost and cannot be computed again")
+        warn_user(
+            f"The rows of {n_lost} of {n_groups} workers are lost and cannot be computed again; "
+            "training goes on without them.",
+            RuntimeWarning,
+        )
+
+
+class _RowsLostError(RuntimeError):
+    pass
+
+
+def _make_network(network, groups):
+    """Return the network to start with, trained for no epoch, and the groups' total weights."""
+    if is_classifier(network):
+        network.classes_ = np.unique(np.concatenate(groups.run(_find_classes)))
+    moments = groups.run(_compute_moments, [network] * groups.size)
+    made = groups.run(_initialize, [network] * groups.size)[0]
+    if groups.size > 1 and getattr(made, "normalize_y", False):
+        _, made.y_mean_, variance = merge_moments(moments)
+        made.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+    return made, [weight for weight, *_ in moments]
+
+
+# ---- on the workers ----------------------------------------------------------------------------
+
+
+class _Rows(NamedTuple):
+    """The rows of a group of partitions."""
+
+    X: object
+    y: object
+    sample_weight: object
+
+
+def _join(*columns):
+    return _Rows(*map(_concatenate, columns))
+
+
+def _concatenate(blocks):
+    first = blocks[0]
+    if len(blocks) == 1 or first is None:
+        return first
+    if hasattr(first, "iloc"):
+        import pandas as pd
+
+        return pd.concat(blocks)
+    return sparse.vstack(blocks).tocsr() if sparse.issparse(first) else np.concatenate(blocks)
+
+
+def _find_classes(rows, network):
+    y = np.asarray(rows.y)
+    return np.arange(y.shape[1]) if y.ndim == 2 and y.shape[1] > 1 else np.unique(y)
+
+
+def _compute_moments(rows, network):
+    """Return total weight, and weighted mean and variance of regression targets."""
+    y = np.asarray(rows.y)
+    weight = np.ones(len(y)) if rows.sample_weight is None else np.asarray(rows.sample_weight)
+    if is_classifier(network) or weight.sum() == 0:
+        return weight.sum(), 0.0, 0.0
+    y = y.reshape(len(y), -1).astype(np.float64)
+    mean = np.average(y, axis=0, weights=weight)
+    return weight.sum(), mean, np.average((y - mean) ** 2, axis=0, weights=weight)
+
+
+def _initialize(rows, network):
+    return copy.deepcopy(network)._fit(*rows, incremental=True, n_epochs=0)
+
+
+def _train(rows, network, n_epochs):
+    trained = copy.deepcopy(network)  # workers in this process get the client's own object
+    for _ in range(n_epochs):
+        trained.partial_fit(*rows)
+    return trained
