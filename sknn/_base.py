@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
@@ -32,14 +31,13 @@ from ._validation.data import (
     naming,
     relative_weight,
 )
-from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
+from ._validation.messages import check_constraints
+from ._validation.parameters import check_memory, check_parameters
 from .parts.optimizers import OPTIMIZERS
 
 
 class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
-
-    _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def _set_parameters(self, arguments):
         """Keep every constructor argument under its name, unchanged, as scikit-learn asks.
@@ -71,9 +69,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     def _validate_params(self):
         """Check all parameters, also those that the constructor of a subclass sets by itself."""
         parameters = {name: getattr(self, name) for name in self._constructor_parameters()}
-        validate_parameter_constraints(
-            self._parameter_constraints, parameters, caller_name=type(self).__name__
-        )
+        check_constraints(parameters, type(self).__name__)
 
     # ---- what subclasses define -----------------------------------------------------------------
 
@@ -130,7 +126,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
                 self._validate_params()  # scikit-learn does so in the first call only
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            hidden = check_parameters(self)
+            hidden = check_parameters(self, has_X_val=validation[0] is not None)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
             if not fresh:
                 check_was_fitted(self)

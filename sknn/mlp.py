@@ -1,17 +1,15 @@
 """The two estimators: constructors, targets and scores."""
 
-from numbers import Real
-
 import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.metrics import mean_pinball_loss, r2_score
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
 from ._docs import document
+from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._training.callbacks import with_callbacks
 from ._validation.data import (
     check_classes,
@@ -23,8 +21,6 @@ from ._validation.data import (
     unscaled,
     weigh_classes,
 )
-from .parts.custom import Loss
-from .parts.losses import REGRESSION_LOSSES
 
 _CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
 
@@ -82,11 +78,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     0.88
     """
 
-    _parameter_constraints = {
-        **BaseMLP._parameter_constraints,
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
+    _parameter_constraints = constraints(CLASSIFIER)
 
     def __init__(
         self,
@@ -324,12 +316,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {losses} or Loss, default='squared_error'
-        Loss l of an output z, given the target y. :class:`Loss` makes one of your own functions.
-
-        {loss_formulas}
-
-        'poisson' requires y >= 0 and 'gamma' y > 0. Both predict exp(z).
     {parameters}
 
     Attributes
@@ -357,13 +343,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     0.98
     """
 
-    _parameter_constraints = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "normalize_y": ["boolean"],
-    }
+    _parameter_constraints = constraints(REGRESSOR)
 
     def __init__(
         self,
