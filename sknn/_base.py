@@ -32,7 +32,7 @@ from ._validation.data import (
     relative_weight,
 )
 from ._validation.messages import check_constraints
-from ._validation.parameters import check_memory, check_parameters
+from ._validation.parameters import check_memory, check_parameters, settings_of
 from .parts.optimizers import OPTIMIZERS
 
 
@@ -127,6 +127,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_parameters(self, has_X_val=validation[0] is not None)
+            settings = settings_of(self)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
             if not fresh:
                 check_was_fitted(self)
@@ -137,10 +138,10 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
             flat, record, state = self._start(architecture, dtype, fresh, incremental)
             tables = self._make_tables(*data, weight, dtype, validation, state, fresh)
-            network = CompiledNetwork(flat, architecture, self)
+            network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = 1 if incremental else self.max_iter
+            n_epochs = 1 if incremental else settings.max_iter
             callbacks = EpochCallbacks(
                 self,
                 X,
@@ -221,7 +222,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         if state.split is None or state.n_rows_split != len(y):
             state.n_rows_split = len(y)
             state.split = split_rows(
-                X, y, self.validation_fraction, state.random_state, self._stratify(y)
+                X, y, settings_of(self).validation_fraction, state.random_state, self._stratify(y)
             )
         return state.split
 
@@ -278,7 +279,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
             record = TrainingRecord.resumed(self, counts_on=incremental)
-        state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
+        state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
         record.publish(self)
         return flat, record, state
 

@@ -21,6 +21,7 @@ from ._validation.data import (
     unscaled,
     weigh_classes,
 )
+from ._validation.messages import explain_unknown_names
 
 _CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
 
@@ -80,6 +81,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     _parameter_constraints = constraints(CLASSIFIER)
 
+    @explain_unknown_names
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -345,6 +347,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints = constraints(REGRESSOR)
 
+    @explain_unknown_names
     def __init__(
         self,
         loss="squared_error",

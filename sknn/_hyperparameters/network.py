@@ -35,15 +35,9 @@ def _activation_acts(estimator):
     return has_hidden_layers(estimator) or all(choice in _OF_SCIKIT_LEARN for choice in choices)
 
 
-def _hidden_layer_sizes_hint(value):
-    if isinstance(value, dict | set):
-        return "Give a sequence, such as (100, 50)."
-    return ""
-
-
 def _dtype_hint(value):
     for name in ("float32", "float64"):
-        if value in (np.dtype(name), np.dtype(name).type):
+        if isinstance(value, type | np.dtype) and np.dtype(name) == value:
             return f"Did you mean dtype={name!r}?"
     return ""
 
@@ -55,6 +49,7 @@ ROWS = {
         """Number of units in each hidden layer. An int is one hidden layer, an empty sequence a
         linear model.
         """,
+        other_names=("units", "hidden_units", "hidden_sizes", "layers"),
     ),
     "activation": Hyperparameter(
         [Choice(ACTIVATIONS), list, tuple, Activation],
@@ -66,7 +61,6 @@ ROWS = {
         {activation_formulas}
         """,
         conditions=(Condition(_activation_acts, WITHOUT_HIDDEN_LAYERS),),
-        hint=None,
     ),
     "negative_slope": Hyperparameter(
         [NOT_NEGATIVE],
@@ -95,6 +89,7 @@ ROWS = {
 
         {initializer_formulas}
         """,
+        other_names=("kernel_initializer", "weight_init"),
     ),
     "dropout": Hyperparameter(
         [RATE, list, tuple],
@@ -104,6 +99,7 @@ ROWS = {
         sequence has one rate for each hidden layer. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC, HAS_HIDDEN_LAYERS),
+        other_names=("dropout_rate", "dropout_p"),
     ),
     "input_dropout": Hyperparameter(
         [RATE],
@@ -120,6 +116,7 @@ ROWS = {
         running averages of mean and variance.
         """,
         conditions=(HAS_HIDDEN_LAYERS,),
+        other_names=("batch_normalization",),
     ),
     "batch_norm_momentum": Hyperparameter(
         [RATE],

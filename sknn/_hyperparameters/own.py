@@ -33,6 +33,7 @@ CLASSIFIER = {
         """Weights of the classes, which multiply ``sample_weight``. 'balanced' is n_samples /
         (n_classes np.bincount(y)), as in scikit-learn.
         """,
+        other_names=("class_weights",),
     ),
 }
 
@@ -47,6 +48,7 @@ REGRESSOR = {
         'poisson' requires y >= 0 and 'gamma' y > 0. Both predict exp(z).
         """,
         hint=_loss_hint,
+        other_names=("criterion",),
     ),
     "quantile": Hyperparameter(
         [Interval(Real, 0, 1, closed="neither"), "array-like"],

@@ -49,6 +49,7 @@ class Hyperparameter(NamedTuple):
     documentation: str  # the lines below it
     conditions: tuple = ()  # of Condition; it has an effect if all of them hold
     hint: Callable | None = None  # function of an invalid value: the way out, or an empty string
+    other_names: tuple = ()  # what other libraries call it
 
 
 def each(value):

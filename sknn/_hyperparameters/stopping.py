@@ -37,6 +37,7 @@ ROWS = {
         [COUNT],
         "int",
         """Maximum number of epochs (stochastic solvers) or iterations ('lbfgs').""",
+        other_names=("epochs", "n_epochs", "num_epochs", "max_epochs"),
     ),
     "max_fun": Hyperparameter(
         [COUNT],
@@ -49,6 +50,7 @@ ROWS = {
         """Minimum improvement of the loss (or validation score) that counts as progress. 'lbfgs'
         also stops when no component of the gradient is larger.
         """,
+        other_names=("min_delta",),
     ),
     "n_iter_no_change": Hyperparameter(
         [COUNT, Options(Real, {np.inf})],
@@ -56,6 +58,7 @@ ROWS = {
         """Maximum number of consecutive epochs without an improvement by ``tol``. With 'lbfgs',
         only used when early_stopping=True.
         """,
+        other_names=("patience",),
     ),
     "early_stopping": Hyperparameter(
         ["boolean"],
@@ -75,6 +78,7 @@ ROWS = {
         early_stopping=True.
         """,
         conditions=(Condition(_splitter_acts, WITHOUT_EARLY_STOPPING),),
+        other_names=("validation_split",),
     ),
     "scoring": Hyperparameter(
         [_Scorer(), callable, None],
@@ -84,6 +88,7 @@ ROWS = {
         early_stopping=True.
         """,
         conditions=(STOPS_EARLY._replace(or_has_X_val=True),),
+        other_names=("monitor",),
     ),
     "early_stopping_window": Hyperparameter(
         [COUNT],
@@ -100,6 +105,7 @@ ROWS = {
         early_stopping=True.
         """,
         conditions=(STOPS_EARLY,),
+        other_names=("restore_best_weights",),
     ),
     "verbose": Hyperparameter(
         ["verbose"],

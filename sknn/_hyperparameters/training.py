@@ -1,5 +1,6 @@
 """Hyperparameters of training: solver, minibatches, learning rate, penalties."""
 
+import math
 from numbers import Real
 
 from ..parts.optimizers import OPTIMIZERS
@@ -38,12 +39,16 @@ def _l1_ratio_acts(estimator):
 
 
 def _schedule_hint(value):
-    if isinstance(value, Real):
-        return (
-            "This parameter chooses the schedule of the learning rate. Did you mean "
-            f"learning_rate_init={value!r}?"
-        )
-    return ""
+    """Return the way out for a number, which may be in quotes."""
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        return ""
+    return (
+        f"This is the schedule of the learning rate. Did you mean learning_rate_init={rate:g}?"
+        if 0 < rate < math.inf
+        else ""
+    )
 
 
 ROWS = {
@@ -56,6 +61,7 @@ ROWS = {
         - 'lbfgs': SciPy's L-BFGS-B on the whole training set, without minibatches.
         {optimizer_formulas}
         """,
+        other_names=("optimizer",),
     ),
     "batch_size": Hyperparameter(
         [Choice(["auto"]), COUNT],
@@ -76,11 +82,13 @@ ROWS = {
         """,
         conditions=(Condition(_schedule_acts, WITH_LBFGS),),
         hint=_schedule_hint,
+        other_names=("scheduler", "lr_schedule"),
     ),
     "learning_rate_init": Hyperparameter(
         [POSITIVE],
         "float",
         """Initial learning rate, > 0. Not used when solver='lbfgs'.""",
+        other_names=("lr", "eta"),
     ),
     "power_t": Hyperparameter(
         [NOT_NEGATIVE],
@@ -114,6 +122,7 @@ ROWS = {
         """Determines starting weights, validation split, shuffling and dropout, drawn in the same
         order as in scikit-learn. Pass an int for reproducible results.
         """,
+        other_names=("seed", "random_seed"),
     ),
     "momentum": Hyperparameter(
         [FRACTION, list, tuple],
@@ -164,6 +173,7 @@ ROWS = {
         gradients are scaled down to it. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
+        other_names=("clipnorm", "global_clipnorm", "gradient_clip_val"),
     ),
     "alpha": Hyperparameter(
         [NOT_NEGATIVE],
@@ -173,6 +183,7 @@ ROWS = {
         scikit-learn, the penalty is divided by the number of samples in the minibatch (times their
         mean sample weight).
         """,
+        other_names=("l2", "l2_regularization", "kernel_regularizer"),
     ),
     "l1_ratio": Hyperparameter(
         [FRACTION],

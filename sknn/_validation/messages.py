@@ -2,6 +2,8 @@
 
 import ast
 import difflib
+import functools
+import inspect
 from numbers import Number, Real
 
 import numpy as np
@@ -59,6 +61,34 @@ def check_value(label, value, name, constraints, caller_name):
     except InvalidParameterError as error:
         hint = _way_out(label, value, HYPERPARAMETERS[name])
         raise InvalidParameterError(f"{error}{hint}") from None
+
+
+def explain_unknown_names(constructor):
+    """Decorate a constructor, to say what an unknown keyword argument may have meant."""
+    known = inspect.signature(constructor).parameters
+
+    @functools.wraps(constructor)
+    def checked(self, *args, **kwargs):
+        for name in kwargs:
+            if name not in known:
+                raise TypeError(
+                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}."
+                    f"{_known_name(name, known)}"
+                )
+        constructor(self, *args, **kwargs)
+
+    return checked
+
+
+def _known_name(name, known):
+    """Return a sentence with the hyperparameter that a name is like, or an empty string."""
+    by_name = {other: key for key in known if key in HYPERPARAMETERS for other in _names(key)}
+    closest = difflib.get_close_matches(name.lower(), by_name, n=1, cutoff=0.75)
+    return f" Did you mean {by_name[closest[0]]!r}?" if closest else ""
+
+
+def _names(key):
+    return key, *HYPERPARAMETERS[key].other_names
 
 
 def refuse(estimator, name, valid, hint=""):

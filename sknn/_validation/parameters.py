@@ -9,6 +9,7 @@ import operator
 import os
 import sys
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def _check_per_layer(estimator, name, n_layers):
         refuse(
             estimator,
             name,
-            f"one value, or a sequence with one for each of the {n_layers} hidden layers",
+            f"one value, or a sequence of {n_layers}, one for each hidden layer",
         )
     constraints = [c for c in HYPERPARAMETERS[name].constraints if c not in (list, tuple)]
     for i, value in enumerate(values):
@@ -93,6 +94,22 @@ def _check_quantile(estimator):
             "quantile",
             "a level in (0, 1) or a strictly increasing sequence of such levels",
         )
+
+
+def settings_of(estimator):
+    """Return the constructor parameters as a namespace, with Python's own numbers.
+
+    NumPy's scalars would give their precision to what is computed from them: 1 - np.float32(0.1) is
+    rounded to float32, and np.int8(100) + np.int8(100) overflows.
+    """
+    names = estimator._constructor_parameters()
+    return SimpleNamespace(**{name: _as_python(getattr(estimator, name)) for name in names})
+
+
+def _as_python(value):
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_as_python, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _is_default(value, default):
