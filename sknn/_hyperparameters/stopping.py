@@ -85,7 +85,7 @@ ROWS = {
         "str, callable or None",
         """Score that is monitored: None is the accuracy (R^2 in regression), 'loss' is the negative
         validation loss, and anything else a scorer of scikit-learn. Only used when
-        early_stopping=True.
+        early_stopping=True, or for ``history_`` when ``X_val`` is given.
         """,
         conditions=(STOPS_EARLY._replace(or_has_X_val=True),),
         other_names=("monitor",),
