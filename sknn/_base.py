@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import validate_parameter_constraints
 
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
@@ -32,14 +31,13 @@ from ._validation.data import (
     naming,
     relative_weight,
 )
-from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
+from ._validation.messages import check_constraints
+from ._validation.parameters import check_memory, check_parameters, settings_of
 from .parts.optimizers import OPTIMIZERS
 
 
 class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
-
-    _parameter_constraints = PARAMETER_CONSTRAINTS
 
     def _set_parameters(self, arguments):
         """Keep every constructor argument under its name, unchanged, as scikit-learn asks.
@@ -71,9 +69,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     def _validate_params(self):
         """Check all parameters, also those that the constructor of a subclass sets by itself."""
         parameters = {name: getattr(self, name) for name in self._constructor_parameters()}
-        validate_parameter_constraints(
-            self._parameter_constraints, parameters, caller_name=type(self).__name__
-        )
+        check_constraints(parameters, type(self).__name__)
 
     # ---- what subclasses define -----------------------------------------------------------------
 
@@ -132,7 +128,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
                 self._validate_params()  # scikit-learn does so in the first call only
             if incremental and self.early_stopping:
                 raise ValueError("partial_fit does not support early_stopping=True")
-            hidden = check_parameters(self)
+            hidden = check_parameters(self, has_X_val=validation[0] is not None)
+            settings = settings_of(self)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
             if not fresh:
                 check_was_fitted(self)
@@ -143,10 +140,10 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
             flat, record, state = self._start(architecture, dtype, fresh, incremental)
             tables = self._make_tables(*data, weight, dtype, validation, state, fresh)
-            network = CompiledNetwork(flat, architecture, self)
+            network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = n_epochs if incremental else self.max_iter
+            n_epochs = n_epochs if incremental else settings.max_iter
             callbacks = EpochCallbacks(
                 self,
                 X,
@@ -227,7 +224,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         if state.split is None or state.n_rows_split != len(y):
             state.n_rows_split = len(y)
             state.split = split_rows(
-                X, y, self.validation_fraction, state.random_state, self._stratify(y)
+                X, y, settings_of(self).validation_fraction, state.random_state, self._stratify(y)
             )
         return state.split
 
@@ -284,7 +281,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
             record = TrainingRecord.resumed(self, counts_on=incremental)
-        state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
+        state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
         record.publish(self)
         return flat, record, state
 

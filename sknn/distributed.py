@@ -129,7 +129,7 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
 def _connected(client):
     """Return the client that was given, or the one that was made last."""
     try:
-        from distributed import get_client
+        from distributed import get_client  # noqa: PLC0415
     except ImportError as error:
         raise ImportError("fit_dask needs dask: pip install 'sknn[dask]'") from error
     return get_client() if client is None else client
@@ -150,7 +150,7 @@ def _check_rounds(estimator, rounds, local_epochs):
 
 def _partitions(X, y, sample_weight):
     """Return a list of ``(X, y, sample_weight)``, delayed, for each partition."""
-    from dask import delayed
+    from dask import delayed  # noqa: PLC0415
 
     X_blocks = _blocks("X", X)
     y_blocks = _blocks("y", y)
@@ -191,8 +191,8 @@ class _Groups:
     """
 
     def __init__(self, client, partitions):
-        from distributed import CancelledError, KilledWorker
-        from distributed.comm import CommClosedError
+        from distributed import CancelledError, KilledWorker  # noqa: PLC0415
+        from distributed.comm import CommClosedError  # noqa: PLC0415
 
         self._client = client
         self._errors_of_rows = CancelledError, KilledWorker
@@ -213,7 +213,7 @@ class _Groups:
 
     def _join(self, partitions, worker):
         """Return the future rows of a group. They may move if their worker is lost."""
-        from dask import delayed
+        from dask import delayed  # noqa: PLC0415
 
         rows = delayed(_join)(*(list(blocks) for blocks in zip(*partitions, strict=True)))
         return self._client.compute(rows, workers=[worker], allow_other_workers=True)
@@ -293,7 +293,7 @@ def _concatenate(blocks):
     if len(blocks) == 1 or first is None:
         return first
     if hasattr(first, "iloc"):
-        import pandas as pd
+        import pandas as pd  # noqa: PLC0415
 
         return pd.concat(blocks)
     return sparse.vstack(blocks).tocsr() if sparse.issparse(first) else np.concatenate(blocks)

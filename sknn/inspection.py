@@ -111,7 +111,7 @@ def summarize(estimator, n_features, n_outputs):
     """Return the :class:`Summary` of an estimator, see ``summary``."""
     architecture = getattr(estimator, "_architecture", None)
     if architecture is None:
-        widths = check_hidden_layer_sizes(estimator.hidden_layer_sizes)
+        widths = check_hidden_layer_sizes(estimator)
         architecture = make_architecture(estimator, widths, n_features, n_outputs, None)
     layers = []
     for operation in architecture.operations:

@@ -1,21 +1,18 @@
 """The two estimators: constructors, documentation and public methods."""
 
-from numbers import Real
-
 import numpy as np
 import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
 from ._docs import document
+from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets
 from ._training.callbacks import with_callbacks
 from ._validation.data import fitted_classes, unscaled
-from .parts.custom import Loss
-from .parts.losses import REGRESSION_LOSSES
+from ._validation.messages import explain_unknown_names
 
 
 def _is_stochastic(estimator):
@@ -71,12 +68,9 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     0.88
     """
 
-    _parameter_constraints = {
-        **BaseMLP._parameter_constraints,
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-    }
+    _parameter_constraints = constraints(CLASSIFIER)
 
+    @explain_unknown_names
     def __init__(
         self,
         hidden_layer_sizes=(100,),
@@ -252,12 +246,6 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
 
     Parameters
     ----------
-    loss : {losses} or Loss, default='squared_error'
-        Loss l of an output z, given the target y. :class:`Loss` makes one of your own functions.
-
-        {loss_formulas}
-
-        'poisson' requires y >= 0 and 'gamma' y > 0. Both predict exp(z).
     {parameters}
 
     Attributes
@@ -285,14 +273,9 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     0.98
     """
 
-    _parameter_constraints = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), Loss],
-        "quantile": [Interval(Real, 0, 1, closed="neither"), "array-like"],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-        "normalize_y": ["boolean"],
-    }
+    _parameter_constraints = constraints(REGRESSOR)
 
+    @explain_unknown_names
     def __init__(
         self,
         loss="squared_error",

@@ -29,7 +29,8 @@ BELOW = {
     "_compiled": set(),
     "parts": {"_compiled"},
     "_engine": {"_compiled"},
-    "_validation": {"parts"},
+    "_hyperparameters": {"parts"},
+    "_validation": {"parts", "_hyperparameters"},
     "_runtime": {"_compiled", "parts", "_engine"},
     "_training": {"_compiled", "parts", "_engine", "_runtime"},
 }

@@ -44,9 +44,9 @@ def client():
 def own_client():
     """A cluster that a test may break, which gives up soon."""
     dask = pytest.importorskip("dask")
-    with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
-        with new_cluster() as cluster, distributed.Client(cluster) as client:
-            yield client
+    patience = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
+    with patience, new_cluster() as cluster, distributed.Client(cluster) as client:
+        yield client
 
 
 def parts(array, n_parts):
@@ -74,7 +74,7 @@ def test_one_partition_is_fit(client, settings):
 
 
 def average_by_hand(estimator, groups, n_rounds):
-    """Train copies one after another and average them with NumPy, without the optimizer's memory."""
+    """Train copies one after another and average them with NumPy."""
     copies = [MLPRegressor(**estimator.get_params()) for _ in groups]
     for copied, (X_part, y_part, weight) in zip(copies, groups, strict=True):
         copied.partial_fit(X_part, y_part, weight)

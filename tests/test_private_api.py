@@ -200,6 +200,7 @@ TABLE = [
         for name in (
             "HasMethods",
             "Interval",
+            "InvalidParameterError",
             "Options",
             "StrOptions",
             "validate_parameter_constraints",

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from sknn import MLPClassifier, MLPRegressor
-from sknn._validation.parameters import SOLVERS
+from sknn._hyperparameters.training import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
 from sknn.parts.losses import REGRESSION_LOSSES
 from sknn.parts.schedules import SCHEDULES

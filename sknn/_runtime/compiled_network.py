@@ -23,8 +23,8 @@ class CompiledNetwork:
     flat : ndarray
         The flat vector of all learned values; its dtype is that of the arithmetic.
     architecture : Architecture
-    settings : BaseMLP, default=None
-        The estimator, for the hyperparameters of training; predictions need none.
+    settings : SimpleNamespace, default=None
+        The hyperparameters, for training; predictions need none.
     """
 
     def __init__(self, flat, architecture, settings=None):

@@ -46,7 +46,7 @@ class LBFGSTraining(Training):
         if self._l1 is not None:
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
             bounds = [(0, None)] * len(start)
-        settings = self.estimator
+        settings = self.network.settings
         options = {"maxfun": settings.max_fun, "maxiter": n_iterations, "gtol": settings.tol}
         with single_blas_thread:
             return scipy.optimize.minimize(
@@ -64,7 +64,9 @@ class LBFGSTraining(Training):
         without one.
         """
         layout = self.network.layout
-        of_layers = penalty_strengths(self.estimator, layout.n_layers, self.table.mean_weight)[:, 0]
+        of_layers = penalty_strengths(
+            self.network.settings, layout.n_layers, self.table.mean_weight
+        )[:, 0]
         if not of_layers.any():
             return None
         strengths = np.zeros(self.network.flat.size)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from sknn import MLPClassifier, MLPRegressor
 from sknn._compiled import jit as jit_module
-from sknn._validation.parameters import SOLVERS
+from sknn._hyperparameters.training import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
 from sknn.parts.losses import REGRESSION_LOSSES
 

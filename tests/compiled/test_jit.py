@@ -21,7 +21,7 @@ from sknn._compiled import cache as cache_module
 from sknn._compiled import jit as jit_module
 from sknn._compiled.cache import GuardedCache, identity_of
 from sknn._compiled.jit import interrupts_held_back, jit
-from sknn._validation.parameters import SOLVERS
+from sknn._hyperparameters.training import SOLVERS
 from sknn.parts.activations import ACTIVATIONS
 from sknn.parts.custom import Activation, activation_part
 from sknn.parts.losses import REGRESSION_LOSSES

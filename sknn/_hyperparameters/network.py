@@ -1,0 +1,138 @@
+"""Hyperparameters of the network: layers, activations, starting weights, dropout, batch norm."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from ..parts.activations import ACTIVATIONS
+from ..parts.custom import Activation
+from ..parts.initializers import INITIALIZERS
+from .rows import (
+    COUNT,
+    HAS_HIDDEN_LAYERS,
+    IS_STOCHASTIC,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RATE,
+    WITHOUT_HIDDEN_LAYERS,
+    Choice,
+    Condition,
+    Hyperparameter,
+    each,
+    has_hidden_layers,
+    read_by,
+)
+
+_OF_SCIKIT_LEARN = ("identity", "logistic", "tanh", "relu")
+_HAS_BATCH_NORM = Condition(
+    lambda estimator: bool(estimator.batch_norm), "without batch_norm=True, 'before' or 'after'"
+)
+
+
+def _activation_acts(estimator):
+    choices = each(estimator.activation)
+    return has_hidden_layers(estimator) or all(choice in _OF_SCIKIT_LEARN for choice in choices)
+
+
+def _dtype_hint(value):
+    for name in ("float32", "float64"):
+        if isinstance(value, type | np.dtype) and np.dtype(name) == value:
+            return f"Did you mean dtype={name!r}?"
+    return ""
+
+
+ROWS = {
+    "hidden_layer_sizes": Hyperparameter(
+        ["array-like", COUNT],
+        "int or array-like of shape (n_layers - 2,)",
+        """Number of units in each hidden layer. An int is one hidden layer, an empty sequence a
+        linear model.
+        """,
+        other_names=("units", "hidden_units", "hidden_sizes", "layers"),
+    ),
+    "activation": Hyperparameter(
+        [Choice(ACTIVATIONS), list, tuple, Activation],
+        "{activations}, Activation or a sequence of these",
+        """Activation function f of the hidden layers, applied to their pre-activations z. A
+        sequence has one for each hidden layer. :class:`Activation` makes one from functions of your
+        own.
+
+        {activation_formulas}
+        """,
+        conditions=(Condition(_activation_acts, WITHOUT_HIDDEN_LAYERS),),
+    ),
+    "negative_slope": Hyperparameter(
+        [NOT_NEGATIVE],
+        "float",
+        """Slope for z < 0, itself >= 0. Only used when activation='leaky_relu'.""",
+        conditions=(read_by(ACTIVATIONS, "activation", "negative_slope"), HAS_HIDDEN_LAYERS),
+    ),
+    "elu_alpha": Hyperparameter(
+        [POSITIVE],
+        "float",
+        """Scale for z < 0, itself > 0. Only used when activation='elu'.""",
+        conditions=(read_by(ACTIVATIONS, "activation", "elu_alpha"), HAS_HIDDEN_LAYERS),
+    ),
+    "maxout_pieces": Hyperparameter(
+        [Interval(Integral, 2, None, closed="left")],
+        "int",
+        """Number of linear pieces of a unit, whose ``coefs_`` stand side by side: their shape is
+        (fan_in, units x pieces). Only used when activation='maxout'.
+        """,
+        conditions=(read_by(ACTIVATIONS, "activation", "maxout_pieces"), HAS_HIDDEN_LAYERS),
+    ),
+    "initializer": Hyperparameter(
+        [Choice(INITIALIZERS)],
+        "{initializers}",
+        """Distribution of the starting weights. Intercepts start at 0, except with 'auto'.
+
+        {initializer_formulas}
+        """,
+        other_names=("kernel_initializer", "weight_init"),
+    ),
+    "dropout": Hyperparameter(
+        [RATE, list, tuple],
+        "float or sequence of float",
+        """Dropout rate in [0, 1), arXiv:1207.0580: probability that a hidden unit is set to 0 in
+        training. The other units are divided by 1 - rate, so that predictions need no scaling. A
+        sequence has one rate for each hidden layer. Not used when solver='lbfgs'.
+        """,
+        conditions=(IS_STOCHASTIC, HAS_HIDDEN_LAYERS),
+        other_names=("dropout_rate", "dropout_p"),
+    ),
+    "input_dropout": Hyperparameter(
+        [RATE],
+        "float",
+        """Dropout rate of the inputs, in [0, 1). Not used when solver='lbfgs'.""",
+        conditions=(IS_STOCHASTIC,),
+    ),
+    "batch_norm": Hyperparameter(
+        ["boolean", Choice(["before", "after"])],
+        "{False, True, 'before', 'after'}",
+        """Whether to use batch normalization, arXiv:1502.03167, before the activation (True or
+        'before') or after it. Each unit is normalized over the minibatch, x = (z - mean) / sqrt(var
+        + 1e-5), and becomes scale x + shift, where scale and shift are learned. Predictions use
+        running averages of mean and variance.
+        """,
+        conditions=(HAS_HIDDEN_LAYERS,),
+        other_names=("batch_normalization",),
+    ),
+    "batch_norm_momentum": Hyperparameter(
+        [RATE],
+        "float",
+        """Momentum of the running averages, in [0, 1): average = momentum average + (1 - momentum)
+        batch statistic. Only used when batch_norm is not False.
+        """,
+        conditions=(_HAS_BATCH_NORM, IS_STOCHASTIC, HAS_HIDDEN_LAYERS),
+    ),
+    "dtype": Hyperparameter(
+        [Choice(["float32", "float64"]), None],
+        "{'float32', 'float64'} or None",
+        """Data type of weights and arithmetic. None is float32 if X is, and float64 otherwise.
+        'float32' takes about half the time; a float64 X is cast chunk by chunk, without a copy of
+        the whole.
+        """,
+        hint=_dtype_hint,
+    ),
+}

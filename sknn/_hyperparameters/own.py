@@ -1,0 +1,77 @@
+"""Hyperparameters of only the classifier, and of only the regressor."""
+
+from numbers import Integral, Real
+
+from sklearn.utils._param_validation import Interval
+
+from ..parts.custom import Loss
+from ..parts.losses import LOSSES, REGRESSION_LOSSES
+from .rows import POSITIVE, RATE, Choice, Hyperparameter, read_by
+
+_OTHER_NAMES = {"mse": "squared_error", "mae": "absolute_error"}
+
+
+def _loss_hint(value):
+    if isinstance(value, str) and value.lower() in _OTHER_NAMES:
+        return f"Did you mean {_OTHER_NAMES[value.lower()]!r}?"
+    if isinstance(value, Integral | list | tuple):
+        return f"Did you mean hidden_layer_sizes={value!r}? Here the loss comes first."
+    return ""
+
+
+CLASSIFIER = {
+    "label_smoothing": Hyperparameter(
+        [RATE],
+        "float",
+        """Fraction e of the target that is spread evenly over all K classes, in [0, 1): 1 - e + e /
+        K for the true class and e / K for the others. arXiv:1512.00567.
+        """,
+    ),
+    "class_weight": Hyperparameter(
+        [dict, Choice(["balanced"]), None],
+        "dict, 'balanced' or None",
+        """Weights of the classes, which multiply ``sample_weight``. 'balanced' is n_samples /
+        (n_classes np.bincount(y)), as in scikit-learn.
+        """,
+        other_names=("class_weights",),
+    ),
+}
+
+REGRESSOR = {
+    "loss": Hyperparameter(
+        [Choice(REGRESSION_LOSSES), Loss],
+        "{losses} or Loss",
+        """Loss l of an output z, given the target y. :class:`Loss` makes one of your own functions.
+
+        {loss_formulas}
+
+        'poisson' requires y >= 0 and 'gamma' y > 0. Both predict exp(z).
+        """,
+        hint=_loss_hint,
+        other_names=("criterion",),
+    ),
+    "quantile": Hyperparameter(
+        [Interval(Real, 0, 1, closed="neither"), "array-like"],
+        "float or sequence of float",
+        """Level of the quantile, in (0, 1). An increasing sequence has one output for each level;
+        they do not cross, since each lies log(1 + exp(z)) above the one before. Only used when
+        loss='quantile'.
+        """,
+        conditions=(read_by(LOSSES, "loss", "quantile"),),
+    ),
+    "huber_delta": Hyperparameter(
+        [POSITIVE],
+        "float",
+        """Distance from the target beyond which the loss is linear, in units of the target (of the
+        standardized target if normalize_y=True). Only used when loss='huber'.
+        """,
+        conditions=(read_by(LOSSES, "loss", "huber_delta"),),
+    ),
+    "normalize_y": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to standardize the targets for training. Predictions are on the original
+        scale.
+        """,
+    ),
+}

@@ -1,0 +1,123 @@
+"""Hyperparameters of when training stops and goes on: epochs, early stopping, warm starts."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import HasMethods, Options
+
+from .rows import (
+    COUNT,
+    NOT_NEGATIVE,
+    RATE,
+    STOPS_EARLY,
+    WITHOUT_EARLY_STOPPING,
+    Choice,
+    Condition,
+    Hyperparameter,
+)
+
+
+class _Scorer(Choice):
+    """A name of scikit-learn's scorers, or 'loss'. They are too many for a message."""
+
+    def __init__(self):
+        super().__init__(["loss", *get_scorer_names()])
+
+    def __str__(self):
+        return "'loss', the name of a scorer (sklearn.metrics.get_scorer_names() lists them)"
+
+
+def _splitter_acts(estimator):
+    return estimator.early_stopping or isinstance(estimator.validation_fraction, Real)
+
+
+ROWS = {
+    "max_iter": Hyperparameter(
+        [COUNT],
+        "int",
+        """Maximum number of epochs (stochastic solvers) or iterations ('lbfgs').""",
+        other_names=("epochs", "n_epochs", "num_epochs", "max_epochs"),
+    ),
+    "max_fun": Hyperparameter(
+        [COUNT],
+        "int",
+        """Maximum number of evaluations of the loss. Only used when solver='lbfgs'.""",
+    ),
+    "tol": Hyperparameter(
+        [NOT_NEGATIVE],
+        "float",
+        """Minimum improvement of the loss (or validation score) that counts as progress. 'lbfgs'
+        also stops when no component of the gradient is larger.
+        """,
+        other_names=("min_delta",),
+    ),
+    "n_iter_no_change": Hyperparameter(
+        [COUNT, Options(Real, {np.inf})],
+        "int or np.inf",
+        """Maximum number of consecutive epochs without an improvement by ``tol``. With 'lbfgs',
+        only used when early_stopping=True.
+        """,
+        other_names=("patience",),
+    ),
+    "early_stopping": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to hold out ``validation_fraction`` of the training set, to stop when the score
+        of these samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep
+        the weights of the best epoch. The split is stratified for any number of classes (classes
+        with a single sample stay in the training set), but not for multilabel targets. Also used
+        when solver='lbfgs'.
+        """,
+    ),
+    "validation_fraction": Hyperparameter(
+        [RATE, HasMethods(["split", "get_n_splits"])],
+        "float or CV splitter",
+        """Fraction of the training set to hold out, in (0, 1), or a splitter such as
+        :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
+        early_stopping=True.
+        """,
+        conditions=(Condition(_splitter_acts, WITHOUT_EARLY_STOPPING),),
+        other_names=("validation_split",),
+    ),
+    "scoring": Hyperparameter(
+        [_Scorer(), callable, None],
+        "str, callable or None",
+        """Score that is monitored: None is the accuracy (R^2 in regression), 'loss' is the negative
+        validation loss, and anything else a scorer of scikit-learn. Only used when
+        early_stopping=True, or for ``history_`` when ``X_val`` is given.
+        """,
+        conditions=(STOPS_EARLY._replace(or_has_X_val=True),),
+        other_names=("monitor",),
+    ),
+    "early_stopping_window": Hyperparameter(
+        [COUNT],
+        "int",
+        """Number of epochs over which validation scores are averaged before they are compared. Only
+        used when early_stopping=True.
+        """,
+        conditions=(STOPS_EARLY,),
+    ),
+    "restore_best": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to end with the weights of the best epoch instead of the last. Only used when
+        early_stopping=True.
+        """,
+        conditions=(STOPS_EARLY,),
+        other_names=("restore_best_weights",),
+    ),
+    "verbose": Hyperparameter(
+        ["verbose"],
+        "bool",
+        """Whether to print the loss of every epoch.""",
+    ),
+    "warm_start": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether ``fit`` continues training where the last fit ended: with its weights, optimizer
+        state, schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20.
+        In scikit-learn only the weights are kept.
+        """,
+    ),
+}
