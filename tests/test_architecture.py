@@ -141,7 +141,7 @@ def test_imports_point_downwards():
         for name in SOURCES
         if name.partition(".")[0] in BELOW and not name.endswith("__init__")
     }
-    assert below - {"parts.custom"} <= reached("_base")
+    assert below - {"parts.custom"} <= reached("_base") | reached("distributed")
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -163,7 +163,8 @@ def test_import_loads_only_numba_beside_scikit_learn():
     new = subprocess.run(
         command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     ).stdout
-    assert set(new.split()) == {"sknn", "numba", "llvmlite"}
+    # Numba itself imports PyYAML where it is installed.
+    assert set(new.split()) - {"yaml"} == {"sknn", "numba", "llvmlite"}
 
 
 WITHOUT_DOCSTRINGS = """
