@@ -31,7 +31,7 @@ BELOW = {
     "_engine": {"_compiled"},
     "_validation": {"parts"},
     "_runtime": {"_compiled", "parts", "_engine"},
-    "_training": {"_compiled", "parts", "_engine", "_runtime"},
+    "_training": {"_compiled", "parts", "_engine", "_validation", "_runtime"},
 }
 FOR_ALL = {"_warnings"}  # imports nothing of the package
 
