@@ -34,6 +34,7 @@ from ._validation.data import (
     check_was_fitted,
 )
 from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
+from ._validation.plain import plain_number, plain_settings
 from ._validation.weights import check_sample_weight, relative_weight
 from .parts.optimizers import OPTIMIZERS
 
@@ -70,11 +71,13 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     def _get_param_names(cls):
         return super()._get_param_names()
 
+    def _parameters(self):
+        """Return all parameters, also those that the constructor of a subclass sets by itself."""
+        return {name: getattr(self, name) for name in self._constructor_parameters()}
+
     def _validate_params(self):
-        """Check all parameters, also those that the constructor of a subclass sets by itself."""
-        parameters = {name: getattr(self, name) for name in self._constructor_parameters()}
         validate_parameter_constraints(
-            self._parameter_constraints, parameters, caller_name=type(self).__name__
+            self._parameter_constraints, self._parameters(), caller_name=type(self).__name__
         )
 
     __metadata_request__fit = {"groups": False}  # scikit-learn's networks know no groups
@@ -175,10 +178,11 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             architecture = self._make_architecture(samples, hidden, dtype, fresh)
             flat, record, state = self._start(architecture, dtype, fresh, incremental)
             tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
-            network = CompiledNetwork(flat, architecture, self)
+            settings = plain_settings(self._parameters())
+            network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = 1 if incremental else self.max_iter
+            n_epochs = 1 if incremental else settings.max_iter
             n_watched = 0 if incremental else n_epochs
             callbacks = EpochCallbacks(self, *given, n_watched, training.fitted_attributes)
             callbacks.begin_fit()
@@ -247,7 +251,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             state.split = split_rows(
                 X,
                 y,
-                self.validation_fraction,
+                plain_number(self.validation_fraction),
                 state.random_state,
                 self._stratify(y),
                 weight=weight,

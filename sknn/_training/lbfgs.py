@@ -45,7 +45,7 @@ class LBFGSTraining(Training):
         if self._l1 is not None:
             start = np.concatenate([np.maximum(start, 0), np.maximum(-start, 0)])
             bounds = [(0, None)] * len(start)
-        settings = self.estimator
+        settings = self.network.settings
         options = {"maxfun": settings.max_fun, "maxiter": n_iterations, "gtol": settings.tol}
         with single_blas_thread:
             return scipy.optimize.minimize(
@@ -62,7 +62,7 @@ class LBFGSTraining(Training):
         """Return the strength of the L1 penalty for each element of the flat vector, or None
         without one.
         """
-        settings = self.estimator
+        settings = self.network.settings
         strength = settings.alpha * settings.l1_ratio / self.table.mean_weight / self.n_rows
         if strength == 0:
             return None

@@ -71,7 +71,7 @@ class StochasticTraining(Training):
         val_loss, val_score = self._evaluate()
         self._record_epoch(loss, val_loss, val_score, rate, time.perf_counter() - started)
         self.record.publish(self.estimator)
-        optimizer.end_epoch(self.estimator, self.record.t_)
+        optimizer.end_epoch(self.network.settings, self.record.t_)
         return True
 
     @property
@@ -89,7 +89,7 @@ class StochasticTraining(Training):
 
     def _stops_on_plateau(self):
         """Return whether to stop, unless the schedule lowers the learning rate instead."""
-        settings = self.estimator
+        settings = self.network.settings
         reason = self._reason_to_stop()
         if reason is None:
             return False
@@ -111,7 +111,7 @@ class StochasticTraining(Training):
         schedule that reacts to the loss), and if the generator is the user's, because orders are
         drawn before it is known whether training stops earlier.
         """
-        settings = self.estimator
+        settings = self.network.settings
         is_watched = self.validation_set is not None or callbacks.has_listeners or settings.verbose
         shares_generator = isinstance(settings.random_state, np.random.RandomState)
         if (
@@ -140,7 +140,7 @@ class StochasticTraining(Training):
         seconds = (time.perf_counter() - started) / n_epochs
         for i, (loss, rate) in enumerate(zip(losses, optimizer.rates_of_epochs, strict=True)):
             self._record_epoch(loss, np.nan, np.nan, rate, seconds)
-            optimizer.end_epoch(self.estimator, self.record.t_)
+            optimizer.end_epoch(self.network.settings, self.record.t_)
             if self._reason_to_stop() is not None:
                 if i + 1 < n_epochs:
                     self._rollback()

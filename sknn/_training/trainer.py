@@ -112,7 +112,7 @@ class Training:
     def _update_best(self, loss):
         """Keep the best epoch, and count epochs in a row without an improvement by ``tol``."""
         record = self.record
-        settings = self.estimator
+        settings = self.network.settings
         if settings.early_stopping:
             best = record.best_validation_score_
             score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
@@ -134,7 +134,7 @@ class Training:
 
     def _reason_to_stop(self):
         """Return why training should stop, or None."""
-        settings = self.estimator
+        settings = self.network.settings
         if self.state.n_stalled <= settings.n_iter_no_change:
             return None
         watched = "Validation score" if settings.early_stopping else "Training loss"

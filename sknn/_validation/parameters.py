@@ -96,7 +96,7 @@ _ACTS = {
     "weight_decay": lambda est: est.solver != "lbfgs",
     "dropout": lambda est: est.solver != "lbfgs",
     "input_dropout": lambda est: est.solver != "lbfgs",
-    "batch_norm_momentum": lambda est: est.batch_norm is not False and est.solver != "lbfgs",
+    "batch_norm_momentum": lambda est: bool(est.batch_norm) and est.solver != "lbfgs",
     "max_grad_norm": lambda est: est.solver != "lbfgs",
     "scoring": lambda est: est.early_stopping,
     "early_stopping_window": lambda est: est.early_stopping,
@@ -195,7 +195,7 @@ def _check_quantile(quantile):
 
 
 def _is_default(value, default):
-    return value is default or (isinstance(value, (Number, str)) and value == default)
+    return value is default or (isinstance(value, (Number, str, np.bool_)) and value == default)
 
 
 def _warn_without_effect(estimator, name):
