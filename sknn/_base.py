@@ -21,22 +21,31 @@ from ._training.attributes import AttributesMixin
 from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
 from ._training.record import TrainingRecord
+from ._training.routing import GroupRoutingMixin
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
 from ._training.validation_set import ValidationSet, split_rows
 from ._validation.data import (
+    Samples,
     arithmetic_dtype,
-    check_sample_weight,
+    check_groups,
+    check_validation_samples,
     check_was_fitted,
-    naming,
-    relative_weight,
 )
 from ._validation.messages import check_constraints
 from ._validation.parameters import check_memory, check_parameters, settings_of
+from ._validation.weights import check_sample_weight, relative_weight
 from .parts.optimizers import OPTIMIZERS
 
 
-class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
+class BaseMLP(
+    PredictionMixin,
+    CallbackSupportMixin,
+    GroupRoutingMixin,
+    AttributesMixin,
+    BaseEstimator,
+    ABC,
+):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     def _set_parameters(self, arguments):
@@ -82,8 +91,14 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
     def _check_data(self, X, y, *, fresh, incremental):
         """Return X and y as checked arrays, and learn the classes if the fit is fresh."""
 
-    def _check_weight(self, sample_weight, X, y, *, incremental):
-        return check_sample_weight(sample_weight, X)
+    def _find_class_weights(self, y, sample_weight, *, incremental):
+        """Return the weights of the classes, or None, as :func:`find_class_weights` does."""
+
+    def _weigh(self, weight, y, class_weights):
+        """Return checked sample weights, multiplied by the weights of the classes if there are
+        any.
+        """
+        return weight
 
     @abstractmethod
     def _encode(self, y, weight, dtype, fresh):
@@ -94,9 +109,14 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         """Return the number of outputs for checked targets."""
 
     @abstractmethod
-    def _validation_score(self, predictions, y, weight):
-        """Return what early stopping watches, given the network's predictions and encoded
-        targets.
+    def _validation_score(self, predictions, y, weight, loss):
+        """Return what early stopping watches, given the network's finite predictions, encoded
+        targets, weights and mean loss.
+        """
+
+    def _check_validation_targets(self, y):
+        """Raise or warn if early stopping cannot compare epochs by their score on encoded targets
+        y.
         """
 
     @abstractmethod
@@ -105,7 +125,17 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight, *, incremental, validation=(None, None, None), n_epochs=1):
+    def _fit(
+        self,
+        X,
+        y,
+        sample_weight,
+        *,
+        incremental,
+        validation=(None, None, None),
+        groups=None,
+        n_epochs=1,
+    ):
         """Train the network.
 
         Parameters
@@ -115,6 +145,8 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             Whether this is ``partial_fit``, which goes on from where training is.
         validation : (X_val, y_val, sample_weight_val), default=(None, None, None)
             As given by the user.
+        groups : array-like or None
+            Groups of the rows, for a splitter as ``validation_fraction``.
         n_epochs : int, default=1
             Epochs of ``partial_fit``; with 0 the network is only made.
 
@@ -133,119 +165,109 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
             if not fresh:
                 check_was_fitted(self)
-            data = self._check_data(X, y, fresh=fresh, incremental=incremental)
-            weight = self._check_weight(sample_weight, *data, incremental=incremental)
-            validation = self._check_validation_data(*validation, data)
-            dtype = arithmetic_dtype(self, data[0])
-            architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
+            given = X, y, sample_weight
+            samples, validation = self._check_samples(*given, validation, fresh, incremental)
+            check_groups(self, groups, validation)
+            dtype = arithmetic_dtype(self, samples.X)
+            architecture = self._make_architecture(samples, hidden, dtype, fresh)
             flat, record, state = self._start(architecture, dtype, fresh, incremental)
-            tables = self._make_tables(*data, weight, dtype, validation, state, fresh)
+            tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
             network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
             n_epochs = n_epochs if incremental else settings.max_iter
-            callbacks = EpochCallbacks(
-                self,
-                X,
-                y,
-                sample_weight,
-                0 if incremental else n_epochs,
-                training.fitted_attributes,
-            )
+            n_watched = 0 if incremental else n_epochs
+            callbacks = EpochCallbacks(self, *given, n_watched, training.fitted_attributes)
             callbacks.begin_fit()
             with thread_pool.counted_fit():
                 training.run(n_epochs, callbacks, warn=not incremental)
             callbacks.end_fit()
         return self
 
-    def _check_validation_data(self, X_val, y_val, sample_weight_val, data):
-        """Return X_val, y_val and ``(weights over the largest one, the largest one)`` as checked
-        arrays, or None if there are none.
+    def _check_samples(self, X, y, sample_weight, validation, fresh, incremental):
+        """Return the :class:`Samples` to train on, and those to validate on or None.
 
-        Kernels read them as they read ``data``, X and y, so they must have the same columns.
+        Parameters
+        ----------
+        X, y, sample_weight, validation, incremental : as for :meth:`_fit`
+        fresh : bool
+            Whether training begins anew.
         """
-        X, y = data
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together.")
-        if X_val is None:
-            if sample_weight_val is not None:
-                raise ValueError("sample_weight_val was given without X_val and y_val.")
-            return None
-        with naming("X_val and y_val must be like X and y"):
-            X_val, y_val = self._check_data(X_val, y_val, fresh=False, incremental=True)
-        if X_val.shape[1] != X.shape[1]:
-            raise ValueError(f"X_val has {X_val.shape[1]} features, but X has {X.shape[1]}.")
-        if y_val.shape[1:] != y.shape[1:]:
-            raise ValueError(
-                f"y_val of shape {y_val.shape} must have as many columns as y of shape {y.shape}."
-            )
-        with naming("sample_weight_val must be weights of the rows of X_val"):
-            return X_val, y_val, check_sample_weight(sample_weight_val, X_val)
+        given = X, y
+        X, y = self._check_data(X, y, fresh=fresh, incremental=incremental)
+        weight = check_sample_weight(sample_weight, X)
+        class_weights = self._find_class_weights(y, weight[0], incremental=incremental)
+        samples = Samples(X, y, self._weigh(weight, y, class_weights), given)
+        return samples, check_validation_samples(self, *validation, samples, class_weights)
 
-    def _make_tables(self, X, y, weight, dtype, validation, state, fresh):
+    def _make_tables(self, samples, validation, groups, state, dtype, fresh):
         """Return the table to train on, its rows to train on or None for all, and the
         :class:`ValidationSet` or None.
 
         Parameters
         ----------
-        X, y : ndarray or CSR, and ndarray
-            As checked.
-        weight : (ndarray of shape (n_samples,), float)
-            Sample weights over the largest one, and the largest one.
-        dtype : numpy.dtype
-        validation : (X_val, y_val, weight_val) or None
-            As checked, and as ``X``, ``y`` and ``weight``.
+        samples : Samples
+        validation : Samples or None
+        groups : array-like or None
+            As given by the user.
         state : TrainingState
             Keeps the split of the rows, for fits that go on.
+        dtype : numpy.dtype
         fresh : bool
             Whether training begins anew.
         """
         train_rows = validation_rows = None
         if self.early_stopping and validation is None:
-            train_rows, validation_rows = self._split(X, y, state)
-        table = self._make_table(X, y, weight, train_rows, dtype, fresh)
+            train_rows, validation_rows = self._split(samples, groups, state)
+        table = self._make_table(samples, train_rows, dtype, fresh)
         if validation is not None:
-            X_val, y_val, weight_val = validation
-            table_val = self._make_table(X_val, y_val, weight_val, None, dtype, False)
-            return table, None, ValidationSet(self, table_val, np.arange(len(y_val)), y_val)
+            table_val = self._make_table(validation, None, dtype, False)
+            rows = np.arange(len(validation.y))
+            return table, None, ValidationSet(self, table_val, rows, validation)
         if validation_rows is None:
             return table, None, None
-        return table, train_rows, ValidationSet(self, table, validation_rows, y)
+        return table, train_rows, ValidationSet(self, table, validation_rows, samples)
 
-    def _make_table(self, X, y, weight, train_rows, dtype, fresh):
+    def _make_table(self, samples, train_rows, dtype, fresh):
         """Return a table; see :meth:`_make_tables` for the arguments."""
-        relative, mean_weight = relative_weight(*weight, train_rows, dtype)
-        return Table(X, self._encode(y, weight[0], dtype, fresh), relative, dtype, mean_weight)
+        relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype)
+        y = self._encode(samples.y, samples.weight[0], dtype, fresh)
+        return Table(samples.X, y, relative, dtype, mean_weight)
 
-    def _split(self, X, y, state):
+    def _split(self, samples, groups, state):
         """Return the rows to train on and the rows to validate on: the same ones when training goes
         on.
         """
+        X, y, (weight, _), _ = samples
         if state.split is None or state.n_rows_split != len(y):
             state.n_rows_split = len(y)
             state.split = split_rows(
-                X, y, settings_of(self).validation_fraction, state.random_state, self._stratify(y)
+                X,
+                y,
+                settings_of(self).validation_fraction,
+                state.random_state,
+                self._stratify(y),
+                weight=weight,
+                groups=groups,
             )
         return state.split
 
-    def _make_architecture(self, n_features, widths, y, dtype, fresh):
+    def _make_architecture(self, samples, widths, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where
         training goes on, has the weights of the one trained before.
 
         Parameters
         ----------
-        n_features : int
+        samples : Samples
         widths : list of int
             Units of the hidden layers.
-        y : ndarray
-            Checked targets.
         dtype : numpy.dtype
             Of the weights.
         fresh : bool
             Whether training begins anew.
         """
         architecture = make_architecture(
-            self, widths, n_features, self._n_outputs_of(y), self._loss_name
+            self, widths, samples.X.shape[1], self._n_outputs_of(samples.y), self._loss_name
         )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         n_values = sum(value.size for value in architecture.learned)

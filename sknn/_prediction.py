@@ -13,7 +13,8 @@ from ._runtime.data import Table
 from ._runtime.gradients import compute_gradients
 from ._runtime.layout import views
 from ._runtime.prediction_cache import keep_network, network_for
-from ._validation.data import check_sample_weight, check_was_fitted, check_X
+from ._validation.data import Samples, check_was_fitted, check_X
+from ._validation.weights import check_sample_weight
 from .inspection import summarize
 
 
@@ -91,7 +92,7 @@ class PredictionMixin:
         -------
         results : dict of float
             "loss", the mean loss without the penalty, as in ``history_["val_loss"]``, and the
-            result of ``score`` under the name of what it is, such as "accuracy" or "r2".
+            result of ``score`` under its name: "accuracy", "r2" or "neg_mean_pinball_loss".
 
         Examples
         --------
@@ -154,14 +155,15 @@ class PredictionMixin:
         """Return the fitted network, compiled, and the rows of X with targets and weights."""
         check_is_fitted(self)
         check_was_fitted(self)
-        X, y = self._check_data(X, y, fresh=False, incremental=True)
+        given = X, y
+        X, y = self._check_fitted_data(X, y)
         network, _ = self._for_prediction(X[:1])
         n_targets = y.shape[1] if y.ndim == 2 else 1
         n_fitted = self._architecture.n_targets
         if n_targets != n_fitted:
             raise ValueError(f"y has {n_targets} columns, but fit had {n_fitted}.")
-        weight = check_sample_weight(sample_weight, X)
-        return network, self._make_table(X, y, weight, None, network.dtype, False)
+        samples = Samples(X, y, check_sample_weight(sample_weight, X), given)
+        return network, self._make_table(samples, None, network.dtype, False)
 
     def summary(self, n_features=None, n_outputs=None):
         """Summarize the layers, their output shapes and their numbers of parameters.

@@ -6,14 +6,38 @@ from sklearn.metrics import mean_pinball_loss, r2_score
 from ._validation.data import (
     check_classes,
     check_regression_targets,
-    check_sample_weight,
+    check_targets_of_loss,
     check_training_data,
     fitted_classes,
     scaled,
-    weigh_classes,
 )
+from ._validation.weights import find_class_weights, weigh_classes
+from ._warnings import warn_user
 
 _CODES_AT_ONCE = 1 << 18  # bounds the memory that encoding class labels takes
+
+
+def pinball_score(y, predictions, levels, sample_weight=None, scale=1.0):
+    """Return minus the mean pinball loss, averaged over levels and targets too.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, n_targets)
+    predictions : ndarray of shape (n_samples, n_targets) for one level
+        One column for each level if there are several, which have one target.
+    levels : sequence of float
+    sample_weight : ndarray of shape (n_samples,), default=None
+    scale : float or ndarray of shape (n_targets,), default=1.0
+        Unit of y and of the predictions.
+    """
+    losses = []
+    for k, level in enumerate(levels):
+        of_level = predictions if len(levels) == 1 else predictions[:, [k]]
+        of_targets = mean_pinball_loss(
+            y, of_level, alpha=level, sample_weight=sample_weight, multioutput="raw_values"
+        )
+        losses.append(float(np.mean(scale * of_targets)))
+    return -sum(losses) / len(levels)
 
 
 class ClassificationTargets:
@@ -31,16 +55,23 @@ class ClassificationTargets:
         self._multilabel = y.ndim == 2
         return X, y
 
+    def _check_fitted_data(self, X, y):
+        return self._check_data(X, y, fresh=False, incremental=True)
+
     def _n_outputs_of(self, y):
         if y.ndim == 2:
             return y.shape[1]
         return len(self.classes_) if len(self.classes_) > 2 else 1
 
-    def _check_weight(self, sample_weight, X, y, *, incremental):
-        weight = check_sample_weight(sample_weight, X)
-        if self.class_weight is None:
+    def _find_class_weights(self, y, sample_weight, *, incremental):
+        return find_class_weights(
+            self.class_weight, self.classes_, y, sample_weight, incremental=incremental
+        )
+
+    def _weigh(self, weight, y, class_weights):
+        if class_weights is None:
             return weight
-        return weigh_classes(self.class_weight, *weight, X, y, incremental=incremental)
+        return weigh_classes(class_weights, self.classes_, *weight, y)
 
     def _encode(self, y, weight, dtype, fresh):
         if y.ndim == 2:
@@ -60,13 +91,13 @@ class ClassificationTargets:
         codes = (probabilities.ravel() > 0.5).astype(int)
         return classes[np.minimum(codes, len(classes) - 1)]
 
-    def _validation_score(self, predictions, y, weight):
+    def _validation_score(self, predictions, y, weight, loss):
         """Return the accuracy; for multilabel targets, the fraction of rows without an error."""
         if self._architecture.loss_part.out_activation == "softmax":
             correct = predictions.argmax(axis=1) == y[:, 0]
         else:
             correct = ((predictions > 0.5) == (y > 0.5)).all(axis=1)
-        return np.average(correct, weights=weight) if weight.any() else np.nan
+        return np.average(correct, weights=weight)
 
     def _stratify(self, y):
         if self._multilabel:
@@ -84,7 +115,9 @@ class ClassificationTargets:
 class RegressionTargets:
     """Mixin for a :class:`BaseMLP` whose targets are real numbers."""
 
-    _score_name = "r2"
+    @property
+    def _score_name(self):
+        return "neg_mean_pinball_loss" if self._architecture.loss == "quantile" else "r2"
 
     @property
     def _loss_name(self):
@@ -93,6 +126,11 @@ class RegressionTargets:
     def _check_data(self, X, y, *, fresh, incremental):
         X, y = check_training_data(self, X, y, reset=fresh, y_numeric=True)
         check_regression_targets(self, y)
+        return X, y
+
+    def _check_fitted_data(self, X, y):
+        X, y = check_training_data(self, X, y, reset=False, y_numeric=True)
+        check_targets_of_loss(self._architecture.loss, y)
         return X, y
 
     def _n_outputs_of(self, y):
@@ -107,24 +145,38 @@ class RegressionTargets:
             vars(self).pop("y_scale_", None)
         # What overflows makes the loss infinite, which is reported.
         with np.errstate(over="ignore", invalid="ignore"):
-            if self.normalize_y and (fresh or not hasattr(self, "y_mean_")):
+            scales = self._architecture.scales_targets
+            if scales and (fresh or not hasattr(self, "y_mean_")):
                 self.y_mean_ = np.average(y, axis=0, weights=weight)
                 deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
                 self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
-            return (scaled(self, y) if self.normalize_y else y).astype(dtype)
+            return (scaled(self, y) if scales else y).astype(dtype)
 
-    def _validation_score(self, predictions, y, weight):
-        """Return R^2, or minus the pinball loss of several quantiles."""
-        if not np.isfinite(predictions).all() or not weight.any():
-            return np.nan
-        if predictions.shape[1] != y.shape[1]:
+    def _validation_score(self, predictions, y, weight, loss):
+        """Return R^2 for the squared error, the score of quantiles, or minus another loss."""
+        if self.loss == "quantile":
+            scale = self.y_scale_ if self.normalize_y else 1.0
             levels = self._architecture.loss_parameters
-            errors = (
-                mean_pinball_loss(y, predictions[:, k], alpha=level, sample_weight=weight)
-                for k, level in enumerate(levels)
+            return pinball_score(y, predictions, levels, weight, scale)
+        if self.loss != "squared_error":
+            return -loss
+        return r2_score(y, predictions, sample_weight=weight) if len(y) > 1 else np.nan
+
+    def _check_validation_targets(self, y):
+        is_default = self.scoring is None and self.loss == "squared_error"
+        if not is_default and self.scoring not in ("r2", "explained_variance"):
+            return
+        if len(y) < 2:
+            raise ValueError(
+                f"scoring={self.scoring!r} needs two or more validation rows of positive weight, "
+                "since R^2 of one row is not defined; give more rows, or set scoring='loss'."
             )
-            return -sum(errors) / len(levels)
-        return r2_score(y, predictions, sample_weight=weight)
+        if (y == y[0]).all():
+            warn_user(
+                "The validation targets are all the same, so R^2 is 0 for whatever is predicted "
+                "and early stopping cannot tell epochs apart by it; set scoring='loss', or give "
+                "other validation rows."
+            )
 
     def _stratify(self, y):
         return None

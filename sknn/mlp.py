@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from ._base import BaseMLP
 from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
-from ._targets import ClassificationTargets, RegressionTargets
+from ._targets import ClassificationTargets, RegressionTargets, pinball_score
 from ._training.callbacks import with_callbacks
 from ._validation.data import fitted_classes, unscaled
 from ._validation.messages import explain_unknown_names
@@ -122,7 +122,16 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+    ):
         """Fit the network to samples X and class labels y.
 
         Parameters
@@ -134,7 +143,9 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         {fit_arguments}
         """
         validation = X_val, y_val, sample_weight_val
-        return self._fit(X, y, sample_weight, incremental=False, validation=validation)
+        return self._fit(
+            X, y, sample_weight, incremental=False, validation=validation, groups=groups
+        )
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
@@ -329,7 +340,16 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
 
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+    ):
         """Fit the network to samples X and targets y.
 
         Parameters
@@ -341,7 +361,9 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         {fit_arguments}
         """
         validation = X_val, y_val, sample_weight_val
-        return self._fit(X, y, sample_weight, incremental=False, validation=validation)
+        return self._fit(
+            X, y, sample_weight, incremental=False, validation=validation, groups=groups
+        )
 
     @available_if(_is_stochastic)
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
@@ -384,3 +406,31 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         if self._architecture.scales_targets:
             predictions = unscaled(self, predictions)
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
+
+    def score(self, X, y, sample_weight=None):
+        """Return R^2, or minus the mean pinball loss if loss='quantile'.
+
+        R^2 is best for the mean, not for a quantile. The pinball loss of a prediction p at level q
+        is max(q (y - p), (q - 1) (y - p)), averaged over samples, levels and targets.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights.
+
+        Returns
+        -------
+        score : float
+            At most 1 for R^2, and at most 0 for quantiles; greater is better.
+        """
+        fitted = getattr(self, "_architecture", None)
+        if fitted is None or fitted.loss != "quantile":
+            return super().score(X, y, sample_weight=sample_weight)
+        predictions = self.predict(X)
+        y = np.asarray(y).reshape(len(predictions), -1)
+        predictions = predictions.reshape(len(predictions), -1)
+        return pinball_score(y, predictions, fitted.loss_parameters, sample_weight)

@@ -28,10 +28,13 @@ CLASSIFIER = {
         """,
     ),
     "class_weight": Hyperparameter(
-        [dict, Choice(["balanced"]), None],
-        "dict, 'balanced' or None",
-        """Weights of the classes, which multiply ``sample_weight``. 'balanced' is n_samples /
-        (n_classes np.bincount(y)), as in scikit-learn.
+        [dict, list, Choice(["balanced"]), None],
+        "dict, list of dict, 'balanced' or None",
+        """Weights of the classes, which multiply ``sample_weight`` and ``sample_weight_val``. A
+        dict gives the weights of labels; classes that it does not name weigh 1. Multilabel targets
+        take a list with a dict for each column, such as {0: 1, 1: 5}, and a row weighs the product
+        over columns. 'balanced' is n_samples / (n_classes np.bincount(y)), where each sample counts
+        ``sample_weight``.
         """,
         other_names=("class_weights",),
     ),

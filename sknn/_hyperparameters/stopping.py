@@ -66,16 +66,17 @@ ROWS = {
         """Whether to hold out ``validation_fraction`` of the training set, to stop when the score
         of these samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep
         the weights of the best epoch. The split is stratified for any number of classes (classes
-        with a single sample stay in the training set), but not for multilabel targets. Also used
-        when solver='lbfgs'.
+        with a single sample stay in the training set), but not for multilabel targets. Rows of
+        weight 0 are never held out. An epoch whose score is not finite counts as no improvement,
+        and there is a warning. Also used when solver='lbfgs'.
         """,
     ),
     "validation_fraction": Hyperparameter(
         [RATE, HasMethods(["split", "get_n_splits"])],
         "float or CV splitter",
         """Fraction of the training set to hold out, in (0, 1), or a splitter such as
-        :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
-        early_stopping=True.
+        :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. A
+        splitter that needs groups gets those given to ``fit``. Only used when early_stopping=True.
         """,
         conditions=(Condition(_splitter_acts, WITHOUT_EARLY_STOPPING),),
         other_names=("validation_split",),
@@ -83,8 +84,11 @@ ROWS = {
     "scoring": Hyperparameter(
         [_Scorer(), callable, None],
         "str, callable or None",
-        """Score that is monitored: None is the accuracy (R^2 in regression), 'loss' is the negative
-        validation loss, and anything else a scorer of scikit-learn. Only used when
+        """Score of the validation samples that is monitored, greater is better. None is the
+        accuracy in classification, R^2 for loss='squared_error', minus the mean pinball loss (see
+        ``score``) for loss='quantile', and minus the mean of the loss for other losses. 'loss' is
+        minus the validation loss, and anything else a scorer of scikit-learn. All count the weights
+        of samples and classes, scorers if they take ``sample_weight``. Only used when
         early_stopping=True, or for ``history_`` when ``X_val`` is given.
         """,
         conditions=(STOPS_EARLY._replace(or_has_X_val=True),),

@@ -74,6 +74,11 @@ class AttributesMixin:
     def _no_improvement_count(self):
         return self._training_state.n_stalled
 
+    @property
+    def _split_kept(self):
+        """Rows to train on and rows held back by early stopping, or None."""
+        return self._training_state.split
+
     @contextlib.contextmanager
     def _unchanged_on_error(self):
         """Restore every attribute if the block fails.

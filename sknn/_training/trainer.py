@@ -71,6 +71,8 @@ class Training:
             self._train(n_epochs, callbacks, warn)
             self._hand_over()
             # Last of all: a filter may turn warnings into errors, which must not lose the result.
+            if self.validation_set is not None:
+                self.warnings += self.validation_set.warnings()
             for message in self.warnings:
                 warn_user(message, ConvergenceWarning)
         except KeyboardInterrupt:
@@ -114,8 +116,10 @@ class Training:
         if settings.early_stopping:
             best = record.best_validation_score_
             score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
-            is_stalled = score < best + settings.tol
-            is_better = score > best
+            # A score that is not finite would compare as anything: it is no improvement.
+            is_usable = np.isfinite(score)
+            is_stalled = not is_usable or score < best + settings.tol
+            is_better = is_usable and score > best
             if is_better:
                 record.best_validation_score_ = score
                 self.state.best_weights = self.network.flat.copy()

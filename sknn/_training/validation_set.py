@@ -3,14 +3,17 @@
 import copy
 
 import numpy as np
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
 from .._runtime.layout import views
+from .._validation.data import naming
+from .scoring import ValidationScorer
 
 
 class ValidationSet:
     """Rows on which a network in training is evaluated, and not trained.
+
+    Rows of weight 0 are left out: they must not decide when training stops.
 
     Parameters
     ----------
@@ -18,25 +21,45 @@ class ValidationSet:
     table : Table
     rows : ndarray of int
         Rows of the table to evaluate.
-    y : ndarray
-        Targets of all rows of the table, as they were given.
+    samples : Samples
+        What the table was made of.
     """
 
-    def __init__(self, estimator, table, rows, y):
+    def __init__(self, estimator, table, rows, samples):
         self.estimator = estimator
         self.table = table
-        self.rows = rows
-        self._targets = table.y[rows]
-        self._weight = table.weight[rows]
+        self.rows = rows[samples.weight[0][rows] > 0]
+        if len(self.rows) == 0:
+            raise ValueError(
+                "All rows that early_stopping holds back have a weight of 0, so there is no score "
+                "to watch; choose other rows by validation_fraction="
+                f"{estimator.validation_fraction!r}, or give X_val and y_val."
+            )
+        self._targets = table.y[self.rows]
+        self._weight = table.weight[self.rows]
+        self._n_undefined = 0
+        self._cause = None
+        self._scorer = None
+        if estimator.early_stopping:
+            estimator._check_validation_targets(self._targets)
         if estimator.scoring not in (None, "loss"):
-            self._scorer = check_scoring(estimator, scoring=estimator.scoring)
-            self._X = table.X[rows]
-            self._y = y[rows]
+            self._scorer = ValidationScorer(estimator, samples, self.rows)
 
     def evaluate(self, network):
-        """Return ``(mean loss, score)`` with the network's weights; a greater score is better."""
+        """Return ``(mean loss, score)`` with the network's weights; a greater score is better, and
+        one that is not finite is not defined.
+        """
         predictions, loss = network.outputs_and_loss(self.table, self.rows)
-        return float(loss), float(self._score(network, predictions, loss))
+        if np.isfinite(predictions).all():
+            score = float(self._score(network, predictions, loss))
+            cause = f"scoring={self.estimator.scoring!r} gave {score}"
+        else:
+            score = np.nan
+            cause = "the network's predictions were not finite; lower learning_rate_init or scale X"
+        if not np.isfinite(score):
+            self._n_undefined += 1
+            self._cause = cause
+        return float(loss), score
 
     def _score(self, network, predictions, loss):
         estimator = self.estimator
@@ -44,20 +67,32 @@ class ValidationSet:
             return -loss
         if estimator.scoring is None:
             with np.errstate(over="ignore", invalid="ignore"):
-                return estimator._validation_score(predictions, self._targets, self._weight)
+                return estimator._validation_score(
+                    predictions, self._targets, self._weight, float(loss)
+                )
         twin = copy.copy(estimator)
-        vars(twin).pop("feature_names_in_", None)  # the rows are an array
         vars(twin).update(views(network.flat, network.layout))
-        return self._scorer(twin, self._X, self._y)
+        return self._scorer(twin)
+
+    def warnings(self):
+        """Return what to tell the user about scores that early stopping could not use."""
+        if self._n_undefined == 0 or not self.estimator.early_stopping:
+            return []
+        return [
+            f"The score of the {len(self.rows)} validation rows was not finite after "
+            f"{self._n_undefined} epochs, which early stopping counted as no improvement: "
+            f"{self._cause}. The rows may be too few, or lack a class."
+        ]
 
 
-def split_rows(X, y, validation_fraction, random_state, labels):
+def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, groups=None):
     """Return ``(training rows, validation rows)``.
 
     They are the first split of a splitter, or drawn as scikit-learn draws them. Drawn rows are
     stratified by ``labels``, if there are any. With two classes the split is scikit-learn's, errors
     included. With more, the only row of a class is a training row, and labels are ignored if there
-    are more classes than validation rows.
+    are more classes than validation rows. Rows of weight 0 are as good as absent: rows are drawn
+    among the others, and these are training rows.
 
     Parameters
     ----------
@@ -65,24 +100,50 @@ def split_rows(X, y, validation_fraction, random_state, labels):
     validation_fraction : float or CV splitter
     random_state : RandomState
     labels : ndarray of shape (n_samples,) or None
+    weight : ndarray of shape (n_samples,) or None, default=None
+        Sample weights. None is 1 for every sample.
+    groups : array-like of shape (n_samples,) or None, default=None
+        For a splitter that reads them.
     """
     if hasattr(validation_fraction, "split"):
-        train_rows, validation_rows = _split_by(validation_fraction, X, y)
-    else:
+        train_rows, validation_rows = _split_by(validation_fraction, X, y, groups)
+    elif weight is None or weight.all():
         train_rows, validation_rows = _drawn_split(
             len(y), validation_fraction, random_state, labels
         )
+    else:
+        rows = np.flatnonzero(weight)
+        labels = None if labels is None else labels[rows]
+        with naming(f"only {len(rows)} rows have a positive weight"):
+            train_rows, validation_rows = (
+                rows[drawn]
+                for drawn in _drawn_split(len(rows), validation_fraction, random_state, labels)
+            )
+        train_rows = np.concatenate([train_rows, np.flatnonzero(weight == 0)])
     if len(validation_rows) < 2:
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
-            "dataset."
+            f"dataset: {len(validation_rows)} of {len(y)} rows were held back; rows of weight 0 "
+            "do not count."
         )
     return train_rows, validation_rows
 
 
-def _split_by(splitter, X, y):
+def _first_split(splitter, X, y, groups):
+    further = {} if groups is None else {"groups": groups}
+    with naming(
+        f"validation_fraction={splitter!r} cannot split the rows; if it needs groups, pass them as "
+        "fit(X, y, groups=...)"
+    ):
+        split = next(iter(splitter.split(X, y, **further)), None)
+        if split is None:
+            raise ValueError("it gives no split.")
+    return split
+
+
+def _split_by(splitter, X, y, groups):
     rows = np.arange(len(y))
-    chosen = next(iter(splitter.split(X, y)))
+    chosen = _first_split(splitter, X, y, groups)
     try:
         train_rows, validation_rows = (rows[indices] for indices in chosen)
     except (IndexError, TypeError, ValueError) as error:

@@ -1,17 +1,28 @@
 """Validation of tables, targets and sample weights, before a fit or prediction reads them."""
 
 import contextlib
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import validate_data
 
+from .._warnings import warn_user
 from ..parts.custom import loss_part
+from .weights import check_sample_weight
 
 _SMALL_TABLE = 1 << 14  # elements
+
+
+class Samples(NamedTuple):
+    """Checked samples, and what they were made of."""
+
+    X: Any  # ndarray or CSR
+    y: np.ndarray
+    weight: tuple  # weights over the largest one, and the largest one
+    given: tuple  # X and y as the user gave them
 
 
 def check_training_data(estimator, X, y, *, reset, y_numeric):
@@ -160,17 +171,21 @@ def _fitted_scaling(estimator, n_targets):
     return scaling
 
 
+def check_targets_of_loss(loss, y):
+    """Raise ValueError if there are targets for which the loss is not defined."""
+    part = loss_part(loss)
+    lowest = y.min()
+    if lowest < part.lowest_target or (part.excludes_lowest and lowest == part.lowest_target):
+        sign = ">" if part.excludes_lowest else ">="
+        raise ValueError(
+            f"loss={loss!r} requires y {sign} 0, got a minimum of {lowest}; choose another loss."
+        )
+
+
 def check_regression_targets(estimator, y):
     """Raise ValueError if the loss, ``normalize_y`` or ``quantile`` does not admit the targets."""
-    loss = loss_part(estimator.loss)
-    lowest = y.min()
-    if lowest < loss.lowest_target or (loss.excludes_lowest and lowest == loss.lowest_target):
-        sign = ">" if loss.excludes_lowest else ">="
-        raise ValueError(
-            f"loss={estimator.loss!r} requires y {sign} 0, got a minimum of {lowest}; "
-            "choose another loss."
-        )
-    if estimator.normalize_y and loss.lowest_target == 0:
+    check_targets_of_loss(estimator.loss, y)
+    if estimator.normalize_y and loss_part(estimator.loss).lowest_target == 0:
         raise ValueError(
             f"normalize_y=True cannot be used with loss={estimator.loss!r}, whose predictions are "
             "positive; set normalize_y=False."
@@ -215,78 +230,55 @@ def _real_numbers(X):
     return X.tocsr() if hasattr(X, "tocsr") else X
 
 
-def check_sample_weight(sample_weight, X):
-    """Check sample weights and scale them to a maximum of 1, so that sums cannot overflow.
+def check_validation_samples(estimator, X_val, y_val, sample_weight_val, samples, class_weights):
+    """Check the validation samples of a fit.
 
-    Returns
-    -------
-    weight : ndarray of shape (n_samples,), float64
-    largest : float
-        What they were divided by.
-    """
-    if sample_weight is None:
-        return np.broadcast_to(1.0, X.shape[0]), 1.0
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    largest = weight.max()
-    if largest == 0:
-        raise ValueError("sample_weight must have at least one positive weight, got only zeros.")
-    return weight / largest, largest
-
-
-def weigh_classes(class_weight, weight, largest, X, y, *, incremental):
-    """Multiply checked sample weights by the weights of the classes.
+    Kernels read them as they read the training samples, so they must have the same columns.
 
     Parameters
     ----------
-    class_weight : dict or 'balanced'
-    weight : ndarray of shape (n_samples,)
-    largest : float
-        As :func:`check_sample_weight` returns them.
-    X, y : samples and targets
-    incremental : bool
-        Whether y is only some of the targets, so that they cannot be balanced.
+    estimator : BaseMLP
+    X_val, y_val, sample_weight_val : as given by the user
+    samples : Samples
+        To train on.
+    class_weights : list of ndarray or None
+        Weights of the classes, which are those of the training samples.
 
     Returns
     -------
-    weight, largest : like the arguments
+    validation : Samples, or None if none were given
     """
-    if incremental and class_weight == "balanced":
+    if (X_val is None) != (y_val is None):
+        raise ValueError("X_val and y_val must be given together.")
+    if X_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val was given without X_val and y_val.")
+        return None
+    with naming("X_val and y_val must be like X and y"):
+        X, y = estimator._check_data(X_val, y_val, fresh=False, incremental=True)
+    if X.shape[1] != samples.X.shape[1]:
+        raise ValueError(f"X_val has {X.shape[1]} features, but X has {samples.X.shape[1]}.")
+    if y.shape[1:] != samples.y.shape[1:]:
         raise ValueError(
-            "class_weight='balanced' cannot be used with partial_fit, which sees only some of the "
-            "samples; use a dict of weights."
+            f"y_val of shape {y.shape} must have as many columns as y of shape {samples.y.shape}."
         )
-    return check_sample_weight(weight * largest * compute_sample_weight(class_weight, y), X)
+    with naming("sample_weight_val must be weights of the rows of X_val"):
+        weight = estimator._weigh(check_sample_weight(sample_weight_val, X), y, class_weights)
+    return Samples(X, y, weight, (X_val, y_val))
 
 
-def relative_weight(weight, largest, train_rows, dtype):
-    """Scale sample weights to a mean of 1 over the training rows.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (n_samples,)
-    largest : float
-        As :func:`check_sample_weight` returns them.
-    train_rows : ndarray of int or None
-        None stands for all rows.
-    dtype : dtype
-        Of the result.
-
-    Returns
-    -------
-    relative : ndarray of shape (n_samples,)
-    mean : float
-        Mean of the weights as the user gave them.
-    """
-    mean = (weight if train_rows is None else weight[train_rows]).mean()
-    if mean == 0:
-        raise ValueError(
-            "sample_weight must have at least one positive weight among the rows that "
-            "early_stopping leaves for training."
+def check_groups(estimator, groups, validation):
+    """Warn about groups that nothing reads."""
+    if groups is None:
+        return
+    splits = estimator.early_stopping and hasattr(estimator.validation_fraction, "split")
+    if validation is not None or not splits:
+        warn_user(
+            "groups have no effect: they are for early_stopping=True with a splitter as "
+            f"validation_fraction, such as GroupShuffleSplit(), and without X_val; got "
+            f"early_stopping={estimator.early_stopping!r} and "
+            f"validation_fraction={estimator.validation_fraction!r}."
         )
-    relative = np.empty(len(weight), dtype)
-    # computed in float64, but without a float64 array of its own
-    np.divide(weight, mean, out=relative, casting="same_kind")
-    return relative, mean * largest
 
 
 @contextlib.contextmanager

@@ -96,6 +96,18 @@ def test_scaled_targets_and_several_quantiles():
     assert_right(MLPRegressor(hidden_layer_sizes=(), normalize_y=True, **SETTINGS).fit(X, y), y)
     model = MLPRegressor("quantile", (4,), "tanh", quantile=[0.1, 0.9], **SETTINGS)
     assert_right(model.fit(X, X[:, 0]), X[:, 0])
+    assert model.evaluate(X, X[:, 0])["neg_mean_pinball_loss"] == model.score(X, X[:, 0])
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_constructor_parameters_are_not_read():
+    y = 100 + 10 * X[:, 0]
+    model = MLPRegressor("huber", (4,), "tanh", normalize_y=True, **SETTINGS).fit(X, y)
+    results = model.evaluate(X, y)
+    gradients = model.gradients(X, y)
+    model.set_params(loss="gamma", activation="relu", normalize_y=False, hidden_layer_sizes=(9,))
+    assert model.evaluate(X, y) == results
+    np.testing.assert_array_equal(model.gradients(X, y)["X"], gradients["X"])
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")

@@ -1,15 +1,27 @@
 """Validation rows: how they are drawn, what is accepted as ``X_val`` and ``y_val``, and what is
 recorded of them."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import processes
 import pytest
+import sklearn.neural_network
 from problems import classification, regression
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import log_loss, r2_score
-from sklearn.model_selection import ShuffleSplit, train_test_split
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    GroupShuffleSplit,
+    ShuffleSplit,
+    cross_validate,
+    train_test_split,
+)
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sknn import MLPClassifier, MLPRegressor
 from sknn._training.validation_set import split_rows
@@ -120,13 +132,54 @@ def test_early_stopping_keeps_the_best_weights(solver):
     )
 
 
-def test_weights_on_validation_rows_alone_are_refused():
-    settings = {"early_stopping": True, "validation_fraction": 0.5, **SETTINGS}
-    network = MLPRegressor(**settings).fit(X[:20], NUMBERS[:20, 0])
-    weight = np.zeros(20)
-    weight[_drawn_by_fit(network, 20)] = 1
+@pytest.mark.parametrize(("kind", "y"), [(MLPClassifier, CODES), (MLPRegressor, NUMBERS[:, 0])])
+def test_rows_are_drawn_as_if_rows_of_weight_zero_were_absent(kind, y):
+    weight = rng.integers(0, 2, 60) * rng.uniform(1, 2, 60)
+    is_present = weight > 0
+    settings = {"early_stopping": True, "shuffle": False, "validation_fraction": 0.3, **SETTINGS}
+    network = kind(**settings).fit(X, y, sample_weight=weight)
+    without = kind(**settings).fit(X[is_present], y[is_present], sample_weight=weight[is_present])
+    rows = np.flatnonzero(is_present)
+    assert network._split_kept[1].tolist() == rows[without._split_kept[1]].tolist()
+    train_rows = rows[without._split_kept[0]].tolist() + np.flatnonzero(~is_present).tolist()
+    assert network._split_kept[0].tolist() == train_rows
+    np.testing.assert_allclose(
+        network.validation_scores_, without.validation_scores_, rtol=1e-9, atol=1e-12
+    )
+
+
+def test_positive_weights_leave_the_split_as_it_is():
+    network = MLPRegressor(early_stopping=True, **SETTINGS).fit(X, NUMBERS)
+    split = network._split_kept
+    weighted = clone(network).fit(X, NUMBERS, sample_weight=rng.uniform(1e-9, 1, 60))
+    assert all(map(np.array_equal, split, weighted._split_kept))
+    assert network._split_kept is network._training_state.split
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("n_positive", [1, 8])
+def test_too_few_rows_of_positive_weight_are_named(kind, n_positive):
+    y = CODES % 2
+    network = kind(early_stopping=True, **SETTINGS)
+    message = f"only {n_positive} rows have a positive weight|rows of weight 0 do not count"
+    with pytest.raises(ValueError, match=message):
+        network.fit(X, y, sample_weight=np.arange(60) < n_positive)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_weights_of_the_rows_of_a_splitter(kind):
+    is_held_back = np.arange(60) < 10
+    splitter = Splitter(np.flatnonzero(~is_held_back), np.flatnonzero(is_held_back))
+    network = kind(early_stopping=True, validation_fraction=splitter, **SETTINGS)
     with pytest.raises(ValueError, match="among the rows that early_stopping leaves for training"):
-        clone(network).fit(X[:20], NUMBERS[:20, 0], sample_weight=weight)
+        network.fit(X, CODES, sample_weight=is_held_back)
+    with pytest.raises(ValueError, match="All rows that early_stopping holds back have a weight"):
+        network.fit(X, CODES, sample_weight=~is_held_back)
+    weight = np.where(np.arange(60) < 5, 0.0, 1.0)
+    some = clone(network).fit(X, CODES, sample_weight=weight)
+    fewer = Splitter(splitter.rows[0], np.arange(5, 10))
+    others = clone(network).set_params(validation_fraction=fewer)
+    assert some.validation_scores_ == others.fit(X, CODES, weight).validation_scores_
 
 
 def test_further_training_keeps_the_rows_of_a_splitter_that_leaves_rows_out():
@@ -160,6 +213,115 @@ def test_a_splitter_of_unusable_rows_is_named(rows):
     network = MLPRegressor(early_stopping=True, validation_fraction=Splitter(*rows), **SETTINGS)
     with pytest.raises(ValueError, match="validation_fraction=<"):
         network.fit(X, NUMBERS)
+
+
+class NoSplits(Splitter):
+    def split(self, X, y=None, groups=None):
+        return iter(())
+
+
+def test_a_splitter_without_splits_is_named():
+    network = MLPRegressor(early_stopping=True, validation_fraction=NoSplits(), **SETTINGS)
+    with pytest.raises(ValueError, match=r"validation_fraction=<.*it gives no split"):
+        network.fit(X, NUMBERS)
+
+
+# ---- groups ------------------------------------------------------------------------------------
+
+GROUPS = np.arange(60) // 4
+BY_GROUP = GroupShuffleSplit(1, test_size=0.2, random_state=0)
+
+
+def by_group(**settings):
+    choices = {"early_stopping": True, "validation_fraction": BY_GROUP}
+    return MLPClassifier(**choices | SETTINGS | settings)
+
+
+def splits_groups(network, n_rows=60):
+    train_rows, held_back = network._split_kept
+    assert len(train_rows) + len(held_back) == n_rows
+    return not set(GROUPS[train_rows]) & set(GROUPS[held_back])
+
+
+@pytest.mark.parametrize("wrap", [np.asarray, list, pd.Series, lambda groups: groups.astype(str)])
+def test_groups_are_for_the_splitter(wrap):
+    network = by_group().fit(X, CODES, groups=wrap(GROUPS))
+    expected = next(BY_GROUP.split(X, CODES, wrap(GROUPS)))
+    assert all(map(np.array_equal, network._split_kept, expected))
+    assert splits_groups(network)
+
+
+@pytest.mark.parametrize("groups", [None, GROUPS[:-1], np.where(GROUPS > 3, np.nan, 1.0)])
+def test_groups_that_a_splitter_cannot_use(groups):
+    with pytest.raises(ValueError, match=r"validation_fraction=Group.*fit\(X, y, groups=\.\.\.\)"):
+        by_group().fit(X, CODES, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("settings", "validation"),
+    [
+        ({"early_stopping": False}, {}),
+        ({"validation_fraction": 0.1}, {}),
+        ({}, {"X_val": X_VAL, "y_val": CODES_VAL}),
+    ],
+    ids=str,
+)
+def test_groups_without_effect_are_reported(settings, validation):
+    network = by_group().set_params(**settings)
+    with pytest.warns(UserWarning, match="groups have no effect"):
+        network.fit(X, CODES, groups=GROUPS, **validation)
+
+
+def test_groups_without_metadata_routing():
+    pipeline = make_pipeline(StandardScaler(), by_group())
+    assert splits_groups(pipeline.fit(X, CODES, mlpclassifier__groups=GROUPS)[-1])
+    scores = cross_validate(by_group(), X, CODES, params={"groups": GROUPS}, cv=3)
+    assert np.isfinite(scores["test_score"]).all()
+
+
+@pytest.fixture
+def metadata_routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("metadata_routing")
+def test_groups_through_metadata_routing():
+    """Splitters for groups request them, so the network does too."""
+    assert splits_groups(by_group().fit(X, CODES, groups=GROUPS))
+    pipeline = make_pipeline(StandardScaler(), by_group())
+    assert splits_groups(pipeline.fit(X, CODES, groups=GROUPS)[-1])
+    for model in (by_group(), pipeline):
+        scores = cross_validate(
+            model, X, CODES, params={"groups": GROUPS}, cv=GroupKFold(3), error_score="raise"
+        )
+        assert np.isfinite(scores["test_score"]).all()
+    grid = {"mlpclassifier__alpha": [0.1, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=GroupKFold(3), error_score="raise")
+    assert splits_groups(search.fit(X, CODES, groups=GROUPS).best_estimator_[-1])
+
+
+@pytest.mark.usefixtures("metadata_routing")
+def test_requests_for_groups_are_the_splitters():
+    renamed = GroupShuffleSplit(1, test_size=0.2).set_split_request(groups="patients")
+    pipeline = make_pipeline(StandardScaler(), by_group(validation_fraction=renamed))
+    assert splits_groups(pipeline.fit(X, CODES, patients=GROUPS)[-1])
+    requested = by_group(validation_fraction=ShuffleSplit(1)).set_fit_request(groups=True)
+    with pytest.warns(UserWarning, match="The groups parameter is ignored by ShuffleSplit"):
+        make_pipeline(requested).fit(X, CODES, groups=GROUPS)
+    refused = GroupShuffleSplit(1, test_size=0.2).set_split_request(groups=False)
+    with pytest.raises(TypeError, match="groups"):
+        make_pipeline(by_group(validation_fraction=refused)).fit(X, CODES, groups=GROUPS)
+
+
+@pytest.mark.usefixtures("metadata_routing")
+@pytest.mark.parametrize("kind", [MLPClassifier, sklearn.neural_network.MLPClassifier])
+def test_groups_for_others_pass_by_a_network_without_splitter(kind):
+    network = kind(5, max_iter=3, early_stopping=True)
+    search = GridSearchCV(network, {"alpha": [0.1, 1.0]}, cv=GroupKFold(3), error_score="raise")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, CODES, groups=GROUPS)
 
 
 # ---- given rows that fit -----------------------------------------------------------------------

@@ -1,0 +1,26 @@
+"""Metadata routing: groups of the rows for the splitter that draws the validation rows."""
+
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+
+class GroupRoutingMixin:
+    """Mixin for estimators whose ``validation_fraction`` may be a splitter that needs groups."""
+
+    __metadata_request__fit = {"groups": False}  # scikit-learn's networks know no groups
+
+    def get_metadata_routing(self):
+        """Return which metadata the methods request, for scikit-learn's metadata routing.
+
+        ``fit`` requests groups if the splitter that it holds rows back with requests them.
+
+        Returns
+        -------
+        routing : MetadataRequest
+        """
+        routing = super().get_metadata_routing()
+        if self.early_stopping and hasattr(self.validation_fraction, "split"):
+            splitter = get_routing_for_object(self.validation_fraction)
+            alias = splitter.split.requests.get("groups")
+            if alias and not routing.fit.requests.get("groups"):
+                routing.fit.add_request(param="groups", alias=alias)
+        return routing
