@@ -260,7 +260,7 @@ def test_groups_that_a_splitter_cannot_use(groups):
 @pytest.mark.parametrize(
     ("settings", "validation"),
     [
-        ({"early_stopping": False}, {}),
+        ({"early_stopping": False, "validation_fraction": 0.2}, {}),
         ({"validation_fraction": 0.1}, {}),
         ({}, {"X_val": X_VAL, "y_val": CODES_VAL}),
     ],
