@@ -16,7 +16,7 @@ import sys
 import time
 
 from fault_rows import cache, estimators, parallel, training
-from fault_rows.tally import Tally
+from fault_rows.tally import FAILED, Tally
 from report import RESULTS, conclude, option_parser, table
 
 ROWS = {
@@ -51,7 +51,10 @@ def measure(options):
         tally = Tally(function.__doc__.strip().rstrip("."))
         print(f"row {number}: {tally.title} ...", flush=True)
         started = time.perf_counter()
-        function(tally, options)
+        try:
+            function(tally, options)
+        except Exception as error:  # the other rows are still worth counting
+            tally.add("the row as a whole", FAILED, repr(error))
         results[number] = tally.as_dict()
         print(f"  {tally.tried} tried in {time.perf_counter() - started:.0f} s", flush=True)
     return results

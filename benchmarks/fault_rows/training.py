@@ -55,16 +55,18 @@ def row_3(tally, options):
 
 def _fit_or_refuse(kind, settings, data, target):
     try:
-        model, _ = _fit(kind, settings, data, target)
+        model, messages = _fit(kind, settings, data, target)
     except ValueError:
         return None
     if not _is_finite(model):
         return WRONG
     try:
         with np.errstate(all="ignore"):
-            return None if np.isfinite(model.predict(data)).all() else WRONG
+            is_finite = np.isfinite(model.predict(data)).all()
     except ValueError:
         return None
+    has_diverged = any("non-finite" in message for message in messages)
+    return None if is_finite else FAILED if has_diverged else WRONG
 
 
 # ---- row 5 -------------------------------------------------------------------------------------
@@ -75,6 +77,7 @@ import numpy as np
 from sknn import MLPClassifier
 
 warnings.simplefilter("ignore")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have it ignored
 X = np.random.default_rng(0).normal(size=(5000, 30))
 y = (X[:, 0] > 0).astype(int)
 MLPClassifier((50,), max_iter=2, random_state=0).fit(X, y)
