@@ -15,7 +15,7 @@ from .tally import FAILED, WRONG
 # ---- row 8 -------------------------------------------------------------------------------------
 
 DETERMINISM = """
-import hashlib, json, sys, warnings
+import hashlib, json, os, sys, warnings
 import joblib
 import numpy as np
 from sknn import MLPClassifier
@@ -43,6 +43,7 @@ if __name__ == "__main__":
         from dask.distributed import Client
         client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
     if backend == "ray":
+        os.environ["RAY_worker_niceness"] = "0"  # busy machines would keep its workers waiting
         import ray
         from ray.util.joblib import register_ray
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
