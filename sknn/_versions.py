@@ -5,7 +5,7 @@ from importlib import metadata
 
 import sklearn
 
-from ._compiled.cache import cache_directory
+from ._compiled.cache_folder import describe_cache
 from ._runtime.threads import usable_cores
 
 
@@ -29,5 +29,5 @@ def show_versions():
     facts = {"sknn": sys.modules[__package__].__version__} | {
         name: metadata.version(name) for name in ("numba", "llvmlite")
     }
-    facts |= {"usable cores": usable_cores(), "compile cache": cache_directory()}
+    facts |= {"usable cores": usable_cores(), "compile cache": describe_cache()}
     print("\nsknn:", *(f"{name:>13}: {value}" for name, value in facts.items()), sep="\n")

@@ -8,7 +8,7 @@ from reference import compiled_only
 from test_jit import fit_everything
 
 import sknn
-from sknn._compiled import cache, kinds
+from sknn._compiled import cache_folder, kinds
 from sknn.warmup import _KERNELS
 
 pytestmark = compiled_only
@@ -46,4 +46,4 @@ def test_command(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "sknn.warmup", "--dtypes", "float64"]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert output.startswith("compiled for float64 in ")
-    assert str(cache.cache_directory()) in output
+    assert str(cache_folder.cache_directory()) in output

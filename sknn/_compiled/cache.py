@@ -2,34 +2,25 @@
 
 One file holds one kernel, compiled for one signature. Its name ends in a hash of all that shapes
 the code: the kernel, the signature, the processor, the sources of all kernels, the versions of the
-libraries that take part in compilation, and Numba's options. The file starts with a checksum.
-Whatever goes wrong with it (missing, truncated, flipped bits, full disk, nothing writable), the
-process warns once and compiles the kernel: a cache must never be the reason why a fit fails.
+libraries that take part in compilation, and Numba's options. The file starts with a checksum over
+its name and content. Whatever goes wrong with it (missing, truncated, flipped bits, renamed, full
+disk, nothing writable), the process warns once and compiles the kernel: a cache must never be the
+reason why a fit fails. Where the files are, whose are loaded and when they go is told in
+:mod:`cache_folder`.
 
 Only kernels in this package's folders of kernels are kept: the hash covers no other sources. A
 kernel may close over functions in these folders and plain constants, which are then part of its
 identity.
 
 Nothing is ever overwritten by another version. Several processors, installations and versions may
-share one folder, and each finds its own files. Each release or edit adds a set of about 110 files
-(6.6 MB), so files that have not been used for 30 days are removed when another one is written. A
-file counts as used when it is written or loaded. That rule needs no knowledge of who else uses the
-folder: it cannot remove what another processor or another installation is using.
-
-``NUMBA_CACHE_DIR`` moves the cache.
+share one folder, and each finds its own files.
 """
 
-import contextlib
-import functools
 import hashlib
-import os
 import pickle
 import re
 import sys
-import tempfile
 import threading
-import time
-import uuid
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -41,6 +32,7 @@ from numba.core import compiler, config
 from numba.core.serialize import dumps
 
 from .._warnings import warn_user
+from .cache_folder import FileSet, cache_directory
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -48,8 +40,6 @@ PACKAGE = Path(__file__).resolve().parent.parent
 FOLDERS_OF_KERNELS = ("_compiled", "_engine", "parts")
 
 _DIGEST_SIZE = hashlib.sha256().digest_size
-_SECONDS_A_DAY = 86_400
-_DAYS_KEPT = 30
 _CONSTANTS = (bool, int, float, str, type(None), np.generic)
 _OPTIONS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE")  # of Numba, that shape code
 
@@ -116,13 +106,27 @@ def stamp():
             digest.update(path.relative_to(PACKAGE).as_posix().encode())
             digest.update(path.read_bytes())
     versions = [module.__version__ for module in (numba, llvmlite, np, scipy)]
-    options = [str(getattr(config, name)) for name in _OPTIONS]
-    digest.update(repr((sys.version, versions, options)).encode())
+    digest.update(repr((sys.version, versions, _options())).encode())
     return digest.hexdigest()
+
+
+def installation():
+    """Return a hash that stays the same when the package or a library is replaced by a new release.
+
+    Containers and machines that share a cache may have the same path, hence the number of the
+    folder.
+    """
+    place = (str(PACKAGE), PACKAGE.parent.stat().st_ino, sys.prefix, sys.version_info[:2])
+    return hashlib.sha256(repr((place, _options())).encode()).hexdigest()[:16]
+
+
+def _options():
+    return [str(getattr(config, name)) for name in _OPTIONS]
 
 
 # Taken at import: later edits of the files do not change what this process runs.
 STAMP = stamp()
+FILES = FileSet(STAMP, installation())
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -139,11 +143,11 @@ class GuardedCache:
     def __init__(self, function):
         self._identity = identity_of(function)
         name = re.sub(r"[^\w.]+", "-", f"{function.__module__}.{function.__qualname__}")
-        self._prefix = f"sknn-{name[:150].rstrip('-')}"  # file names may have 255 bytes
+        self._prefix = name[:150].rstrip("-")  # file names may have 255 bytes
 
     @property
     def cache_path(self):
-        """Folder of the cache, or None where nothing is writable."""
+        """Folder of the cache, or None if there is no place for it."""
         return cache_directory()
 
     def enable(self):
@@ -154,93 +158,41 @@ class GuardedCache:
 
     def flush(self):
         """Remove every file of this kernel."""
-        if self.cache_path is not None:
-            for path in Path(self.cache_path).glob(f"{self._prefix}-*.nbc"):
-                path.unlink(missing_ok=True)
+        FILES.remove(f"{self._prefix}-*.nbc")
 
     def load_overload(self, signature, target_context):
         """Return the compiled kernel from disk, or None."""
         target_context.refresh()
         try:
-            path = self._path(signature, target_context.codegen())
-            raw = path.read_bytes()
+            name = self._file_name(signature, target_context.codegen())
+            raw = FILES.read(name)
+            payload = raw[_DIGEST_SIZE:]
+            if _checksum(name, payload) != raw[:_DIGEST_SIZE]:
+                raise ValueError("its checksum does not match")
+            return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
         except FileNotFoundError:
             return None
         except Exception as error:
             return warn_once("read", error)
-        try:
-            payload = raw[_DIGEST_SIZE:]
-            if hashlib.sha256(payload).digest() != raw[:_DIGEST_SIZE]:
-                raise ValueError("its checksum does not match")
-            compiled = compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
-        except Exception as error:
-            return warn_once("read", error)
-        _mark_used(path)
-        return compiled
 
     def save_overload(self, signature, compiled):
-        """Write the compiled kernel, atomically, so that no reader ever sees half a file."""
-        temporary = None
+        """Write the compiled kernel."""
         try:
-            path = self._path(signature, compiled.codegen)
+            name = self._file_name(signature, compiled.codegen)
             payload = dumps(compiled._reduce())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(f".sknn-{os.getpid()}-{uuid.uuid4().hex}")
-            temporary.write_bytes(hashlib.sha256(payload).digest() + payload)
-            os.replace(temporary, path)
-            remove_unused_files(path.parent)
+            FILES.write(name, _checksum(name, payload) + payload)
         except Exception as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
             warn_once("written", error)
 
-    def _path(self, signature, codegen):
-        directory = cache_directory()
-        if directory is None:
-            raise PermissionError("no writable folder; set NUMBA_CACHE_DIR to one")
+    def _file_name(self, signature, codegen):
         identity = (STAMP, str(signature), codegen.magic_tuple(), self._identity)
         digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:32]
-        return Path(directory) / f"{self._prefix}-{digest}.nbc"
+        return f"{self._prefix}-{digest}.nbc"
 
 
-def _mark_used(path):
-    """Set the time of a file to now, at most once a day, so that loading rarely writes."""
-    with contextlib.suppress(OSError):  # a read-only folder, from which nobody removes files either
-        if time.time() - path.stat().st_mtime > _SECONDS_A_DAY:
-            os.utime(path)
-
-
-@functools.cache  # once a process is enough
-def remove_unused_files(directory):
-    """Remove the cache's files in ``directory`` that nobody has used for 30 days."""
-    oldest = time.time() - _DAYS_KEPT * _SECONDS_A_DAY
-    for pattern in ("sknn-*.nbc", ".sknn-*"):  # the latter from processes that were killed
-        for path in directory.glob(pattern):
-            with contextlib.suppress(OSError):  # another process was faster, or has it open
-                if path.stat().st_mtime < oldest:
-                    path.unlink()
-
-
-@functools.cache
-def cache_directory():
-    """Return the first writable folder among the candidates, or None.
-
-    They are NUMBA_CACHE_DIR alone if it is set, else the package's __pycache__ and the user's cache
-    folder.
-    """
-    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    candidates = [PACKAGE / "__pycache__", Path(user, "sknn")]
-    if config.CACHE_DIR:
-        candidates = [Path(config.CACHE_DIR)]
-    for directory in candidates:
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=directory):
-                return directory
-        except OSError:
-            continue
-    return None
+def _checksum(name, payload):
+    """Return a hash of a file's content and name, so that no file is taken for another one."""
+    return hashlib.sha256(name.encode() + payload).digest()
 
 
 _warned = threading.Event()
@@ -252,6 +204,6 @@ def warn_once(action, error):
         _warned.set()
         warn_user(
             f"the compile cache could not be {action} ({type(error).__name__}: {error}); "
-            "kernels are compiled in this process",
+            "kernels are compiled in this process. NUMBA_CACHE_DIR is where else it can be",
             RuntimeWarning,
         )

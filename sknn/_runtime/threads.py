@@ -24,6 +24,7 @@ from .._engine.phases import count_phases
 from .._engine.scheduler import count_counters
 from .._engine.structs import Scheduler
 from .thread_count import ThreadCountTuner
+from .thread_limits import library_limit
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
 _DOUBTFUL_OPERATIONS = 100_000_000  # of a step: with fewer, one thread may be faster
@@ -85,7 +86,8 @@ def usable_cores():
 
     Its affinity and control groups count, the limits of joblib and Numba, and the environment
     variables ``OMP_NUM_THREADS``, which schedulers such as dask and ray set in their workers, and
-    ``SKNN_NUM_THREADS``.
+    ``SKNN_NUM_THREADS``. Limits that others set by threadpoolctl are read in every chunk instead,
+    see :mod:`thread_limits`.
     """
     if INTERPRETED:
         return 1
@@ -248,7 +250,8 @@ class ParallelRunner:
             self._alone.stop[0] = 0
             run = run._replace(scheduler=self._alone)
             return _call(self._entry, (run, n_rows, block_size, *others))
-        n_threads = max(1, min(self._tuner.n_threads, self._most // max(1, thread_pool.n_fits)))
+        share = max(1, self._most // max(1, thread_pool.n_fits))
+        n_threads = min(self._tuner.n_threads, share, library_limit())
         scheduler = new_scheduler(n_threads, n_steps * self._n_phases)
         started = time.perf_counter()
         arguments = (run._replace(scheduler=scheduler), n_rows, block_size, *others)

@@ -1,12 +1,11 @@
 """Full-batch training by SciPy's L-BFGS-B over the compiled loss and gradient."""
 
-import threading
 import time
 
 import numpy as np
 import scipy.optimize
-from threadpoolctl import ThreadpoolController
 
+from .._runtime.thread_limits import single_blas_thread
 from ..parts.regularizers import penalty_strengths
 from .trainer import Training
 
@@ -112,35 +111,3 @@ class LBFGSTraining(Training):
             print(reason, "Stopping.")
         if self._callbacks.end_epoch() or reason:
             raise StopIteration
-
-
-class _SingleBLASThread:
-    """Context manager that holds the process' BLAS at one thread.
-
-    SciPy's L-BFGS-B calls BLAS for small matrices. More threads cost more than they bring there,
-    wait for each other on busy machines, and change last bits with their number. Fits may run side
-    by side, so the last one to leave restores the number of threads; each with a limit of its own
-    would restore what another one had set.
-    """
-
-    def __init__(self):
-        self._lock = threading.Lock()
-        self._n_users = 0
-        self._controller = None
-
-    def __enter__(self):
-        with self._lock:
-            if self._n_users == 0:
-                if self._controller is None:
-                    self._controller = ThreadpoolController().select(user_api="blas")
-                self._limits = self._controller.limit(limits=1)
-            self._n_users += 1
-
-    def __exit__(self, *exception):
-        with self._lock:
-            self._n_users -= 1
-            if self._n_users == 0:
-                self._limits.restore_original_limits()
-
-
-single_blas_thread = _SingleBLASThread()

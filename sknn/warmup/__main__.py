@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from .._compiled.cache import cache_directory
+from .._compiled.cache_folder import describe_cache
 from . import warmup
 
 
@@ -20,7 +20,7 @@ def main():
     started = time.perf_counter()
     warmup(dtypes)
     seconds = time.perf_counter() - started
-    print(f"compiled for {' and '.join(dtypes)} in {seconds:.1f} s; kept in {cache_directory()}")
+    print(f"compiled for {' and '.join(dtypes)} in {seconds:.1f} s; cache: {describe_cache()}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import os
 import pickle
 import shutil
 import threading
-import time
 import warnings
 from itertools import cycle
 from pathlib import Path
@@ -18,7 +17,9 @@ from processes import finish, run, start
 
 from sknn import MLPRegressor
 from sknn._compiled import cache as cache_module
+from sknn._compiled import cache_folder
 from sknn._compiled.cache import GuardedCache
+from sknn._compiled.cache_folder import FileSet
 from sknn._compiled.jit import jit
 from sknn._compiled.kinds import ACTIVATION
 from sknn.parts.activations import ACTIVATIONS
@@ -38,8 +39,8 @@ def flip(position):
     return damage
 
 
-def with_checksum(payload):
-    return hashlib.sha256(payload).digest() + payload
+def with_checksum(path, payload):
+    return hashlib.sha256(path.name.encode() + payload).digest() + payload
 
 
 DAMAGES = {
@@ -57,8 +58,6 @@ DAMAGES = {
     "a bit in the first half": flip(0.3),
     "a bit in the second half": flip(0.7),
     "a bit of the last byte": flip(-1),
-    "not a pickle": lambda raw: with_checksum(b"sknn"),
-    "another pickle": lambda raw: with_checksum(pickle.dumps({"sknn": 1})),
 }
 
 
@@ -78,14 +77,15 @@ def fresh_kernel():
 def no_folder(monkeypatch):
     """No cache, in a process that has not yet warned, where this file's kernels are kept too."""
     monkeypatch.setattr(cache_module, "_is_in_the_stamp", lambda function: True)
-    monkeypatch.setattr(cache_module, "cache_directory", lambda: None)
+    monkeypatch.setattr(cache_folder, "cache_directory", lambda: None)
     monkeypatch.setattr(cache_module, "_warned", threading.Event())
+    monkeypatch.setattr(cache_module, "FILES", FileSet(cache_module.STAMP, "this"))
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, no_folder):
     """An empty cache."""
-    monkeypatch.setattr(cache_module, "cache_directory", lambda: tmp_path)
+    monkeypatch.setattr(cache_folder, "cache_directory", lambda: tmp_path)
     return tmp_path
 
 
@@ -99,8 +99,12 @@ def call(kernel=None):
     return sum(kernel.stats.cache_hits.values()) == 1, [str(warning.message) for warning in caught]
 
 
+def files(folder):
+    return sorted(folder.glob("*/*.nbc"))
+
+
 def only_file(folder):
-    (path,) = folder.iterdir()
+    (path,) = files(folder)
     return path
 
 
@@ -120,6 +124,29 @@ def test_damaged_file_is_replaced_with_one_warning(folder, damage):
     assert len(messages) == 1
     assert "the compile cache could not be read" in messages[0]
     assert call() == (True, [])
+
+
+@pytest.mark.parametrize("payload", [b"sknn", pickle.dumps({"sknn": 1})])
+def test_content_that_is_no_kernel_is_replaced_with_one_warning(folder, payload):
+    call()
+    path = only_file(folder)
+    path.write_bytes(with_checksum(path, payload))
+    loaded, messages = call()
+    assert (loaded, len(messages)) == (False, 1)
+    assert call() == (True, [])
+
+
+def test_files_whose_names_were_swapped_are_not_loaded(folder):
+    kernel = fresh_kernel()
+    kernel(np.float32(2))
+    kernel(2.0)
+    first, second = files(folder)
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    loaded, messages = call()
+    assert (loaded, len(messages)) == (False, 1)
+    assert "checksum" in messages[0]
 
 
 def test_only_the_first_fault_of_a_process_warns(folder):
@@ -146,23 +173,14 @@ def test_deleted_folder_is_made_again(folder):
 
 
 def test_files_of_other_versions_are_left_alone(folder, monkeypatch):
-    monkeypatch.setattr(cache_module, "STAMP", "an older version")
-    call()
+    with monkeypatch.context() as patched:
+        patched.setattr(cache_module, "FILES", FileSet(32 * "0", "other"))
+        call()
     older = only_file(folder)
     content = older.read_bytes()
-    monkeypatch.setattr(cache_module, "STAMP", "this version")
     assert call() == (False, [])
     assert call() == (True, [])
     assert older.read_bytes() == content
-
-
-def test_a_folder_in_the_place_of_the_file(folder):
-    call()
-    path = only_file(folder)
-    path.unlink()
-    path.mkdir()
-    loaded, messages = call()
-    assert (loaded, len(messages)) == (False, 1)
 
 
 def disk_full(*_, **__):
@@ -170,7 +188,7 @@ def disk_full(*_, **__):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(Path, "write_bytes"), (os, "replace"), (Path, "mkdir")]
+    ("module", "name"), [(cache_folder, "_open_new"), (os, "replace"), (Path, "mkdir")]
 )
 def test_full_disk(folder, monkeypatch, module, name):
     monkeypatch.setattr(module, name, disk_full)
@@ -178,7 +196,7 @@ def test_full_disk(folder, monkeypatch, module, name):
     assert not loaded
     assert len(messages) == 1
     assert "could not be written (OSError" in messages[0]
-    assert list(folder.iterdir()) == []
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.usefixtures("no_folder")
@@ -194,7 +212,7 @@ def test_file_names_tell_dtypes_apart(folder):
     kernel = fresh_kernel()
     assert kernel(np.float32(2)) == np.float32(2) / np.float32(3)
     assert kernel(2.0) == 2.0 / 3
-    assert len(list(folder.iterdir())) == 2
+    assert len(files(folder)) == 2
     again = fresh_kernel()
     assert again(np.float32(2)) == np.float32(2) / np.float32(3)
     assert again(2.0) == 2.0 / 3
@@ -203,87 +221,21 @@ def test_file_names_tell_dtypes_apart(folder):
 
 def test_flush_removes_the_files_of_one_kernel(folder):
     call()
-    kept = folder / "sknn-another.kernel-0.nbc"
+    kept = only_file(folder).parent / "another.kernel-0.nbc"
     kept.touch()
     GuardedCache(_third).flush()
     assert only_file(folder) == kept
 
 
-# ---- files that nobody uses any more -----------------------------------------------------------
-
-DAY = 86_400
-
-
-def set_age(path, days):
-    os.utime(path, (time.time() - days * DAY,) * 2)
-
-
-@pytest.fixture
-def next_process():
-    """Return a function after which files are looked through once more."""
-    return cache_module.remove_unused_files.cache_clear
-
-
-def test_files_that_nobody_used_for_30_days_are_removed(folder, next_process):
-    names = ("sknn-old.kernel-0.nbc", ".sknn-1-killed", "sknn-new.kernel-0.nbc", "of_others.nbi")
-    for name, age in zip(names, (31, 31, 29, 1000), strict=True):
-        (folder / name).touch()
-        set_age(folder / name, age)
-    next_process()
+def test_two_processors_share_a_set(folder, monkeypatch):
     call()
-    (written,) = {path.name for path in folder.iterdir()} - set(names)
-    assert {path.name for path in folder.iterdir()} == {*names[2:], written}
-
-
-@pytest.mark.parametrize("what", ["processor", "version"])
-def test_files_in_use_survive_whoever_writes(folder, monkeypatch, next_process, what):
-    """Two processors, or two versions, that use one folder never lose each other's files."""
-
-    def use_other():
-        with monkeypatch.context() as patched:
-            if what == "version":
-                patched.setattr(cache_module, "STAMP", "another version")
-            else:
-                codegen = type(fresh_kernel().targetctx.codegen())
-                patched.setattr(codegen, "magic_tuple", lambda self: ("another", "processor"))
-            return call()
-
-    assert use_other() == (False, [])
-    other = only_file(folder)
-    for _ in range(3):  # months, in each of which both use the folder
-        set_age(other, 29)
-        assert use_other() == (True, [])
-        assert time.time() - other.stat().st_mtime < DAY
-        set_age(other, 29)
-        next_process()
+    codegen = type(fresh_kernel().targetctx.codegen())
+    with monkeypatch.context() as patched:
+        patched.setattr(codegen, "magic_tuple", lambda self: ("another", "processor"))
         assert call() == (False, [])
-        (written,) = set(folder.iterdir()) - {other}
-        written.unlink()
-
-
-def test_a_file_counts_as_used_when_it_is_loaded_once_a_day(folder):
-    call()
-    path = only_file(folder)
-    for age, is_touched in ((0.5, False), (2, True)):
-        set_age(path, age)
-        before = path.stat().st_mtime
         assert call() == (True, [])
-        assert (path.stat().st_mtime != before) == is_touched
-
-
-def test_files_of_a_read_only_folder_are_loaded(folder, monkeypatch):
-    call()
-    path = only_file(folder)
-    set_age(path, 2)
-    refused = []
-
-    def refuse(path, times=None):
-        refused.append(path)
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-    monkeypatch.setattr(os, "utime", refuse)
     assert call() == (True, [])
-    assert refused == [path]
+    assert len(files(folder)) == 2
 
 
 # ---- what compiled code depends on -------------------------------------------------------------
@@ -324,58 +276,6 @@ def test_stamp_depends_on_the_source_of_every_kernel(tmp_path, monkeypatch):
         holds_kernels = path.relative_to(package).parts[0] in cache_module.FOLDERS_OF_KERNELS
         assert (new_stamp() in seen) != holds_kernels, path
         seen.add(new_stamp())
-
-
-# ---- where the cache is ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def places(tmp_path, monkeypatch):
-    """A package and a user's folder to write to, and no NUMBA_CACHE_DIR."""
-    monkeypatch.setattr(config, "CACHE_DIR", "")
-    monkeypatch.setattr(cache_module, "PACKAGE", tmp_path / "package")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "user"))
-    return tmp_path
-
-
-def block(path):
-    """Put a file where a folder should be, so that not even the superuser can write to it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-
-
-def find_directory():
-    return cache_module.cache_directory.__wrapped__()
-
-
-def test_cache_is_beside_the_sources(places):
-    assert find_directory() == places / "package" / "__pycache__"
-
-
-def test_cache_of_a_read_only_package_is_the_users(places):
-    block(places / "package" / "__pycache__")
-    assert find_directory() == places / "user" / "sknn"
-
-
-def test_cache_of_a_user_without_settings_is_in_the_home_folder(places, monkeypatch):
-    block(places / "package" / "__pycache__")
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(places))
-    assert find_directory() == places / ".cache" / "sknn"
-
-
-def test_no_cache_where_nothing_is_writable(places):
-    block(places / "package" / "__pycache__")
-    block(places / "user")
-    assert find_directory() is None
-
-
-def test_numba_cache_dir_is_the_only_place_if_it_is_set(places, monkeypatch):
-    monkeypatch.setattr(config, "CACHE_DIR", str(places / "chosen"))
-    assert find_directory() == places / "chosen"
-    block(places / "file")
-    monkeypatch.setattr(config, "CACHE_DIR", str(places / "file" / "below"))
-    assert find_directory() is None
 
 
 # ---- one kernel of the package, in processes ---------------------------------------------------
@@ -420,14 +320,10 @@ def test_edited_helper_in_another_file_is_compiled_anew(tmp_path):
     assert (loaded, n_warnings) == (False, 0)
 
 
-def test_read_only_package_without_home(tmp_path):
-    shutil.copytree(
-        cache_module.PACKAGE, tmp_path / "sknn", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    block(tmp_path / "sknn" / "__pycache__")
-    block(tmp_path / "home")
+def test_no_home(tmp_path):
+    (tmp_path / "home").touch()
     (value, loaded), n_warnings = run(
-        logistic_of_two, root=tmp_path, HOME=tmp_path / "home", XDG_CACHE_HOME=""
+        logistic_of_two, HOME=tmp_path / "home", XDG_CACHE_HOME="", LOCALAPPDATA=""
     )
     np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
     assert (loaded, n_warnings) == (False, 1)
@@ -438,7 +334,7 @@ def test_limit_on_the_size_of_files(tmp_path):
     (value, loaded), n_warnings = run(logistic_of_two_with_small_files, NUMBA_CACHE_DIR=tmp_path)
     np.testing.assert_allclose(value, EXPECTED, rtol=1e-15)
     assert (loaded, n_warnings) == (False, 1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 # ---- closures ----------------------------------------------------------------------------------
@@ -565,24 +461,26 @@ def test_processes_that_begin_at_once_agree(cold):
     assert len({outcome.value[0] for outcome in outcomes}) == 1
     assert [outcome.n_warnings for outcome in outcomes] == [0] * 4
     assert any(outcome.value[1] > 0 for outcome in outcomes)
-    assert {path.suffix for path in cache.iterdir()} == {".nbc"}
+    (kernels,) = cache.iterdir()
+    (mark,) = kernels.glob("used-by-*")
+    assert {path.suffix for path in kernels.iterdir() if path != mark} == {".nbc"}
 
 
 def test_the_next_process_compiles_nothing_and_writes_nothing(cold, tmp_path):
     (first, *_), cache = cold
     warm = shutil.copytree(cache, tmp_path / "warm")
-    before = {path: path.stat().st_mtime_ns for path in warm.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in warm.rglob("*")}
     assert run(fit, NUMBA_CACHE_DIR=warm) == ([first.value[0], 0], 0)
-    assert {path: path.stat().st_mtime_ns for path in warm.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in warm.rglob("*")} == before
 
 
 def test_fits_survive_damaged_and_missing_caches(cold, tmp_path):
     """Every file is damaged in another way; in a second process nothing is writable at all."""
     (first, *_), cache = cold
     damaged = shutil.copytree(cache, tmp_path / "damaged")
-    for path, damage in zip(sorted(damaged.iterdir()), cycle(DAMAGES.values()), strict=False):
+    for path, damage in zip(files(damaged), cycle(DAMAGES.values()), strict=False):
         path.write_bytes(damage(path.read_bytes()))
-    block(tmp_path / "file")
+    (tmp_path / "file").touch()
     processes = [
         start(fit, NUMBA_CACHE_DIR=folder) for folder in (damaged, tmp_path / "file" / "below")
     ]

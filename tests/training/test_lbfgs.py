@@ -10,7 +10,7 @@ from problems import CASES, both_kinds, regression
 from sklearn.linear_model import Ridge
 
 from sknn import MLPRegressor
-from sknn._training.lbfgs import single_blas_thread
+from sknn._runtime.thread_limits import single_blas_thread
 
 pytestmark = pytest.mark.filterwarnings("ignore:lbfgs failed to converge")
 

@@ -1,0 +1,1 @@
+"""Faults that benchmarks/faults.py injects: one function a row, one file a group of rows."""

@@ -1,0 +1,101 @@
+"""What faults are survived? Each row injects one kind of them and counts how the cases end.
+
+*Survived*: the documented error, or the right result. *Failed*: another error, a crash or a
+deadlock. *Silently wrong*: the end came without a word, and the result is not finite or differs.
+*Lost*: a fitted state is gone that was good before. All but the first should be 0.
+
+Everything takes an hour on two cores; ``--quick`` tries a few cases of every row, and ``--row``
+selects some. With ``--save``, rows that were saved on the same day are kept. dask and ray take part
+if they are installed. As root on Linux, other users and full disks are tried too. Row 23 runs a
+part of the tests; the whole suite is ``NUMBA_BOUNDSCHECK=1 python -m pytest``.
+"""
+
+import datetime
+import json
+import sys
+import time
+
+from fault_rows import cache, estimators, parallel, training
+from fault_rows.tally import FAILED, Tally
+from report import RESULTS, conclude, option_parser, table
+
+ROWS = {
+    1: estimators.row_1,
+    2: estimators.row_2,
+    3: training.row_3,
+    5: training.row_5,
+    7: training.row_7,
+    8: parallel.row_8,
+    9: parallel.row_9,
+    10: parallel.row_10,
+    11: cache.row_11,
+    12: cache.row_12,
+    13: parallel.row_13,
+    14: training.row_14,
+    16: training.row_16,
+    17: estimators.row_17,
+    18: estimators.row_18,
+    20: estimators.row_20,
+    21: estimators.row_21,
+    22: training.row_22,
+    23: training.row_23,
+}
+COLUMNS = ("tried", "survived", "failed", "silently wrong", "lost")
+
+
+def measure(options):
+    """Return ``{number of the row: its counts}``."""
+    results = {}
+    for number in options.row or ROWS:
+        function = ROWS[number]
+        tally = Tally(function.__doc__.strip().rstrip("."))
+        print(f"row {number}: {tally.title} ...", flush=True)
+        started = time.perf_counter()
+        try:
+            function(tally, options)
+        except Exception as error:  # the other rows are still worth counting
+            tally.add("the row as a whole", FAILED, repr(error))
+        results[number] = tally.as_dict()
+        print(f"  {tally.tried} tried in {time.perf_counter() - started:.0f} s", flush=True)
+    return results
+
+
+def saved_today():
+    """Return the rows that were measured and saved before on this day."""
+    path = RESULTS / f"faults-{datetime.date.today().isoformat()}.json"
+    if not path.exists():
+        return {}
+    return {int(number): row for number, row in json.loads(path.read_text())["results"].items()}
+
+
+def tables(results):
+    rows = [
+        [number, result["row"], *(result[column] for column in COLUMNS)]
+        for number, result in results.items()
+    ]
+    rows.append(["", "all", *(sum(row[i] for row in rows) for i in range(2, 2 + len(COLUMNS)))])
+    faults = [
+        f"- row {number}: {text}"
+        for number, result in results.items()
+        for text in (*result["faults"], *result["notes"])
+    ]
+    return "\n".join([table(["row", "fault", *COLUMNS], rows), "", *faults])
+
+
+def main():
+    parser = option_parser(__doc__, rounds=5)
+    parser.add_argument("--quick", action="store_true", help="a few cases of every row")
+    parser.add_argument(
+        "--row", type=int, action="append", choices=ROWS, help="only this row; may be repeated"
+    )
+    options = parser.parse_args()
+    results = measure(options)
+    is_clean = all(result["survived"] == result["tried"] for result in results.values())
+    if options.save:
+        results = dict(sorted((saved_today() | results).items()))
+    conclude(options, "faults", results, tables(results))
+    return int(not is_clean)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
