@@ -34,7 +34,8 @@ learning_rate : {schedules}, default='constant'
     Learning-rate schedule. In the formulas, rate0 is ``learning_rate_init``, s is the number of
     epochs (with fractions) completed before the weight update, and training is taken to last
     ``max_iter`` epochs. 'invscaling' and 'adaptive' are only used when solver='sgd', as in
-    scikit-learn. The others are used by every solver but 'lbfgs'.
+    scikit-learn. The others are used by every solver but 'lbfgs'. Where ``max_iter`` is in the
+    formula, s is 0 again in every ``fit``, and after ``max_iter`` calls of ``partial_fit``.
 
     {schedule_formulas}
 learning_rate_init : float, default=0.001
@@ -55,11 +56,12 @@ verbose : bool, default=False
     Whether to print the loss of every epoch.
 warm_start : bool, default=False
     Whether ``fit`` continues training where the last fit ended: with its weights, optimizer state,
-    schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20. In
-    scikit-learn only the weights are kept.
+    schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20 (unless a
+    formula has ``max_iter`` in it). 'lbfgs' keeps weights and history, not its estimate of the
+    curvature, so short fits take more iterations in all. In scikit-learn only the weights are kept.
 momentum : float or (float, float), default=0.9
     Momentum, in [0, 1]. A pair (start, end) rises or falls linearly over the first half of
-    ``max_iter`` epochs. Only used when solver='sgd'.
+    ``max_iter`` epochs since training began. Only used when solver='sgd'.
 nesterovs_momentum : bool, default=True
     Whether to use Nesterov's momentum. Only used when solver='sgd'.
 early_stopping : bool, default=False
@@ -122,10 +124,12 @@ batch_norm : {False, True, 'before', 'after'}, default=False
     Whether to use batch normalization, arXiv:1502.03167, before the activation (True or 'before')
     or after it. Each unit is normalized over the minibatch, x = (z - mean) / sqrt(var + 1e-5), and
     becomes scale x + shift, where scale and shift are learned. Predictions use running averages of
-    mean and variance.
+    mean and variance, as do minibatches with fewer than 8 samples, after a warning. With fewer than
+    half of ``batch_size`` samples left in an epoch, the minibatch before takes them too.
 batch_norm_momentum : float, default=0.9
     Momentum of the running averages, in [0, 1): average = momentum average + (1 - momentum) batch
-    statistic. Only used when batch_norm is not False.
+    statistic, for full minibatches of at least 16 samples. Smaller ones count in proportion, and
+    the first ones equally. Only used when batch_norm is not False.
 {own_parameters}
 max_grad_norm : float or None, default=None
     Maximum Euclidean norm of the gradient of all parameters, arXiv:1211.5063. Longer gradients are

@@ -11,6 +11,7 @@ import numpy as np
 from .._compiled.shuffle import Shuffler
 from .._runtime.binding import LEAST_NORMALIZED
 from .._warnings import warn_user
+from ..parts.schedules import SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of
 from .trainer import Training
@@ -26,6 +27,7 @@ class StochasticTraining(Training):
         self._minibatches = MinibatchLoop(network, table, self._batch_size, state.optimizer)
         self._shuffle = Shuffler(state.random_state).shuffle if estimator.shuffle else None
         self._n_one_by_one = 0  # epochs that have to run one by one
+        self._begin_schedule()
 
     def _checked_batch_size(self):
         batch_size = self.estimator.batch_size
@@ -37,6 +39,20 @@ class StochasticTraining(Training):
                 f"clipped: {batch_size} to {self.n_rows}."
             )
         return int(min(batch_size, self.n_rows))
+
+    def _begin_schedule(self):
+        """Tell the schedule that a call of ``fit`` or ``partial_fit`` begins."""
+        settings = self.estimator
+        optimizer = self.state.optimizer
+        if optimizer.begin_call(settings, incremental=self.state.is_incremental):
+            self.state.n_stalled = 0  # as always when the rate changes, see _stops_on_plateau
+        elif optimizer.has_lost_its_rate(settings):
+            self.warnings.append(
+                f"learning_rate={settings.learning_rate!r} has lowered the rate to "
+                f"{SMALLEST_RATE} or less in earlier calls, so further training hardly changes the "
+                "weights. Set learning_rate='constant', or another schedule or "
+                "learning_rate_init, to go on at a higher rate."
+            )
 
     def _warn_about_batch_norm(self):
         if self.network.architecture.batch_norm is None or self._batch_size >= LEAST_NORMALIZED:
