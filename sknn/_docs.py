@@ -128,7 +128,7 @@ batch_norm : {False, True, 'before', 'after'}, default=False
     half of ``batch_size`` samples left in an epoch, the minibatch before takes them too.
 batch_norm_momentum : float, default=0.9
     Momentum of the running averages, in [0, 1): average = momentum average + (1 - momentum) batch
-    statistic, for full minibatches of at least 16 samples. Smaller ones count in proportion, and
+    statistic, for full minibatches of at least 8 samples. Smaller ones count in proportion, and
     the first ones equally. Only used when batch_norm is not False.
 {own_parameters}
 max_grad_norm : float or None, default=None

@@ -28,9 +28,6 @@ from .layout import padded
 # rows and two or five hidden layers, batches of 2 to 7 led to R^2 of 0.0 to 0.8 in this way, and to
 # 0.7 to 0.97 by running averages.
 LEAST_NORMALIZED = 8
-# Samples of a minibatch that moves the averages by 1 - momentum. With 16, averages of smaller
-# minibatches are over as many samples: fewer are too noisy, more are too late for the weights.
-_LEAST_AVERAGED = 16
 _BATCH_NORM_CODES = {None: NO_BATCH_NORM, "before": BATCH_NORM_BEFORE, "after": BATCH_NORM_AFTER}
 
 
@@ -302,7 +299,7 @@ def _batch_norm_rates(momentum, steps, batch_size):
     """Return how far a sample of weight 1 moves batch norm's running averages in some steps.
 
     A minibatch moves them by 1 - momentum; the first ones by more, such that all count equally.
-    Smaller minibatches than ``_LEAST_AVERAGED`` count as parts of one of that size, or the averages
+    Smaller minibatches than ``LEAST_NORMALIZED`` count as parts of one of that size, or averages
     would be of too few samples to be those of the training set.
 
     Parameters
@@ -312,7 +309,7 @@ def _batch_norm_rates(momentum, steps, batch_size):
         Numbers of the steps, counted from the start of training.
     batch_size : int
     """
-    share = min(1.0, batch_size / _LEAST_AVERAGED)
+    share = min(1.0, batch_size / LEAST_NORMALIZED)
     return np.maximum(1 - momentum, 1 / (1 + share * steps)) * share / batch_size
 
 

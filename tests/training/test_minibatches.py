@@ -125,6 +125,17 @@ def test_weights_count():
     assert_averages_are_those_of(model, X, weight)
 
 
+def test_a_row_of_weight_2_is_that_row_twice():
+    X, y = problem(15)
+    weight = np.r_[np.ones(10), np.full(5, 2)]
+    settings = {"max_iter": 20, "shuffle": False}
+    weighted = network(**settings).fit(X, y, sample_weight=weight)
+    twice = network(**settings).fit(np.r_[X, X[10:]], np.r_[y, y[10:]])
+    for name in ("coefs_", "batch_norm_mean_", "batch_norm_var_"):
+        found = getattr(weighted, name)[0]
+        np.testing.assert_allclose(found, getattr(twice, name)[0], rtol=1e-7, atol=1e-10)
+
+
 def test_maxout_s_units_are_normalized_by_their_own_averages():
     X, y = problem(201)
     model = network(activation="maxout", batch_size=200, max_iter=200).fit(X, y)
