@@ -238,12 +238,12 @@ PRODUCT = Kind(
 )
 NORMALIZE = Kind(
     "batch norm",
-    "vector int64 int64 int64 int64 vector vector vector vector vector vector vector vector"
+    "vector int64 int64 int64 int64 vector int64 vector vector vector vector vector vector vector"
     " vector vector",
 )
 NORMALIZE_BACKWARD = Kind(
     "batch norm's gradient",
-    "vector int64 int64 int64 int64 vector vector vector vector vector vector",
+    "vector int64 int64 int64 int64 vector int64 vector vector vector vector vector",
 )
 DROPOUT = Kind("dropout", "vector int64 int64 scalar vector")
 DROPOUT_IN_PLACE = Kind("dropout in place", "vector int64 int64 scalar")

@@ -5,6 +5,19 @@
 with the weighted mean and variance of the minibatch in training, and their running averages in
 prediction. Kernels compute the units ``start:stop`` of matrices with ``width`` columns, and
 ``deviation`` is 1 / sqrt(variance + EPSILON).
+
+The running averages are to be the mean and variance of the training samples, for minibatches of any
+size:
+
+- A minibatch moves them in proportion to the sum of its sample weights, its fraction f.
+- They are combined by the law of total variance, (1 - f) old + f new + f (1 - f) (difference of the
+  means)^2. The mean of the minibatches' variances alone would be too small, by a factor of 1 - 1 /
+  batch_size for samples of equal weight.
+- The first minibatches count equally, so that little is left of the initial 0 and 1.
+
+Statistics of few samples are not those that predictions normalize by: two samples become 1 and -1,
+wherever they are. A minibatch with fewer samples of positive weight than ``least`` is normalized by
+the running averages of the minibatches before it, as in prediction.
 """
 
 import numpy as np
@@ -25,24 +38,36 @@ def _get_row(values, i, width, start, stop):
 
 @jit
 def _compute_statistics(
-    z, n_rows, width, start, stop, weight, mean, deviation, running_mean, running_variance, momentum
+    z,
+    n_rows,
+    width,
+    start,
+    stop,
+    weight,
+    least,
+    mean,
+    deviation,
+    running_mean,
+    running_variance,
+    rate,
 ):
-    """Compute the minibatch's statistics and update the running averages.
+    """Compute the statistics to normalize with and update the running averages.
 
     Parameters
     ----------
-    z, n_rows, width, start, stop, weight
+    z, n_rows, width, start, stop, weight, least
         As in :func:`normalize`.
     mean, deviation : ndarray of shape (stop - start,)
         Written.
     running_mean, running_variance : ndarray of shape (stop - start,)
         Changed, unless all samples weigh nothing.
-    momentum : ndarray of shape (1,)
-        Fraction of the running averages that is kept.
+    rate : ndarray of shape (1,)
+        How far a sample of weight 1 moves the running averages.
     """
     total = weight.dtype.type(0)
     for i in range(n_rows):
         total += weight[i]
+    is_short = _count_weighted(weight, n_rows) < least
     for j in range(mean.size):
         mean[j] = 0
         deviation[j] = 0
@@ -59,12 +84,30 @@ def _compute_statistics(
         fraction = weight[i] / total
         for j in range(row.size):
             deviation[j] += fraction * (row[j] - mean[j]) * (row[j] - mean[j])
-    keep = momentum[0]
+    move = min(weight.dtype.type(1), rate[0] * total)
+    keep = weight.dtype.type(1) - move
     for j in range(mean.size):
-        running_mean[j] = keep * running_mean[j] + (1 - keep) * mean[j]
-        running_variance[j] = keep * running_variance[j] + (1 - keep) * deviation[j]
+        old_mean = running_mean[j]
+        old_variance = running_variance[j]
+        difference = mean[j] - old_mean
+        between = keep * move * difference * difference
+        if move > 0:
+            running_mean[j] = keep * old_mean + move * mean[j]
+            running_variance[j] = keep * old_variance + move * deviation[j] + between
+        if is_short:
+            mean[j] = old_mean
+            deviation[j] = old_variance
     for j in range(mean.size):
         deviation[j] = 1 / np.sqrt(deviation[j] + EPSILON)
+
+
+@jit
+def _count_weighted(weight, n_rows):
+    """Return how many samples have a positive weight."""
+    n_weighted = 0
+    for i in range(n_rows):
+        n_weighted += weight[i] > 0
+    return n_weighted
 
 
 @jit
@@ -83,11 +126,12 @@ def normalize(
     start,
     stop,
     weight,
+    least,
     mean,
     deviation,
     running_mean,
     running_variance,
-    momentum,
+    rate,
     scale,
     shift,
     x_hat,
@@ -103,12 +147,14 @@ def normalize(
         Units, which are columns.
     weight : ndarray of shape (n_rows,) or (0,)
         Sample weights in training. If empty, the running averages are used.
+    least : int
+        They are also used if fewer samples have a positive weight.
     mean, deviation : ndarray of shape (width,)
         Written: the statistics that were used.
     running_mean, running_variance : ndarray of shape (width,)
         Changed in training.
-    momentum : ndarray of shape (1,)
-        Fraction of the running averages that is kept.
+    rate : ndarray of shape (1,)
+        How far a sample of weight 1 moves the running averages; not read in prediction.
     scale, shift : ndarray of shape (width,)
         Learned.
     x_hat : ndarray of shape (n_rows * width,)
@@ -130,11 +176,12 @@ def normalize(
             start,
             stop,
             weight,
+            least,
             mean,
             deviation,
             running_mean,
             running_variance,
-            momentum,
+            rate,
         )
     else:
         _read_running_statistics(mean, deviation, running_mean, running_variance)
@@ -150,7 +197,7 @@ def normalize(
 
 @jit
 def normalize_backward(
-    delta, n_rows, width, start, stop, weight, deviation, scale, x_hat, g_scale, g_shift
+    delta, n_rows, width, start, stop, weight, least, deviation, scale, x_hat, g_scale, g_shift
 ):
     """Turn dL/dout of the units ``start:stop`` into dL/dz.
 
@@ -158,7 +205,7 @@ def normalize_backward(
     ----------
     delta : ndarray of shape (n_rows * width,)
         dL/dout, overwritten by dL/dz.
-    n_rows, width, start, stop, weight, deviation, scale, x_hat
+    n_rows, width, start, stop, weight, least, deviation, scale, x_hat
         As :func:`normalize` was given and left them.
     g_scale, g_shift : ndarray of shape (width,)
         Written: the gradients of scale and shift.
@@ -170,6 +217,7 @@ def normalize_backward(
     total = weight.dtype.type(0)
     for i in range(n_rows):
         total += weight[i]
+    is_short = _count_weighted(weight, n_rows) < least  # then the statistics are constants
     for j in range(g_scale.size):
         g_scale[j] = 0
         g_shift[j] = 0
@@ -183,7 +231,7 @@ def normalize_backward(
     for i in range(n_rows):
         d_row = _get_row(delta, i, width, start, stop)
         x_row = _get_row(x_hat, i, width, start, stop)
-        fraction = weight[i] / total if total > 0 else total
+        fraction = weight.dtype.type(0) if is_short or total == 0 else weight[i] / total
         for j in range(d_row.size):
             d_row[j] = (
                 scale[j]
@@ -215,6 +263,8 @@ def apply_batch_norm(run, batch, layer, start, stop, offset, width):
     # without sample weights, batch norm takes the running averages
     n_weighted = batch.n_rows if batch.is_training else 0
     first_weighted = batch.first_row if batch.is_training else 0
+    n_rates = 1 if batch.is_training else 0
+    first_rate = batch.step if batch.is_training else 0
     is_after = network.batch_norm == BATCH_NORM_AFTER
     call_normalize(
         network.normalize,
@@ -224,11 +274,12 @@ def apply_batch_norm(run, batch, layer, start, stop, offset, width):
         start,
         stop,
         segment(run.rows.sample_weight, first_weighted, n_weighted),
+        run.update.batch_norm_least,
         segment(scratch.statistics, statistics, width),
         segment(scratch.statistics, statistics + width, width),
         segment(weights, network.mean_offsets[layer], width),
         segment(weights, network.variance_offsets[layer], width),
-        run.update.batch_norm_momentum,
+        segment(run.update.batch_norm_rates, first_rate, n_rates),
         segment(weights, network.scale_offsets[layer], width),
         segment(weights, network.shift_offsets[layer], width),
         values[network.x_hat_offsets[layer] :],
@@ -258,6 +309,7 @@ def backpropagate_batch_norm(run, batch, layer, start, stop, delta, width):
         start,
         stop,
         segment(run.rows.sample_weight, batch.first_row, batch.n_rows),
+        run.update.batch_norm_least,
         segment(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width),
         segment(network.weights, scale_offset, width),
         scratch.values[network.x_hat_offsets[layer] :],

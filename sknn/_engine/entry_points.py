@@ -49,7 +49,7 @@ _collect_epoch_loss = make_phase(None, _add_to_epoch_losses)
 
 
 @jit(entry=True)
-def train(run, n_rows, batch_size, epoch_rows, epoch_losses):
+def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
     """Take one optimizer step for each minibatch of a chunk of rows.
 
     Parameters
@@ -58,7 +58,9 @@ def train(run, n_rows, batch_size, epoch_rows, epoch_losses):
     n_rows : int
         Rows of the chunk.
     batch_size : int
-        Rows of a minibatch; the last one of an epoch may have fewer.
+        Rows of a minibatch; the last one of an epoch may have others.
+    least_rows : int
+        If fewer rows are left at the end of an epoch, the minibatch before them takes them too.
     epoch_rows : int
         Rows of an epoch. The chunk holds part of one, or several.
     epoch_losses : ndarray of shape (n_epochs * 2,)
@@ -80,7 +82,8 @@ def train(run, n_rows, batch_size, epoch_rows, epoch_losses):
     first = _ZERO
     while first < n_rows:
         epoch = first // epoch_rows
-        size = min(batch_size, (epoch + 1) * epoch_rows - first)
+        left = (epoch + 1) * epoch_rows - first
+        size = left if left < batch_size + least_rows else batch_size
         scale = real.type(1 / size)
         batch = by_reference(
             Minibatch(thread, _ZERO, first, size, step, scale, _YES, fuse_update, _NO)

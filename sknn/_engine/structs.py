@@ -107,7 +107,9 @@ class Update(NamedTuple):
     state_1: np.ndarray
     state_2: np.ndarray
     max_gradient_norm: np.ndarray  # one element; 0 if gradients are not clipped
-    batch_norm_momentum: np.ndarray  # one element: fraction of the running averages that is kept
+    # of the chunk's steps: how far a sample of weight 1 moves batch norm's running averages
+    batch_norm_rates: np.ndarray
+    batch_norm_least: int  # samples below which a minibatch is normalized by these averages
     dropout_seed: int
     first_step: int  # number of the chunk's first step, counted from the start of training
 

@@ -120,8 +120,10 @@ ROWS = {
         ["boolean"],
         "bool",
         """Whether ``fit`` continues training where the last fit ended: with its weights, optimizer
-        state, schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20.
-        In scikit-learn only the weights are kept.
+        state, schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20
+        (unless the schedule's formula has ``max_iter`` in it). 'lbfgs' keeps weights and history,
+        not its estimate of the curvature, so short fits take more iterations in all. In
+        scikit-learn only the weights are kept.
         """,
     ),
 }

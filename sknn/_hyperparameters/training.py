@@ -76,7 +76,8 @@ ROWS = {
         """Learning-rate schedule. In the formulas, rate0 is ``learning_rate_init``, s is the number
         of epochs (with fractions) completed before the weight update, and training is taken to last
         ``max_iter`` epochs. 'invscaling' and 'adaptive' are only used when solver='sgd', as in
-        scikit-learn. The others are used by every solver but 'lbfgs'.
+        scikit-learn. The others are used by every solver but 'lbfgs'. Where ``max_iter`` is in the
+        formula, s is 0 again in every ``fit``, and after ``max_iter`` calls of ``partial_fit``.
 
         {schedule_formulas}
         """,
@@ -128,7 +129,7 @@ ROWS = {
         [FRACTION, list, tuple],
         "float or (float, float)",
         """Momentum, in [0, 1]. A pair (start, end) rises or falls linearly over the first half of
-        ``max_iter`` epochs. Only used when solver='sgd'.
+        ``max_iter`` epochs since training began. Only used when solver='sgd'.
         """,
         conditions=(Condition(_momentum_acts, "without solver='sgd'"),),
     ),

@@ -24,6 +24,10 @@ from .architecture import (
 )
 from .layout import padded
 
+# Samples of a minibatch that batch norm normalizes by its own statistics. In regressions with 300
+# rows and two or five hidden layers, batches of 2 to 7 led to R^2 of 0.0 to 0.8 in this way, and to
+# 0.7 to 0.97 by running averages.
+LEAST_NORMALIZED = 8
 _BATCH_NORM_CODES = {None: NO_BATCH_NORM, "before": BATCH_NORM_BEFORE, "after": BATCH_NORM_AFTER}
 
 
@@ -208,7 +212,8 @@ def no_update(dtype):
         state_1=nothing,
         state_2=nothing,
         max_gradient_norm=nothing,
-        batch_norm_momentum=nothing,
+        batch_norm_rates=nothing,
+        batch_norm_least=0,
         dropout_seed=0,
         first_step=0,
     )
@@ -241,7 +246,8 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
         penalty_strengths=_vector(l1_and_l2, dtype),
         weight_decay_factors=np.ones(1, dtype),
         max_gradient_norm=np.zeros(1, dtype),
-        batch_norm_momentum=_vector([settings.batch_norm_momentum], dtype),
+        batch_norm_rates=np.zeros(1, dtype),
+        batch_norm_least=2 if optimizer is None else LEAST_NORMALIZED,
     )
     if optimizer is None:
         return update
@@ -258,7 +264,7 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
     )
 
 
-def schedule_update(update, settings, optimizer, n_steps, n_epochs):
+def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs):
     """Give an update the hyperparameters of the optimizer's next steps, and count these steps.
 
     Parameters
@@ -267,6 +273,7 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
     settings : BaseMLP
     optimizer : OptimizerState
         Its counter of steps goes on.
+    batch_size : int
     n_steps : int
         Steps in each epoch.
     n_epochs : int
@@ -283,8 +290,29 @@ def schedule_update(update, settings, optimizer, n_steps, n_epochs):
         hyperparameters=table.astype(dtype, order="C").reshape(-1),
         n_hyperparameters=table.shape[-1],
         weight_decay_factors=(1 - rates * settings.weight_decay).astype(dtype),
+        batch_norm_rates=_batch_norm_rates(
+            settings.batch_norm_momentum, first_step + np.arange(len(rates)), batch_size
+        ).astype(dtype),
         first_step=first_step,
     )
+
+
+def _batch_norm_rates(momentum, steps, batch_size):
+    """Return how far a sample of weight 1 moves batch norm's running averages in some steps.
+
+    A minibatch moves them by 1 - momentum; the first ones by more, such that all count equally.
+    Smaller minibatches than ``LEAST_NORMALIZED`` count as parts of one of that size, or averages
+    would be of too few samples to be those of the training set.
+
+    Parameters
+    ----------
+    momentum : float
+    steps : ndarray of int
+        Numbers of the steps, counted from the start of training.
+    batch_size : int
+    """
+    share = min(1.0, batch_size / LEAST_NORMALIZED)
+    return np.maximum(1 - momentum, 1 / (1 + share * steps)) * share / batch_size
 
 
 def _vector(values, dtype):

@@ -211,10 +211,10 @@ class CompiledNetwork:
 
     def set_running_statistics(self, table, order):
         """Set batch norm's running averages to the statistics of the rows ``order``."""
-        if self.architecture.batch_norm is not None:
-            self._accumulate(table, order, batch_norm_momentum=0.0)
+        if self.architecture.batch_norm is not None and np.count_nonzero(table.weight[order]) > 1:
+            self._accumulate(table, order, batch_norm_rate=1.0)
 
-    def _accumulate(self, table, order, batch_norm_momentum=1.0):
+    def _accumulate(self, table, order, batch_norm_rate=0.0):
         """Set scratch memory to the sum of losses over the rows ``order``, and to the gradient of
         their mean; return the last run.
         """
@@ -226,7 +226,7 @@ class CompiledNetwork:
         bound, scratch = self.allocate(block, with_gradient=True)
         bound = without_dropout(bound)
         update = self._bind_penalty(table)._replace(
-            batch_norm_momentum=np.array([batch_norm_momentum], self.dtype)
+            batch_norm_rates=np.array([batch_norm_rate], self.dtype)
         )
         runner = self._runner(entry_points.accumulate, block * n_operations)
         scratch.gradient[:] = 0

@@ -41,14 +41,17 @@ class MinibatchLoop:
         self._row_operations = n_operations + n_operations_of_update
         chunk = table.chunk_rows(self._row_operations)
         self._chunk_rows = max(batch_size, chunk - chunk % batch_size)
-        needs_whole_batches = layout.norm_widths.any() or network.architecture.has_dropout
+        has_batch_norm = bool(layout.norm_widths.any())
+        # Statistics of few rows would not be those of the others that predictions normalize by.
+        self._least_rows = -(-batch_size // 2) if has_batch_norm else 0
+        needs_whole_batches = has_batch_norm or network.architecture.has_dropout
         fits_into_memory = batch_size <= table.batch_rows(n_operations, network.n_values)
         self._accumulates = not (fits_into_memory or needs_whole_batches)
         self._shard_rows = 0
         if not (table.is_sparse or self._accumulates):
             n_row_values = int(layout.fan_ins[0] + layout.fan_outs.sum())
             self._shard_rows = choose_shard_rows(
-                batch_size, layout.size, n_row_values, bool(layout.norm_widths.any())
+                batch_size, layout.size, n_row_values, has_batch_norm
             )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
         self._update = bind_update(
@@ -62,11 +65,20 @@ class MinibatchLoop:
         )
         self._clips = settings.max_grad_norm is not None
 
+    def n_steps(self, n_rows):
+        """Return the number of minibatches of ``n_rows`` rows.
+
+        With batch norm, fewer rows than half of a minibatch are not one of their own: they are
+        added to the minibatch before.
+        """
+        n_whole, n_left = divmod(n_rows, self._batch_size)
+        return n_whole + (n_left > 0 and (n_left >= self._least_rows or n_whole == 0))
+
     def epochs_at_once(self, n_rows):
         """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`."""
         if self._accumulates:
             return 1
-        n_steps = -(-n_rows // self._batch_size)
+        n_steps = self.n_steps(n_rows)
         bounds = (
             self._chunk_rows // n_rows,
             _OPERATIONS_AT_ONCE // (n_rows * self._row_operations),
@@ -90,24 +102,36 @@ class MinibatchLoop:
         """
         if self._accumulates:
             return [self._train_by_accumulation(order) / len(order) for order in orders]
-        bound, scratch = self._prepare()
-        scratch.totals[:] = 0
         n_rows = len(orders[0])
+        bound, scratch = self._prepare(n_rows)
+        scratch.totals[:] = 0
         all_rows = orders[0] if len(orders) == 1 else np.concatenate(orders)
         # Sums over each epoch: losses, penalties.
         ends = np.zeros((len(orders), 2))
-        for start in range(0, len(all_rows), self._chunk_rows):
-            chunk = all_rows[start : start + self._chunk_rows]
+        for chunk in self._cut_chunks(all_rows):
             epoch_rows = min(n_rows, len(chunk))
             if not self._train_chunk(bound, scratch, chunk, epoch_rows, ends):
                 return [np.nan] * len(orders)
         return [self._network.reported_loss(*end) / n_rows for end in ends.tolist()]
 
-    def _prepare(self):
-        """Return the bound network and scratch memory for a minibatch."""
+    def _cut_chunks(self, rows):
+        """Return the chunks of whole minibatches of the rows of one epoch, or of several that are
+        one chunk.
+        """
+        starts = list(range(0, len(rows), self._chunk_rows))
+        if len(starts) > 1 and len(rows) - starts[-1] < self._least_rows:
+            del starts[-1]
+        return np.split(rows, starts[1:])
+
+    def _largest_minibatch(self, n_rows):
+        """Return the rows of the largest minibatch of an epoch of ``n_rows`` rows."""
+        return max(self._batch_size, n_rows - (self.n_steps(n_rows) - 1) * self._batch_size)
+
+    def _prepare(self, n_rows):
+        """Return the bound network and scratch memory for the minibatches of ``n_rows`` rows."""
         if self._shard_rows:
             return self._network.allocate_for_shards(self._shard_rows, self._n_shards)
-        return self._network.allocate(self._batch_size, with_gradient=True)
+        return self._network.allocate(self._largest_minibatch(n_rows), with_gradient=True)
 
     def _train_chunk(self, bound, scratch, chunk, epoch_rows, ends):
         """Train over a chunk of rows in one compiled call; return whether all losses were finite.
@@ -126,9 +150,14 @@ class MinibatchLoop:
         # Input dropout writes to the rows. They are the user's own unless chosen by indices.
         assert isinstance(chunk, np.ndarray)
         n_epochs = len(ends)
-        n_steps = -(-epoch_rows // self._batch_size)
+        n_steps = self.n_steps(epoch_rows)
         update = schedule_update(
-            self._update, self._network.settings, self._optimizer, n_steps, n_epochs
+            self._update,
+            self._network.settings,
+            self._optimizer,
+            self._batch_size,
+            n_steps,
+            n_epochs,
         )
         # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
         # never happens in the user's X.
@@ -137,7 +166,7 @@ class MinibatchLoop:
             bound,
             update,
             scratch,
-            self._table.rows(chunk, self._batch_size),
+            self._table.rows(chunk, self._largest_minibatch(epoch_rows)),
             with_gradient=True,
             clip=self._clips,
             shard_rows=self._shard_rows,
@@ -147,6 +176,7 @@ class MinibatchLoop:
             n_steps * n_epochs,
             len(chunk),
             self._batch_size,
+            self._least_rows,
             epoch_rows,
             ends.reshape(-1),
         )
@@ -159,7 +189,9 @@ class MinibatchLoop:
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
-            update = schedule_update(self._update, self._network.settings, self._optimizer, 1, 1)
+            update = schedule_update(
+                self._update, self._network.settings, self._optimizer, self._batch_size, 1, 1
+            )
             data, penalty = self._network.accumulate_and_update(self._table, batch, update)
             if not np.isfinite(data):
                 return np.nan

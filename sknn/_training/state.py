@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from .._runtime.layout import aligned_zeros
 from ..parts.optimizers import OPTIMIZERS
-from ..parts.schedules import SCHEDULES, warmup
+from ..parts.schedules import SCHEDULES, SMALLEST_RATE, warmup
 
 
 class TrainingState:
@@ -202,6 +202,8 @@ class OptimizerState:
         self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
         self.n_steps = 0
         self.epoch = 0
+        self.cycle_start = 0  # the epoch in which the cycle of a cyclic schedule began
+        self.schedule = None  # learning_rate and learning_rate_init of the last call
         self.step_in_epoch = 0
         self.steps_per_epoch = 1
         self.learning_rate = float(learning_rate)
@@ -219,6 +221,27 @@ class OptimizerState:
     def part(self):
         """The row of ``OPTIMIZERS``."""
         return OPTIMIZERS[self.solver]
+
+    def begin_call(self, settings, *, incremental):
+        """Let the schedule go on or begin anew in a call of ``fit``, or of ``partial_fit`` if it is
+        incremental; return whether it began anew. parts/schedules.py says when.
+        """
+        in_cycle = self.epoch - self.cycle_start
+        is_new_cycle = in_cycle > 0 and not (incremental and in_cycle < settings.max_iter)
+        if is_new_cycle:
+            self.cycle_start = self.epoch
+        schedule = settings.learning_rate, float(settings.learning_rate_init)
+        is_changed = self.schedule not in (None, schedule)
+        if is_changed:
+            self.learning_rate = schedule[1]
+        self.schedule = schedule
+        return is_changed or (is_new_cycle and schedule_of(settings).is_cyclic)
+
+    def has_lost_its_rate(self, settings):
+        """Return whether the schedule has lowered the rate until weights hardly change."""
+        schedule = schedule_of(settings)
+        rate = self.learning_rate * np.max(schedule.factor(settings, np.array([self.epoch])))
+        return not schedule.is_cyclic and rate <= SMALLEST_RATE < settings.learning_rate_init
 
     def begin_epoch(self, n_steps):
         """Tell the schedule that an epoch of ``n_steps`` steps begins."""
@@ -241,7 +264,9 @@ class OptimizerState:
         steps = np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
         epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
         rates = np.empty(n_steps * n_epochs)
-        rates[:] = self.learning_rate * schedule_of(settings).factor(settings, epochs)
+        schedule = schedule_of(settings)
+        since_start = epochs - self.cycle_start if schedule.is_cyclic else epochs
+        rates[:] = self.learning_rate * schedule.factor(settings, since_start)
         rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
         if self.step_in_epoch == 0:
             self.rates_of_epochs = rates[::n_steps].tolist()

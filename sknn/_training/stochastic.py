@@ -9,7 +9,9 @@ import time
 import numpy as np
 
 from .._compiled.shuffle import Shuffler
+from .._runtime.binding import LEAST_NORMALIZED
 from .._warnings import warn_user
+from ..parts.schedules import SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of
 from .trainer import Training
@@ -21,9 +23,11 @@ class StochasticTraining(Training):
     def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
         super().__init__(estimator, network, record, state, table, train_rows, validation_set)
         self._batch_size = self._checked_batch_size()
+        self._warn_about_batch_norm()
         self._minibatches = MinibatchLoop(network, table, self._batch_size, state.optimizer)
         self._shuffle = Shuffler(state.random_state).shuffle if estimator.shuffle else None
         self._n_one_by_one = 0  # epochs that have to run one by one
+        self._begin_schedule()
 
     def _checked_batch_size(self):
         batch_size = self.network.settings.batch_size
@@ -35,6 +39,30 @@ class StochasticTraining(Training):
                 f"clipped: {batch_size} to {self.n_rows}."
             )
         return int(min(batch_size, self.n_rows))
+
+    def _begin_schedule(self):
+        """Tell the schedule that a call of ``fit`` or ``partial_fit`` begins."""
+        settings = self.estimator
+        optimizer = self.state.optimizer
+        if optimizer.begin_call(settings, incremental=self.state.is_incremental):
+            self.state.n_stalled = 0  # as always when the rate changes, see _stops_on_plateau
+        elif optimizer.has_lost_its_rate(settings):
+            self.warnings.append(
+                f"learning_rate={settings.learning_rate!r} has lowered the rate to "
+                f"{SMALLEST_RATE} or less in earlier calls, so further training hardly changes the "
+                "weights. Set learning_rate='constant', or another schedule or "
+                "learning_rate_init, to go on at a higher rate."
+            )
+
+    def _warn_about_batch_norm(self):
+        if self.network.architecture.batch_norm is None or self._batch_size >= LEAST_NORMALIZED:
+            return
+        warn_user(
+            f"batch_norm={self.estimator.batch_norm!r} with minibatches of fewer than "
+            f"{LEAST_NORMALIZED} samples: their mean and variance say too little, so they are "
+            "normalized by the running averages, as in prediction. Use a larger batch_size, give "
+            "more samples, or set batch_norm=False."
+        )
 
     def _train(self, n_epochs, callbacks, warn):
         while (n_done := self.record.n_epochs - self._first_epoch) < n_epochs:
@@ -77,7 +105,7 @@ class StochasticTraining(Training):
     @property
     def _n_steps(self):
         """Number of minibatches in an epoch."""
-        return -(-self.n_rows // self._batch_size)
+        return self._minibatches.n_steps(self.n_rows)
 
     def _is_finite(self, losses):
         return bool(np.isfinite(losses).all() and np.isfinite(self.network.flat).all())

@@ -5,14 +5,25 @@
     on_plateau(settings, rate)
 
 ``factor`` returns what the learning rate is multiplied by in steps that have ``epochs`` epochs
-(with fractions) before them. ``after_epoch`` returns the learning rate to continue with after an
-epoch, when ``t`` samples have been seen since training began. ``on_plateau`` returns the learning
-rate to continue with when the loss or score no longer improves; None stops training.
+(with fractions) before them, counted as said below. ``after_epoch`` returns the learning rate to
+continue with after an epoch, when ``t`` samples have been seen since training began. ``on_plateau``
+returns the learning rate to continue with when the loss or score no longer improves; None stops
+training.
 
 settings : estimator
 epochs : ndarray of shape (n_steps,)
 rate : float
 t : int
+
+Training goes on, in ``partial_fit`` and in a ``fit`` with ``warm_start``, and so do schedules:
+epochs are counted from the start of training, and 10 + 10 epochs are 20. But a schedule that reads
+``max_iter`` has brought the rate to nearly 0 by then, and nothing would be learned any more. It is
+cyclic: a cycle of ``max_iter`` epochs begins with every ``fit``, and with the call of
+``partial_fit`` after its last epoch, and epochs are counted from there. These are the warm restarts
+of arXiv:1608.03983. A ramp of ``momentum`` reads ``max_iter`` too, but stays where it ends, and a
+warm-up is for the start of training. So both count from there. When training goes on and another
+schedule has lowered the rate until weights hardly change, a warning says so. The rate is
+``learning_rate_init`` again if that parameter or ``learning_rate`` has been changed.
 
 To add a schedule: write those of the functions that it needs, add its row, add its formula to
 ``REFERENCE`` in tests/parts/test_schedules.py.
@@ -23,7 +34,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SMALLEST_RATE = 1e-6  # of schedules that react to a plateau
+SMALLEST_RATE = 1e-6  # of schedules that react to a plateau; smaller ones hardly change weights
 _ONE_CYCLE_RISE = 0.3
 _ONE_CYCLE_START = 25.0
 _ONE_CYCLE_END = 1e4
@@ -46,11 +57,11 @@ def _invscaling(settings, rate, t):
 
 
 def _fifth(settings, rate):
-    return None if rate <= _SMALLEST_RATE else rate / 5
+    return None if rate <= SMALLEST_RATE else rate / 5
 
 
 def _reduced(settings, rate):
-    return None if rate <= _SMALLEST_RATE else rate * settings.decay_rate
+    return None if rate <= SMALLEST_RATE else rate * settings.decay_rate
 
 
 def _exponential(settings, epochs):
@@ -111,6 +122,11 @@ class SchedulePart(NamedTuple):
     def is_known_in_advance(self):
         """Whether no rate depends on how training goes."""
         return self.after_epoch is _keep and self.on_plateau is _stop
+
+    @property
+    def is_cyclic(self):
+        """Whether it begins anew after ``max_iter`` epochs, and with every ``fit``."""
+        return "max_iter" in self.parameters
 
 
 SCHEDULES = {

@@ -27,15 +27,16 @@ def formula(z, weight=WEIGHT):
 class Vectors:
     """The arguments of the kernels."""
 
-    def __init__(self, dtype, weight=WEIGHT, momentum=0.9):
+    def __init__(self, dtype, weight=WEIGHT, least=2, rate=0.01):
         self.dtype = np.dtype(dtype)
         self.z = Z.astype(dtype).ravel()
         self.weight = np.asarray(weight, dtype)
+        self.least = least
         self.mean = np.zeros(WIDTH, dtype)
         self.deviation = np.zeros(WIDTH, dtype)
         self.running_mean = np.full(WIDTH, 0.25, dtype)
         self.running_variance = np.full(WIDTH, 4.0, dtype)
-        self.momentum = np.array([momentum], dtype)
+        self.rate = np.array([rate], dtype)
         self.scale = SCALE.astype(dtype)
         self.shift = SHIFT.astype(dtype)
         self.x_hat = np.zeros_like(self.z)
@@ -50,11 +51,12 @@ class Vectors:
                 start,
                 stop,
                 self.weight,
+                self.least,
                 self.mean,
                 self.deviation,
                 self.running_mean,
                 self.running_variance,
-                self.momentum,
+                self.rate,
                 self.scale,
                 self.shift,
                 self.x_hat,
@@ -74,6 +76,7 @@ class Vectors:
                 start,
                 stop,
                 self.weight,
+                self.least,
                 self.deviation,
                 self.scale,
                 self.x_hat,
@@ -88,11 +91,38 @@ class Vectors:
 def test_training_takes_the_statistics_of_the_minibatch(dtype, is_in_place):
     vectors = Vectors(dtype)
     found = vectors.normalize(vectors.z if is_in_place else np.zeros_like(vectors.z))
-    mean, variance, expected = formula(Z)
+    expected = formula(Z)[2]
     rtol = 1e-4 if dtype == "float32" else 1e-12
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol)
-    np.testing.assert_allclose(vectors.running_mean, 0.9 * 0.25 + 0.1 * mean, rtol=rtol)
-    np.testing.assert_allclose(vectors.running_variance, 0.9 * 4 + 0.1 * variance, rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rate", [0.0, 0.01, 0.08, 1.0])
+def test_running_averages_are_those_of_all_samples_together(dtype, rate):
+    """They are mean and variance of the old samples and the new ones, by their weights."""
+    vectors = Vectors(dtype, rate=rate)
+    vectors.normalize(np.zeros_like(vectors.z))
+    move = min(1, rate * WEIGHT.sum())
+    old = np.repeat([[0.25 - 2], [0.25 + 2]], WIDTH, axis=1)  # of mean 0.25 and variance 4
+    weight = np.r_[[(1 - move) / 2] * 2, move * WEIGHT / WEIGHT.sum()]
+    mean, variance, _ = formula(np.r_[old, Z], weight)
+    rtol = 1e-4 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(vectors.running_mean, mean, rtol=rtol)
+    np.testing.assert_allclose(vectors.running_variance, variance, rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_weighted", [1, 4])
+def test_few_samples_are_normalized_by_the_running_averages_before_them(dtype, n_weighted):
+    weight = np.r_[np.zeros(N_ROWS - n_weighted), np.full(n_weighted, 2.0)]
+    vectors = Vectors(dtype, weight=weight, least=5)
+    found = vectors.normalize(np.zeros_like(vectors.z))
+    expected = SCALE * (Z - 0.25) / np.sqrt(4 + batch_norm.EPSILON) + SHIFT
+    rtol = 1e-4 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=rtol)
+    mean = np.average(Z, axis=0, weights=weight)
+    move = 0.02 * n_weighted
+    np.testing.assert_allclose(vectors.running_mean, (1 - move) * 0.25 + move * mean, rtol=rtol)
 
 
 @pytest.mark.parametrize("weight", [[], np.zeros(N_ROWS)], ids=["prediction", "weight 0"])
@@ -105,16 +135,20 @@ def test_without_weights_the_running_averages_are_used_and_stay(weight):
     assert set(vectors.running_variance) == {4.0}
 
 
-def test_gradients_are_central_differences():
+@pytest.mark.parametrize("least", [2, N_ROWS + 1], ids=["own statistics", "running averages"])
+def test_gradients_are_central_differences(least):
     factors = rng.normal(size=Z.shape) * (WEIGHT > 0)[:, None]  # dL/dout, 0 for rows of weight 0
-    vectors = Vectors("float64")
-    vectors.normalize(np.zeros_like(vectors.z))
+
+    def normalize(z):
+        vectors = Vectors("float64", least=least)
+        vectors.z = z
+        return vectors, vectors.normalize(np.zeros_like(z))
+
+    vectors, out = normalize(Z.ravel().copy())
     delta = factors.ravel().copy()
     g_scale, g_shift = vectors.normalize_backward(delta)
-    expected = central_differences(
-        lambda z: np.sum(factors * formula(z.reshape(Z.shape))[2]), Z.ravel().copy()
-    )
+    expected = central_differences(lambda z: np.sum(factors * normalize(z)[1]), Z.ravel().copy())
     np.testing.assert_allclose(delta, expected, rtol=1e-5, atol=1e-7)
-    x_hat = (formula(Z)[2] - SHIFT) / SCALE
+    x_hat = (out - SHIFT) / SCALE
     np.testing.assert_allclose(g_scale, np.sum(factors * x_hat, axis=0), rtol=1e-9)
     np.testing.assert_allclose(g_shift, factors.sum(axis=0), rtol=1e-9)

@@ -8,7 +8,9 @@ from sklearn.exceptions import ConvergenceWarning
 import sknn._training.minibatches
 from sknn import MLPClassifier, MLPRegressor
 
-pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Stochastic Optimizer", "ignore:learning_rate='adaptive' has lowered the rate"
+)
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(83, 6))
