@@ -15,6 +15,7 @@ from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
+from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
 from ._runtime.threads import thread_pool
@@ -208,6 +209,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         if validation is not None:
             X_val, y_val, weight_val = validation
             table_val = self._make_table(X_val, y_val, weight_val, None, dtype, False)
+            table_val.name = "X_val"
             return table, None, ValidationSet(self, table_val, np.arange(len(y_val)), y_val)
         if validation_rows is None:
             return table, None, None
@@ -281,6 +283,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
+            check_weights(flat, layout)
             record = TrainingRecord.resumed(self, counts_on=incremental)
         state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
         record.publish(self)

@@ -6,6 +6,8 @@ constructor's parameters.
 
 from numbers import Integral
 
+import numpy as np
+import scipy.special
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.data import Table
@@ -14,17 +16,25 @@ from ._validation.data import check_was_fitted, check_X
 from .inspection import summarize
 
 
+def probabilities(logits):
+    """Return the logistic function of logits, never 0 or 1, so that logarithms are finite."""
+    limits = np.finfo(logits.dtype)
+    return scipy.special.expit(logits).clip(limits.tiny, 1 - limits.epsneg)
+
+
 class PredictionMixin:
     """Mixin for estimators with an architecture and learned attributes, which ``fit`` has set."""
 
     def _outputs(self, X, *, link=True):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not
-        ``link``.
+        ``link``. All are finite, or an error names the cause.
         """
         network, table = self._for_prediction(X)
-        outputs = network.outputs(table, link=link)
+        # The logistic function would hide an infinite logit.
+        is_logistic = link and self._architecture.loss_part.out_activation == "logistic"
+        outputs = network.outputs(table, link=link and not is_logistic)
         keep_network(self, network)
-        return outputs
+        return probabilities(outputs) if is_logistic else outputs
 
     def _for_prediction(self, X):
         """Return the fitted network, compiled, and the rows of X."""

@@ -144,7 +144,15 @@ def scaled(estimator, y):
 def unscaled(estimator, predictions):
     """Return predictions in the units of the targets that were given."""
     mean, scale = _fitted_scaling(estimator, predictions.shape[1])
-    return (predictions * scale + mean).astype(predictions.dtype)
+    with np.errstate(over="ignore"):
+        scaled_back = (predictions * scale + mean).astype(predictions.dtype)
+    if not np.isfinite(scaled_back).all():
+        raise ValueError(
+            f"Predictions in the units of y are not finite in {predictions.dtype}: y_scale_ is "
+            f"{np.asarray(scale)} and y_mean_ is {np.asarray(mean)}; assign finite numbers, or fit "
+            "with dtype='float64' or with y in other units."
+        )
+    return scaled_back
 
 
 def _fitted_scaling(estimator, n_targets):
