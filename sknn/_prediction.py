@@ -22,6 +22,15 @@ def probabilities(logits):
     return scipy.special.expit(logits).clip(limits.tiny, 1 - limits.epsneg)
 
 
+def check_layer(layer, n_hidden):
+    """Raise if ``layer`` is not the index of one of ``n_hidden`` hidden layers."""
+    if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
+        choices = f"in [{-n_hidden}, {n_hidden - 1}]" if n_hidden else "the index of a hidden layer"
+        raise ValueError(
+            f"layer={layer!r} must be {choices}: the network has {n_hidden} hidden layers."
+        )
+
+
 class PredictionMixin:
     """Mixin for estimators with an architecture and learned attributes, which ``fit`` has set."""
 
@@ -73,11 +82,7 @@ class PredictionMixin:
         """
         network, table = self._for_prediction(X)
         n_hidden = len(self._architecture.hidden)
-        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
-            raise ValueError(
-                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has "
-                f"{n_hidden} hidden layers."
-            )
+        check_layer(layer, n_hidden)
         features = network.hidden(table, layer % n_hidden)
         keep_network(self, network)
         return features

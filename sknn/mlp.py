@@ -14,6 +14,7 @@ from ._base import BaseMLP
 from ._docs import document
 from ._training.callbacks import with_callbacks
 from ._validation.data import (
+    as_targets_were,
     check_classes,
     check_regression_targets,
     check_sample_weight,
@@ -193,9 +194,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class of each sample. For a multilabel target, the indicator matrix of
-            the labels with a probability over 1/2.
+            the labels with a probability over 1/2, sparse if that of the fit was.
         """
-        return self._decode(self._outputs(X))
+        return as_targets_were(self, self._decode(self._outputs(X)))
 
     def predict_proba(self, X):
         """Predict the probability of each class.
