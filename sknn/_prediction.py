@@ -8,6 +8,7 @@ from numbers import Integral
 
 import numpy as np
 import scipy.special
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.data import Table
@@ -44,6 +45,13 @@ class PredictionMixin:
         outputs = network.outputs(table, link=link and not is_logistic)
         keep_network(self, network)
         return probabilities(outputs) if is_logistic else outputs
+
+    def _like_targets(self, labels):
+        """Return labels as a sparse matrix if the targets of the fit were one, as scikit-learn's
+        networks do.
+        """
+        is_sparse = getattr(self, "_targets_are_sparse", False)
+        return sparse.csr_matrix(labels) if is_sparse else labels
 
     def _for_prediction(self, X):
         """Return the fitted network, compiled, and the rows of X."""

@@ -14,7 +14,6 @@ from ._base import BaseMLP
 from ._docs import document
 from ._training.callbacks import with_callbacks
 from ._validation.data import (
-    as_targets_were,
     check_classes,
     check_regression_targets,
     check_sample_weight,
@@ -196,7 +195,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             The most probable class of each sample. For a multilabel target, the indicator matrix of
             the labels with a probability over 1/2, sparse if that of the fit was.
         """
-        return as_targets_were(self, self._decode(self._outputs(X)))
+        return self._like_targets(self._decode(self._outputs(X)))
 
     def predict_proba(self, X):
         """Predict the probability of each class.

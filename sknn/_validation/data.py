@@ -4,7 +4,6 @@ import contextlib
 
 import numpy as np
 from scipy import sparse
-from sklearn import get_config
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
@@ -12,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..parts.custom import loss_part
+from .containers import refuse_tensors
 
 _SMALL_TABLE = 1 << 14  # elements
 
@@ -34,7 +34,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     X : ndarray or CSR of real numbers, the user's own if it is one
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
-    refuse_other_arrays(estimator, X=X, y=y)
+    refuse_tensors(estimator, X=X, y=y)
     X, y = validate_data(
         estimator,
         X,
@@ -46,40 +46,12 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
         reset=reset,
     )
     if reset:
-        estimator._predicts_sparse = sparse.issparse(y)
+        estimator._targets_are_sparse = sparse.issparse(y)
     if sparse.issparse(y):
         y = y.toarray()
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return _real_numbers(X), y
-
-
-def refuse_other_arrays(estimator, **arguments):
-    """Raise if an argument is a tensor that scikit-learn would leave as it is.
-
-    It does so with ``array_api_dispatch=True``; otherwise tensors become NumPy arrays.
-    """
-    if not get_config()["array_api_dispatch"]:
-        return
-    for name, value in arguments.items():
-        if hasattr(value, "__array_namespace__") or hasattr(value, "__dlpack__"):
-            if isinstance(value, (np.ndarray, np.generic)):
-                continue
-            raise TypeError(
-                f"{name} is a {type(value).__module__}.{type(value).__qualname__}, but "
-                f"{type(estimator).__name__} computes with NumPy and does not support "
-                "array_api_dispatch=True; pass NumPy arrays, or set array_api_dispatch=False, "
-                "with which tensors in main memory are converted."
-            )
-
-
-def as_targets_were(estimator, labels):
-    """Return predicted labels as a CSR matrix if the targets of the fit were a sparse indicator
-    matrix, as scikit-learn's networks do.
-    """
-    if getattr(estimator, "_predicts_sparse", False):
-        return sparse.csr_matrix(labels)
-    return labels
 
 
 def check_was_fitted(estimator):
@@ -227,7 +199,7 @@ def check_X(estimator, X):
     """Return the X of a prediction as an ndarray or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
-    refuse_other_arrays(estimator, X=X)
+    refuse_tensors(estimator, X=X)
     return _real_numbers(
         validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
     )
