@@ -14,6 +14,7 @@ from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.data import Table
+from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
 from ._runtime.threads import thread_pool
@@ -222,6 +223,7 @@ class BaseMLP(
         table = self._make_table(samples, train_rows, dtype, fresh)
         if validation is not None:
             table_val = self._make_table(validation, None, dtype, False)
+            table_val.name = "X_val"
             rows = np.arange(len(validation.y))
             return table, None, ValidationSet(self, table_val, rows, validation)
         if validation_rows is None:
@@ -302,6 +304,7 @@ class BaseMLP(
             self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
+            check_weights(flat, layout)
             record = TrainingRecord.resumed(self, counts_on=incremental)
         state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
         record.publish(self)

@@ -133,7 +133,10 @@ def test_copies_are_independent(name, tmp_path):
     network, X, y = fitted("classes")
     twin = COPIES[name](network, tmp_path)
     before = network.predict_proba(X)
-    twin.coefs_[0][...] = 1
+    if twin.coefs_[0].flags.writeable:
+        twin.coefs_[0][...] = 1
+    else:  # mapped from a file that others may read
+        twin.coefs_[0] = np.ones_like(twin.coefs_[0])
     assert twin.predict_proba(X)[0, 0] != before[0, 0]
     twin.partial_fit(X, y)
     np.testing.assert_array_equal(network.predict_proba(X), before)
@@ -145,6 +148,63 @@ def test_a_copy_carries_assigned_weights():
     network.intercepts_ = [intercept + 1 for intercept in network.intercepts_]
     for duplicate in (pickle.loads(pickle.dumps(network)), copy.deepcopy(network)):
         assert_same_predictions(duplicate, network, X)
+
+
+@pytest.mark.parametrize("settings", [{}, {"dtype": "float32", "batch_norm": True}], ids=str)
+def test_weights_stay_in_the_file_that_they_are_mapped_from(settings, tmp_path):
+    network, X, y = fitted("classes", warm_start=True, **settings)
+    path = tmp_path / "network.joblib"
+    joblib.dump(network, path)
+    before = path.read_bytes()
+    mapped = joblib.load(path, mmap_mode="r")
+    assert_same_predictions(mapped, network, X)
+    assert all(isinstance(part, np.memmap) for part in mapped.coefs_ + mapped.intercepts_)
+    with pytest.raises(ValueError, match="read-only"):
+        mapped.coefs_[0][...] = 1
+    trained = [copy.copy(mapped).partial_fit(X, y), copy.copy(mapped).fit(X, y)]
+    assert_same_training(trained[0], copy.copy(network).partial_fit(X, y))
+    assert_same_training(trained[1], copy.copy(network).fit(X, y))
+    assert path.read_bytes() == before
+    # Without a copy of the weights, predictions follow the file.
+    writable = joblib.load(path, mmap_mode="r+")
+    writable.coefs_[0][...] = writable.intercepts_[0][...] = 0
+    writable.coefs_[0].base.flush()
+    assert_same_predictions(mapped, writable, X)
+    assert not np.array_equal(mapped.predict_proba(X), network.predict_proba(X))
+
+
+def test_pickles_of_mapped_networks_and_of_assigned_weights_hold_all_weights(tmp_path):
+    network, X, _ = fitted("outputs")
+    mapped = COPIES["joblib, memory-mapped"](network, tmp_path)
+    assert_same_predictions(by_joblib()(mapped, tmp_path), network, X)
+    assert_same_predictions(copy.deepcopy(mapped), network, X)
+    mapped.coefs_[0] = np.ones((5, 8))
+    assert_same_predictions(COPIES["joblib, memory-mapped"](mapped, tmp_path), mapped, X)
+
+
+PICKLED = """
+    import pickle, sys, warnings
+    from sklearn.datasets import load_iris
+    from sknn import MLPClassifier
+
+    warnings.simplefilter("ignore")
+    X, y = load_iris(return_X_y=True)
+    for settings in ({}, {"early_stopping": True, "warm_start": True, "batch_norm": True}):
+        network = MLPClassifier((8, 4), max_iter=4, random_state=0, **settings)
+        network.fit(X, y).predict(X)
+        network.history_["seconds"] = []
+        sys.stdout.buffer.write(pickle.dumps(network))
+"""
+
+
+def test_the_same_fit_gives_the_same_pickle_in_any_process():
+    found = set()
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment |= {"PYTHONHASHSEED": seed, "SKNN_NUM_THREADS": seed}
+        command = [sys.executable, "-c", textwrap.dedent(PICKLED)]
+        found.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(found) == 1
 
 
 def test_another_process_predicts_the_same_bits(tmp_path):

@@ -9,7 +9,8 @@ from .._engine.structs import Minibatch, Passes, Run, Scratch
 from .._engine.update import update_all, update_block
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
-from .layout import aligned_zeros, make_layout, padded
+from .finiteness import check_predictions, check_weights
+from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
 from .threads import ParallelRunner, single_thread_scheduler
 
 _BLOCK_ROWS = 256  # rows that go through the network together where minibatches do not matter
@@ -21,7 +22,8 @@ class CompiledNetwork:
     Parameters
     ----------
     flat : ndarray
-        The flat vector of all learned values; its dtype is that of the arithmetic.
+        The flat vector of all learned values; its dtype is that of the arithmetic. For predictions
+        it may be read-only.
     architecture : Architecture
     settings : SimpleNamespace, default=None
         The hyperparameters, for training; predictions need none.
@@ -29,6 +31,7 @@ class CompiledNetwork:
 
     def __init__(self, flat, architecture, settings=None):
         self.flat = flat
+        self._weights = as_kernels_take_it(flat)
         self.architecture = architecture
         self.layout = make_layout(architecture)
         self.dtype = flat.dtype
@@ -72,7 +75,7 @@ class CompiledNetwork:
 
     def _allocate(self, n_rows, n_shards):
         bound, n_values, delta_offsets, n_deltas = bind_network(
-            self.flat, self.layout, self.architecture, n_rows
+            self._weights, self.layout, self.architecture, n_rows
         )
         widest = int(self.layout.fan_outs.max())
         layer_size = padded(n_rows * widest)
@@ -95,6 +98,10 @@ class CompiledNetwork:
             totals=np.zeros(n_loss_totals + n_penalty_totals.sum()),
             total_offsets=n_loss_totals + np.cumsum(n_penalty_totals) - n_penalty_totals,
         )
+
+    def check_weights(self):
+        """Raise if a weight is NaN or infinite."""
+        check_weights(self._weights, self.layout)
 
     @property
     def scratch_bytes(self):
@@ -243,19 +250,36 @@ class CompiledNetwork:
 
     def outputs(self, table, order=None, *, link=True):
         """Return predictions for all rows, or for the rows ``order``, of shape (n_rows, n_outputs);
-        logits if not ``link``.
+        logits if not ``link``. All are finite, or an error names the cause.
         """
-        return self._evaluate(table, order, link=link, with_loss=False)[0]
+        outputs = self._evaluate(table, order, link=link, with_loss=False)[0]
+        what = "predictions" if link else "logits"
+        check_predictions(outputs, self, table, order, what)
+        # Softmax makes a logit of minus infinity the smallest probability, up to rounding.
+        smallest = 2 * np.finfo(self.dtype).tiny
+        if link and self._loss.out_activation == "softmax" and outputs.min() <= smallest:
+            rows = np.flatnonzero((outputs <= smallest).any(axis=1))
+            self.outputs(table, rows if order is None else order[rows], link=False)
+        return outputs
 
     def outputs_and_loss(self, table, order):
-        """Return ``(predictions, mean loss without penalty)`` over the rows ``order``."""
+        """Return ``(predictions, mean loss without penalty)`` over the rows ``order``.
+
+        Predictions are finite, or an error names the cause.
+        """
         predictions, total = self._evaluate(table, order, link=True, with_loss=True)
+        check_predictions(predictions, self, table, order, "predictions")
         weight = table.weight[order].sum(dtype=np.float64)
         return predictions, self.reported_loss(total, 0.0) / weight if weight > 0 else np.nan
 
     def hidden(self, table, layer):
-        """Return the outputs of hidden layer ``layer`` for all rows, of shape (n_rows, n_units)."""
-        return self._evaluate(table, None, link=False, with_loss=False, layer=layer)[0]
+        """Return the outputs of hidden layer ``layer`` for all rows, of shape (n_rows, n_units).
+
+        All are finite, or an error names the cause.
+        """
+        outputs = self._evaluate(table, None, link=False, with_loss=False, layer=layer)[0]
+        check_predictions(outputs, self, table, None, f"outputs of hidden layer {layer}")
+        return outputs
 
     def _evaluate(self, table, order, *, link, with_loss, layer=-1):
         """Return the outputs of a layer for some rows, and the sum of their losses.
@@ -282,7 +306,8 @@ class CompiledNetwork:
         runner = self._runner(entry_points.evaluate, block * n_operations // 3)
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
-            rows = table.rows(slice(start, stop) if order is None else order[start:stop], block)
+            which = slice(start, stop) if order is None else order[start:stop]
+            rows = table.rows(which, block, refuses_overflow=True)
             run = self._prediction_run(rows, link=link, with_loss=with_loss)
             n_steps = -(-(stop - start) // block)
             runner.run(run, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))

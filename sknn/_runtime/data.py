@@ -8,6 +8,7 @@ from scipy import sparse
 from .._compiled.kinds import SPARSE_AFFINE, SPARSE_WEIGHT_GRADIENT
 from .._engine import sparse as sparse_layer
 from .._engine.structs import Rows
+from .finiteness import refuse_overflow
 from .layout import aligned_zeros
 
 _CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
@@ -18,7 +19,6 @@ _CHUNK_OPERATIONS = 2e9
 
 
 def _cast_silently():
-    # A value that becomes inf makes the loss non-finite, which is reported.
     return np.errstate(over="ignore", invalid="ignore")
 
 
@@ -35,9 +35,12 @@ class Table:
     dtype : numpy.dtype
     mean_weight : float, default=1.0
         Mean of the sample weights as they were given.
+    name : str, default="X"
+        What errors call the table.
     """
 
-    def __init__(self, X, y, weight, dtype, mean_weight=1.0):
+    def __init__(self, X, y, weight, dtype, mean_weight=1.0, name="X"):
+        self.name = name
         self.X = X
         self.y = y
         self.weight = weight
@@ -77,7 +80,7 @@ class Table:
             self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0)
         )
 
-    def rows(self, which, together):
+    def rows(self, which, together, *, refuses_overflow=False):
         """Return rows, valid until the next call.
 
         Where the network can read X as it is, nothing is copied. Rows that are chosen by indices
@@ -89,7 +92,11 @@ class Table:
             Indices from 0.
         together : int
             How many of the rows go through the network together.
+        refuses_overflow : bool, default=False
+            Whether values beyond the network's dtype are an error. In training they need none:
+            they make the loss or the weights non-finite, which is reported.
         """
+        casting = refuse_overflow(self.name, self.dtype) if refuses_overflow else _cast_silently()
         y = weight = self._nothing
         if self.y is not None:
             y = self.y[which].ravel()
@@ -100,7 +107,7 @@ class Table:
                 self.y is not None and not part.has_sorted_indices
             ):  # training looks for elements by bisection
                 part = part.sorted_indices()
-            with _cast_silently():
+            with casting:
                 data = part.data.astype(self.dtype)
             csr = data, part.indices.astype(np.int64), part.indptr.astype(np.int64)
             addresses = (
@@ -109,9 +116,9 @@ class Table:
             )
             return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
         no_csr = self._nothing, self._no_indices, self._no_indices
-        return Rows(*self._dense(which, together), *no_csr, y, weight, 0, 0)
+        return Rows(*self._dense(which, together, casting), *no_csr, y, weight, 0, 0)
 
-    def _dense(self, which, together):
+    def _dense(self, which, together, casting):
         """Return dense rows, the order in which they are read, and memory for a batch of them."""
         is_slice = isinstance(which, slice)
         if self._is_readable and is_slice:
@@ -127,7 +134,7 @@ class Table:
                 self.X, which, axis=0, out=block, mode="clip"
             )  # without "clip" NumPy buffers the output
         else:
-            with _cast_silently():
+            with casting:
                 np.copyto(block, self.X[which], casting="unsafe")
         return self._copy, self._no_indices, self._nothing
 

@@ -93,6 +93,18 @@ def aligned_zeros(size, dtype):
     return np.ndarray(size, dtype, memory, offset)
 
 
+def as_kernels_take_it(flat):
+    """Return the vector as kernels are compiled for it: a plain, writable array of its memory.
+
+    A flat vector that is mapped from a file may be read-only. Predictions only read weights, and
+    training works on a copy.
+    """
+    if type(flat) is np.ndarray and flat.flags.writeable:
+        return flat
+    memory = (ctypes.c_char * flat.nbytes).from_address(flat.ctypes.data)
+    return np.ndarray(flat.size, flat.dtype, memory)
+
+
 def views(flat, layout):
     """Return a dict from names of attributes to lists of views of the flat vector."""
     arrays = {}
@@ -105,14 +117,15 @@ def views(flat, layout):
 def flat_vector(owner, layout, dtype):
     """Return the flat vector with the values of the attributes of ``owner``.
 
-    It is the vector that they are views of, if they are, else a new one.
+    It is the vector that they are views of, if they are, else a new one. That vector may be
+    read-only, mapped from a file that processes share.
 
     Raises
     ------
     ValueError
         If an attribute that a user has assigned does not fit the network.
     """
-    base = _common_base(owner, layout, dtype)
+    base = common_base(owner, layout, dtype)
     if base is not None:
         return base
     flat = aligned_zeros(layout.size, dtype)
@@ -124,7 +137,15 @@ def flat_vector(owner, layout, dtype):
                 f"them, got {_described(values)}"
             )
         for i, (target, value) in enumerate(zip(targets, values, strict=True)):
-            target[...] = _checked(f"{name}[{i}]", value, target.shape)
+            array = _checked(f"{name}[{i}]", value, target.shape)
+            try:
+                with np.errstate(over="raise"):
+                    target[...] = array
+            except FloatingPointError as error:
+                raise ValueError(
+                    f"{name}[{i}] has values beyond {dtype}, in which this network computes; "
+                    "assign smaller numbers, or float64 arrays to all of coefs_ and intercepts_."
+                ) from error
     return flat
 
 
@@ -158,7 +179,7 @@ def _checked(name, value, shape):
     """Return an assigned value as an array, after checking that it has the network's shape."""
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (ValueError, TypeError, RuntimeError) as error:  # what tensors raise
         raise ValueError(f"{name} must be an array of shape {shape}: {error}") from error
     if array.shape != shape or array.dtype.kind not in "biuf":
         raise ValueError(
@@ -168,13 +189,13 @@ def _checked(name, value, shape):
     return array
 
 
-def _common_base(owner, layout, dtype):
+def common_base(owner, layout, dtype):
     """Return the vector of which all learned attributes are the views, or None."""
     coefs = getattr(owner, COEFS, None)
     base = getattr(coefs[0], "base", None) if isinstance(coefs, list) and coefs else None
     if not isinstance(base, np.ndarray) or base.shape != (layout.size,):
         return None
-    if base.dtype != dtype or not base.flags.writeable:
+    if base.dtype != dtype or not base.flags.c_contiguous or not base.flags.aligned:
         return None
     for name, expected in views(base, layout).items():
         arrays = getattr(owner, name, None)

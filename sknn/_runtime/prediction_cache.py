@@ -51,7 +51,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def network_for(estimator):
-    """Return a :class:`CompiledNetwork` with the estimator's weights as they are now."""
+    """Return a :class:`CompiledNetwork` with the estimator's weights as they are now.
+
+    They are finite, or an error names those that are not.
+    """
     architecture = estimator._architecture
     arrays = _learned(estimator)
     kept = kept_networks.take(estimator)
@@ -59,9 +62,12 @@ def network_for(estimator):
         network, views = kept
         same = [*map(id, arrays)] == [*map(id, views)]
         if same and network.architecture is architecture:
+            network.check_weights()
             return network
     flat = flat_vector(estimator, make_layout(architecture), weights_dtype(estimator))
-    return CompiledNetwork(flat, architecture)
+    network = CompiledNetwork(flat, architecture)
+    network.check_weights()
+    return network
 
 
 def keep_network(estimator, network):

@@ -4,7 +4,14 @@ import contextlib
 import copy
 
 from .._runtime.architecture import Architecture
-from .._runtime.layout import flat_vector, has_shapes_of, make_layout, views, weights_dtype
+from .._runtime.layout import (
+    common_base,
+    flat_vector,
+    has_shapes_of,
+    make_layout,
+    views,
+    weights_dtype,
+)
 from .callbacks import FIT_ATTRIBUTES
 from .state import TrainingState
 
@@ -44,7 +51,21 @@ class AttributesMixin:
             attributes["_training_state"] = state.to_dict()
         if "_architecture" in attributes:
             attributes["_architecture"] = self._architecture.to_dict()
+            self._put_flat_vector(attributes)
         return attributes
+
+    def _put_flat_vector(self, attributes):
+        """Replace the weights among the attributes by the flat vector that they are views of.
+
+        As one array, they are used where a file that is mapped into memory has them. Weights that
+        a user has assigned stay as they are.
+        """
+        layout = make_layout(self._architecture)
+        flat = common_base(self, layout, weights_dtype(self))
+        if flat is not None:
+            attributes["_flat_vector"] = flat
+            for name in views(flat, layout):
+                del attributes[name]
 
     def __setstate__(self, attributes):
         super().__setstate__(attributes)
@@ -52,6 +73,9 @@ class AttributesMixin:
             self._training_state = TrainingState.from_dict(attributes["_training_state"])
         if "_architecture" in attributes:
             self._architecture = Architecture.from_dict(attributes["_architecture"])
+        flat = vars(self).pop("_flat_vector", None)
+        if flat is not None:
+            vars(self).update(views(flat, make_layout(self._architecture)))
         self._gather_weights()
 
     def _gather_weights(self):

@@ -164,8 +164,8 @@ class TrainingState:
         last = self.last_weights
         self.last_weights = None
         if np.shape(last) == flat.shape and np.array_equal(flat, self.best_weights):
-            return last.astype(flat.dtype)
-        return flat.copy()
+            return np.array(last, flat.dtype)
+        return np.array(flat)
 
 
 def _check_rows(rows, n_rows):

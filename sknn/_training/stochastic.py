@@ -10,6 +10,7 @@ import numpy as np
 
 from .._compiled.shuffle import Shuffler
 from .._runtime.binding import LEAST_NORMALIZED
+from .._runtime.finiteness import NonFinitePredictionError
 from .._warnings import warn_user
 from ..parts.schedules import SMALLEST_RATE
 from .minibatches import MinibatchLoop
@@ -86,7 +87,10 @@ class StochasticTraining(Training):
     # ---- one epoch ------------------------------------------------------------------------------
 
     def _run_epoch(self):
-        """Train for one epoch and record it; return False if it diverged."""
+        """Train for one epoch and record it; return False if it diverged.
+
+        Weights that are finite, but too large for predictions, have diverged too.
+        """
         started = time.perf_counter()
         optimizer = self.state.optimizer
         optimizer.begin_epoch(self._n_steps)
@@ -96,7 +100,13 @@ class StochasticTraining(Training):
         if not self._is_finite(loss):
             self._end_diverged(rate, time.perf_counter() - started)
             return False
-        val_loss, val_score = self._evaluate()
+        try:
+            val_loss, val_score = self._evaluate()
+        except NonFinitePredictionError:
+            if self.record.n_epochs == self._first_epoch:
+                raise  # no epoch before shows that the weights are the cause
+            self._end_diverged(rate, time.perf_counter() - started)
+            return False
         self._record_epoch(loss, val_loss, val_score, rate, time.perf_counter() - started)
         self.record.publish(self.estimator)
         optimizer.end_epoch(self.network.settings, self.record.t_)

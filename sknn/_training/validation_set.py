@@ -50,15 +50,10 @@ class ValidationSet:
         one that is not finite is not defined.
         """
         predictions, loss = network.outputs_and_loss(self.table, self.rows)
-        if np.isfinite(predictions).all():
-            score = float(self._score(network, predictions, loss))
-            cause = f"scoring={self.estimator.scoring!r} gave {score}"
-        else:
-            score = np.nan
-            cause = "the network's predictions were not finite; lower learning_rate_init or scale X"
+        score = float(self._score(network, predictions, loss))
         if not np.isfinite(score):
             self._n_undefined += 1
-            self._cause = cause
+            self._cause = f"scoring={self.estimator.scoring!r} gave {score}"
         return float(loss), score
 
     def _score(self, network, predictions, loss):

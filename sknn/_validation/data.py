@@ -4,6 +4,7 @@ import contextlib
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
@@ -11,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..parts.custom import loss_part
+from .containers import refuse_tensors
 from .weights import check_sample_weight
 
 _SMALL_TABLE = 1 << 14  # elements
@@ -43,6 +45,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     X : ndarray or CSR of real numbers, the user's own if it is one
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
+    refuse_tensors(estimator, X=X, y=y)
     X, y = validate_data(
         estimator,
         X,
@@ -53,7 +56,9 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
         y_numeric=y_numeric,
         reset=reset,
     )
-    if hasattr(y, "toarray"):
+    if reset:
+        estimator._targets_are_sparse = sparse.issparse(y)
+    if sparse.issparse(y):
         y = y.toarray()
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -155,7 +160,15 @@ def scaled(estimator, y):
 def unscaled(estimator, predictions):
     """Return predictions in the units of the targets that were given."""
     mean, scale = _fitted_scaling(estimator, predictions.shape[1])
-    return (predictions * scale + mean).astype(predictions.dtype)
+    with np.errstate(over="ignore"):
+        scaled_back = (predictions * scale + mean).astype(predictions.dtype)
+    if not np.isfinite(scaled_back).all():
+        raise ValueError(
+            f"Predictions in the units of y are not finite in {predictions.dtype}: y_scale_ is "
+            f"{np.asarray(scale)} and y_mean_ is {np.asarray(mean)}; assign finite numbers, or fit "
+            "with dtype='float64' or with y in other units."
+        )
+    return scaled_back
 
 
 def _fitted_scaling(estimator, n_targets):
@@ -201,6 +214,7 @@ def check_X(estimator, X):
     """Return the X of a prediction as an ndarray or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
+    refuse_tensors(estimator, X=X)
     return _real_numbers(
         validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
     )

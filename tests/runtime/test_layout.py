@@ -7,7 +7,7 @@ from reference import DTYPES, coefs_and_intercepts, plain_layout
 
 from sknn._runtime import layout as layout_module
 from sknn._runtime.architecture import LEARNED
-from sknn._runtime.layout import ALIGNMENT, aligned_zeros, views
+from sknn._runtime.layout import ALIGNMENT, aligned_zeros, as_kernels_take_it, views
 
 
 def flat_vector(coefs, intercepts, layout, dtype):
@@ -118,13 +118,29 @@ def test_assignment_leaves_the_old_vector_alone():
     np.testing.assert_array_equal(flat, before)
 
 
-@pytest.mark.parametrize("change", ["dtype", "read-only"])
-def test_views_that_cannot_be_trained_on_are_copied(change):
-    layout, flat = _filled("float64" if change == "read-only" else "float32")
-    flat.flags.writeable = change != "read-only"
+def test_read_only_views_are_used_and_cannot_be_written_to():
+    layout, flat = _filled()
+    flat.flags.writeable = False
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    again = flat_vector(coefs, intercepts, layout, np.dtype(np.float64))
+    assert again is flat
+    assert not again.flags.writeable
+
+
+def _unaligned(flat):
+    memory = np.empty(flat.nbytes + 1, np.uint8)
+    unaligned = memory[1:].view(flat.dtype)
+    unaligned[:] = flat
+    return unaligned
+
+
+@pytest.mark.parametrize("change", [np.float32, _unaligned])
+def test_views_that_kernels_cannot_read_are_copied(change):
+    layout, flat = _filled()
+    flat = change(flat)
     again = flat_vector(*coefs_and_intercepts(flat, layout), layout, np.dtype(np.float64))
     assert again is not flat
-    assert again.flags.writeable
+    assert again.flags.aligned
     assert again.dtype == np.float64
     np.testing.assert_array_equal(again, flat)
 
@@ -144,6 +160,28 @@ def test_wrong_shapes_are_named(kind, i, shape):
     (coefs if kind == "coefs_" else intercepts)[i] = np.zeros(shape)
     with pytest.raises(ValueError, match=rf"{kind}\[{i}\]"):
         flat_vector(coefs, intercepts, layout, np.dtype(np.float64))
+
+
+def test_numbers_that_float32_does_not_have_are_refused():
+    layout, flat = _filled("float32")
+    coefs, intercepts = coefs_and_intercepts(flat, layout)
+    intercepts[1] = np.full(17, 1e39)
+    with pytest.raises(ValueError, match=r"intercepts_\[1\] has values beyond float32"):
+        flat_vector(coefs, intercepts, layout, np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_kernels_take_read_only_and_mapped_vectors_without_a_copy(dtype, tmp_path):
+    _, flat = _filled(dtype)
+    assert as_kernels_take_it(flat) is flat
+    np.save(tmp_path / "flat.npy", flat)
+    for mode in ("r", "c"):
+        mapped = np.load(tmp_path / "flat.npy", mmap_mode=mode)
+        taken = as_kernels_take_it(mapped)
+        assert type(taken) is np.ndarray
+        assert taken.flags.writeable
+        assert np.shares_memory(taken, mapped)
+        np.testing.assert_array_equal(taken, flat)
 
 
 @pytest.mark.parametrize(("norm", "widths"), [("before", (6, 14)), ("after", (3, 7))])
