@@ -1,12 +1,12 @@
 """ONNX models of fitted networks."""
 
-import sys
 from numbers import Integral
 
 import numpy as np
 from sklearn.base import is_classifier
 
 from .._runtime.layout import weights_dtype
+from .._training.attributes import installed_version
 from .graph import MIN_OPSET, Graph, add_estimator
 from .network import fitted_network
 
@@ -46,7 +46,7 @@ def build_model(estimator, name, dtype, opset):
         opset_imports=opsets,
         ir_version=helper.find_min_ir_version_for(opsets),
         producer_name="sknn",
-        producer_version=sys.modules[__package__.partition(".")[0]].__version__,
+        producer_version=installed_version(),
     )
     onnx.checker.check_model(model)
     return model

@@ -2,11 +2,31 @@
 
 import contextlib
 import copy
+import sys
+
+from sklearn.exceptions import InconsistentVersionWarning
 
 from .._runtime.architecture import Architecture
 from .._runtime.layout import flat_vector, has_shapes_of, make_layout, views, weights_dtype
+from .._warnings import warn_user
 from .callbacks import FIT_ATTRIBUTES
 from .state import TrainingState
+
+
+def installed_version():
+    """Return the version of this package."""
+    return sys.modules[__package__.partition(".")[0]].__version__
+
+
+def _warn_about_version(name, version):
+    """Warn if a pickle comes from another version, as scikit-learn does for its own estimators."""
+    if version != installed_version():
+        warning = InconsistentVersionWarning(
+            estimator_name=name,
+            current_sklearn_version=f"sknn {installed_version()}",
+            original_sklearn_version=f"sknn {version}",
+        )
+        warn_user(warning)
 
 
 class AttributesMixin:
@@ -44,9 +64,11 @@ class AttributesMixin:
             attributes["_training_state"] = state.to_dict()
         if "_architecture" in attributes:
             attributes["_architecture"] = self._architecture.to_dict()
-        return attributes
+        return attributes | {"_sknn_version": installed_version()}
 
     def __setstate__(self, attributes):
+        attributes = dict(attributes)
+        _warn_about_version(type(self).__name__, attributes.pop("_sknn_version", "unknown"))
         super().__setstate__(attributes)
         if "_training_state" in attributes:
             self._training_state = TrainingState.from_dict(attributes["_training_state"])
