@@ -2,6 +2,7 @@
 
 import importlib.util
 
+from ._export.files import load_estimator, save_estimator
 from ._export.models import build_model
 
 
@@ -64,6 +65,85 @@ def to_onnx(estimator, *, name="X", dtype=None, opset=18):
     X.astype("float32")})`` gives labels and probabilities.
     """
     return build_model(estimator, name, dtype, opset)
+
+
+def save(estimator, path):
+    """Save a fitted estimator to a file of arrays and JSON, without pickle.
+
+    The file is an npz archive, which NumPy can read too. It appears under its name only when it is
+    complete.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator.
+    path : str or path-like
+        File to write, usually with the suffix ``.npz``.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not an estimator of this package, or of a subclass.
+    ValueError
+        If it has a part or parameter that is no number, string or collection of these, such as an
+        :class:`Activation` or RandomState; if class labels are neither numbers nor strings; or if
+        an attribute that was assigned is not usable.
+
+    See Also
+    --------
+    load : Load the estimator again.
+
+    Notes
+    -----
+    The file holds the constructor's parameters, the learned arrays and all public fitted
+    attributes. It does not hold the state of the optimizer, so ``partial_fit`` and ``warm_start``
+    continue from the weights with a new one (a pickle holds it), nor callbacks and metadata
+    requests. Predictions are those of the saved estimator, bit for bit.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import MLPClassifier
+    >>> from sknn.export import load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(random_state=0, max_iter=1000).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(clf, os.path.join(folder, "iris.npz"))
+    ...     twin = load(os.path.join(folder, "iris.npz"))
+    >>> (twin.predict_proba(X) == clf.predict_proba(X)).all()
+    np.True_
+    """
+    save_estimator(estimator, path)
+
+
+def load(path):
+    """Load an estimator that :func:`save` has written.
+
+    Nothing in the file is executed. A checksum shows changes, and all that the file says is checked
+    before the estimator is made.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+
+    Returns
+    -------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is not a file of :func:`save`, was changed, or has a format that only later versions
+        of this package know.
+    """
+    return load_estimator(path)
 
 
 if importlib.util.find_spec("skl2onnx") is not None:
