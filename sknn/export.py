@@ -4,6 +4,7 @@ import importlib.util
 
 from ._export.files import load_estimator, save_estimator
 from ._export.models import build_model
+from ._export.stock import build_stock_network
 
 
 def to_onnx(estimator, *, name="X", dtype=None, opset=18):
@@ -65,6 +66,50 @@ def to_onnx(estimator, *, name="X", dtype=None, opset=18):
     X.astype("float32")})`` gives labels and probabilities.
     """
     return build_model(estimator, name, dtype, opset)
+
+
+def to_sklearn(estimator):
+    """Convert a fitted network to scikit-learn's own class, for tools that know only that.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator whose hidden layers all have the same one of scikit-learn's activations,
+        'identity', 'logistic', 'tanh' or 'relu'.
+
+    Returns
+    -------
+    network : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+        Fitted network with copies of the weights and the same predictions, up to rounding.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not an estimator of this package.
+    ValueError
+        If scikit-learn's class cannot have such a network: if it has batch normalization, another
+        activation or different ones, several quantiles, or a loss with a link that scikit-learn
+        does not have. The message names all reasons.
+
+    Notes
+    -----
+    Standardized targets (``normalize_y``) become part of the last layer. Options of training that
+    scikit-learn does not have, such as solver='nadam' or loss='huber', become its defaults, and the
+    optimizer's state is not taken along: ``partial_fit`` of the result begins with a new one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import MLPClassifier
+    >>> from sknn.export import to_sklearn
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(random_state=0, max_iter=1000).fit(X, y)
+    >>> to_sklearn(clf).score(X, y) == clf.score(X, y)
+    True
+    """
+    return build_stock_network(estimator)
 
 
 def save(estimator, path):

@@ -144,6 +144,32 @@ def test_classes(y, hidden, dtype):
     check(fitted(MLPClassifier(hidden), y), dtype)
 
 
+def random_network(rng):
+    """Return a random estimator and targets for it."""
+    names = sorted(set(ACTIVATIONS) - {"sigmoid"})
+    widths = tuple(rng.integers(1, 9, size=rng.integers(4)).tolist())
+    settings = {
+        "hidden_layer_sizes": widths,
+        "activation": rng.choice(names, size=len(widths)).tolist() or "relu",
+        "batch_norm": [False, "before", "after"][rng.integers(3)],
+    }
+    if rng.random() < 0.5:
+        targets = list(TARGETS.values())
+        return MLPClassifier(**settings), targets[rng.integers(len(targets))]
+    loss = rng.choice(REGRESSION_LOSSES).item()
+    scales = loss not in ("poisson", "gamma") and rng.random() < 0.5
+    return MLPRegressor(loss, normalize_y=bool(scales), **settings), Y
+
+
+@pytest.mark.filterwarnings("ignore:batch_norm_momentum", "ignore:.*has no effect")
+@pytest.mark.parametrize("seed", range(40))
+def test_random_networks(seed):
+    rng = np.random.default_rng(seed)
+    estimator = fitted(*random_network(rng), rng.choice(["float32", "float64"]).item())
+    for dtype in ("float32", "float64"):
+        check(estimator, dtype, opset=int(rng.integers(13, 22)))
+
+
 @pytest.mark.parametrize("opset", range(13, 22))
 def test_versions_of_operators(opset):
     estimator = MLPRegressor("quantile", (6, 4), activation=("maxout", "mish"), batch_norm=True)
