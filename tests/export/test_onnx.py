@@ -161,7 +161,6 @@ def random_network(rng):
     return MLPRegressor(loss, normalize_y=bool(scales), **settings), Y
 
 
-@pytest.mark.filterwarnings("ignore:batch_norm_momentum", "ignore:.*has no effect")
 @pytest.mark.parametrize("seed", range(40))
 def test_random_networks(seed):
     rng = np.random.default_rng(seed)
@@ -279,11 +278,9 @@ sys.modules["onnx"] = sys.modules["skl2onnx"] = None
 import importlib.util
 find_spec = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name == "skl2onnx" else find_spec(name)
-import numpy, sknn, sknn.export
-X = numpy.eye(20)
-network = sknn.MLPRegressor(max_iter=200, tol=1.0).fit(X, numpy.arange(20))
+import sknn, sknn.export
 try:
-    sknn.export.to_onnx(network)
+    sknn.export.to_onnx(sknn.MLPRegressor())
 except ImportError as error:
     print(error)
 """
