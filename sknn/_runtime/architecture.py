@@ -9,13 +9,14 @@ compiled kernels, ``summary``.
 
 import functools
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
 from ..parts.custom import activation_part, loss_part
 from ..parts.initializers import INITIALIZERS
+from .described import check_described
 
 COEFS = "coefs_"
 INTERCEPTS = "intercepts_"
@@ -178,9 +179,21 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, values):
-        """Return the architecture that :meth:`to_dict` describes."""
+        """Return the architecture that :meth:`to_dict` describes.
+
+        Raises
+        ------
+        ValueError
+            If the values are not those of a network that can be computed.
+        """
+        check_described(values, _names(cls), _names(HiddenLayer))
         hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
-        return cls(**{**values, "hidden": hidden})
+        loss_parameters = tuple(values["loss_parameters"])
+        return cls(**{**values, "hidden": hidden, "loss_parameters": loss_parameters})
+
+
+def _names(kind):
+    return {field.name for field in fields(kind)}
 
 
 def _dense(layer, n_inputs, n_outputs):

@@ -128,16 +128,14 @@ def flat_vector(owner, layout, dtype):
     base = common_base(owner, layout, dtype)
     if base is not None:
         return base
+    # Before memory is allocated, of which a wrong architecture may ask for any amount.
+    arrays = {
+        name: _checked_list(name, getattr(owner, name, None), shapes)
+        for name, shapes in _shapes(layout.learned).items()
+    }
     flat = aligned_zeros(layout.size, dtype)
     for name, targets in views(flat, layout).items():
-        values = getattr(owner, name, None)
-        if not isinstance(values, (list, tuple, np.ndarray)) or len(values) != len(targets):
-            raise ValueError(
-                f"{name} must be a list of {len(targets)} arrays, one for each layer that has "
-                f"them, got {_described(values)}"
-            )
-        for i, (target, value) in enumerate(zip(targets, values, strict=True)):
-            array = _checked(f"{name}[{i}]", value, target.shape)
+        for i, (target, array) in enumerate(zip(targets, arrays[name], strict=True)):
             try:
                 with np.errstate(over="raise"):
                     target[...] = array
@@ -149,6 +147,24 @@ def flat_vector(owner, layout, dtype):
     return flat
 
 
+def check_flat_vector(flat, layout):
+    """Return a flat vector from a pickle, after checking that it has the network's size."""
+    is_array = isinstance(flat, np.ndarray) and flat.dtype in (np.float32, np.float64)
+    if not is_array or flat.shape != (layout.size,):
+        raise ValueError(
+            f"_flat_vector must be {layout.size} numbers of this network, got {_described(flat)}; "
+            "load an unchanged file."
+        )
+    return flat
+
+
+def _shapes(learned):
+    shapes = {}
+    for value in learned:
+        shapes.setdefault(value.name, []).append(value.shape)
+    return shapes
+
+
 def weights_dtype(owner):
     """Return the dtype of arithmetic with the learned attributes: that of the first weights."""
     coefs = getattr(owner, COEFS, None)
@@ -158,10 +174,7 @@ def weights_dtype(owner):
 
 def has_shapes_of(owner, architecture):
     """Return whether the learned attributes are arrays of the shapes of a network's."""
-    shapes = {}
-    for value in architecture.learned:
-        shapes.setdefault(value.name, []).append(value.shape)
-    for name, expected in shapes.items():
+    for name, expected in _shapes(architecture.learned).items():
         arrays = getattr(owner, name, None)
         if not isinstance(arrays, list):
             return False
@@ -173,6 +186,17 @@ def has_shapes_of(owner, architecture):
 def _described(values):
     length = f" of length {len(values)}" if hasattr(values, "__len__") else ""
     return f"{type(values).__name__}{length}"
+
+
+def _checked_list(name, values, shapes):
+    """Return assigned values as arrays, after checking that they have the network's shapes."""
+    if not isinstance(values, (list, tuple, np.ndarray)) or len(values) != len(shapes):
+        raise ValueError(
+            f"{name} must be a list of {len(shapes)} arrays, one for each layer that has them, got "
+            f"{_described(values)}"
+        )
+    pairs = zip(values, shapes, strict=True)
+    return [_checked(f"{name}[{i}]", value, shape) for i, (value, shape) in enumerate(pairs)]
 
 
 def _checked(name, value, shape):

@@ -2,9 +2,13 @@
 
 import contextlib
 import copy
+import sys
+
+from sklearn.exceptions import InconsistentVersionWarning
 
 from .._runtime.architecture import Architecture
 from .._runtime.layout import (
+    check_flat_vector,
     common_base,
     flat_vector,
     has_shapes_of,
@@ -12,8 +16,25 @@ from .._runtime.layout import (
     views,
     weights_dtype,
 )
+from .._warnings import warn_user
 from .callbacks import FIT_ATTRIBUTES
 from .state import TrainingState
+
+
+def installed_version():
+    """Return the version of this package."""
+    return sys.modules[__package__.partition(".")[0]].__version__
+
+
+def _warn_about_version(name, version):
+    """Warn if a pickle comes from another version, as scikit-learn does for its own estimators."""
+    if version != installed_version():
+        warning = InconsistentVersionWarning(
+            estimator_name=name,
+            current_sklearn_version=f"sknn {installed_version()}",
+            original_sklearn_version=f"sknn {version}",
+        )
+        warn_user(warning)
 
 
 class AttributesMixin:
@@ -52,7 +73,7 @@ class AttributesMixin:
         if "_architecture" in attributes:
             attributes["_architecture"] = self._architecture.to_dict()
             self._put_flat_vector(attributes)
-        return attributes
+        return attributes | {"_sknn_version": installed_version()}
 
     def _put_flat_vector(self, attributes):
         """Replace the weights among the attributes by the flat vector that they are views of.
@@ -68,14 +89,17 @@ class AttributesMixin:
                 del attributes[name]
 
     def __setstate__(self, attributes):
+        attributes = dict(attributes)
+        _warn_about_version(type(self).__name__, attributes.pop("_sknn_version", "unknown"))
         super().__setstate__(attributes)
         if "_training_state" in attributes:
             self._training_state = TrainingState.from_dict(attributes["_training_state"])
         if "_architecture" in attributes:
             self._architecture = Architecture.from_dict(attributes["_architecture"])
-        flat = vars(self).pop("_flat_vector", None)
-        if flat is not None:
-            vars(self).update(views(flat, make_layout(self._architecture)))
+            if "_flat_vector" in attributes:
+                layout = make_layout(self._architecture)
+                flat = check_flat_vector(vars(self).pop("_flat_vector"), layout)
+                vars(self).update(views(flat, layout))
         self._gather_weights()
 
     def _gather_weights(self):

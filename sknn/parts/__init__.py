@@ -19,5 +19,8 @@ To add one, edit one file, and add its formula to ``REFERENCE`` in the file's te
 The top of each file has the arguments. A new constructor argument also needs its place in both
 constructors in ``mlp.py``, in ``_docs.py`` and in ``_validation.py``.
 
+``links.py`` and ``operators.py`` hold what rows refer to: links from outputs to predictions, and
+activations and links in ONNX.
+
 ``custom.py`` makes parts of users' own functions, by the same way as the built-in ones.
 """

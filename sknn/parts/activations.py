@@ -21,12 +21,13 @@ To add an activation: write its functions, add its row, add its formula to ``REF
 tests/parts/test_activations.py.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from .._compiled.elementary import exp, logistic, softplus, tanh
 from .._compiled.jit import jit
+from . import operators
+from .operators import GELU_CUBE, GELU_ROOT, SELU_ALPHA, SELU_SCALE
 
 
 class ActivationPart(NamedTuple):
@@ -38,6 +39,7 @@ class ActivationPart(NamedTuple):
     parameter: str | None = None  # the constructor argument that kernels get as ``parameter``
     needs_z: bool = False  # f' cannot be computed from f alone, so pre-activations are kept
     pieces: str | None = None  # the constructor argument: number of pre-activations for each unit
+    onnx: Callable | None = None  # of (graph, z, parameter or pieces): f in ONNX
 
     @property
     def parameters(self):
@@ -130,35 +132,27 @@ def _elu_backward(da, z, a, alpha):
     return da * (a + alpha) if a < 0 else da  # a + alpha is alpha exp(z), without another exp
 
 
-_SELU_SCALE = 1.0507009873554805
-_SELU_ALPHA = 1.6732632423543772
-
-
 def _selu(z, parameter):
     T = type(z)
-    return T(_SELU_SCALE) * (T(_SELU_ALPHA) * (exp(z) - T(1)) if z < 0 else z)
+    return T(SELU_SCALE) * (T(SELU_ALPHA) * (exp(z) - T(1)) if z < 0 else z)
 
 
 def _selu_backward(da, z, a, parameter):
     T = type(a)
-    scale = T(_SELU_SCALE)
-    return da * (a + scale * T(_SELU_ALPHA) if a < 0 else scale)
-
-
-_GELU_CUBE = 0.044715
-_GELU_ROOT = math.sqrt(2 / math.pi)
+    scale = T(SELU_SCALE)
+    return da * (a + scale * T(SELU_ALPHA) if a < 0 else scale)
 
 
 def _gelu(z, parameter):
     T = type(z)
-    t = tanh(T(_GELU_ROOT) * (z + T(_GELU_CUBE) * z * z * z))
+    t = tanh(T(GELU_ROOT) * (z + T(GELU_CUBE) * z * z * z))
     return T(0.5) * z * (T(1) + t)
 
 
 def _gelu_backward(da, z, a, parameter):
     T = type(z)
-    root = T(_GELU_ROOT)
-    cube = T(_GELU_CUBE)
+    root = T(GELU_ROOT)
+    cube = T(GELU_CUBE)
     far = T(30)  # beyond, f' is 1 or 0, and squares would overflow
     x = far if z > far else (-far if z < -far else z)
     t = tanh(root * (x + cube * x * x * x))
@@ -230,19 +224,22 @@ def _maxout_backward(z, a, parameter, da, dz):
             dz[i * pieces + k] = da[i] if wins else 0
 
 
-_LOGISTIC = elementwise(_logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))")
+_LOGISTIC = elementwise(
+    _logistic, _logistic_backward, "f(z) = 1 / (1 + exp(-z))", onnx=operators.logistic
+)
 
 ACTIVATIONS = {
-    "identity": elementwise(_identity, _identity_backward, "f(z) = z"),
+    "identity": elementwise(_identity, _identity_backward, "f(z) = z", onnx=operators.identity),
     "logistic": _LOGISTIC,
     "sigmoid": _LOGISTIC,
-    "tanh": elementwise(_tanh, _tanh_backward, "f(z) = tanh(z)"),
-    "relu": elementwise(_relu, _relu_backward, "f(z) = max(0, z)"),
+    "tanh": elementwise(_tanh, _tanh_backward, "f(z) = tanh(z)", onnx=operators.tanh),
+    "relu": elementwise(_relu, _relu_backward, "f(z) = max(0, z)", onnx=operators.relu),
     "leaky_relu": elementwise(
         _leaky_relu,
         _leaky_relu_backward,
         "f(z) = max(negative_slope z, z)",
         parameter="negative_slope",
+        onnx=operators.leaky_relu,
         needs_z=True,
     ),
     "elu": elementwise(
@@ -250,27 +247,43 @@ ACTIVATIONS = {
         _elu_backward,
         "f(z) = z if z > 0 else elu_alpha (exp(z) - 1), arXiv:1511.07289",
         parameter="elu_alpha",
+        onnx=operators.elu,
     ),
     "selu": elementwise(
         _selu,
         _selu_backward,
         "f(z) = 1.0507 (z if z > 0 else 1.6733 (exp(z) - 1)), arXiv:1706.02515",
+        onnx=operators.selu,
     ),
     "gelu": elementwise(
         _gelu,
         _gelu_backward,
         "f(z) = z / 2 (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))), arXiv:1606.08415",
         needs_z=True,
+        onnx=operators.gelu,
     ),
     "silu": elementwise(
-        _silu, _silu_backward, "f(z) = z / (1 + exp(-z)), arXiv:1702.03118", needs_z=True
+        _silu,
+        _silu_backward,
+        "f(z) = z / (1 + exp(-z)), arXiv:1702.03118",
+        needs_z=True,
+        onnx=operators.silu,
     ),
     "mish": elementwise(
-        _mish, _mish_backward, "f(z) = z tanh(log(1 + exp(z))), arXiv:1908.08681", needs_z=True
+        _mish,
+        _mish_backward,
+        "f(z) = z tanh(log(1 + exp(z))), arXiv:1908.08681",
+        needs_z=True,
+        onnx=operators.mish,
     ),
-    "softplus": elementwise(_softplus, _softplus_backward, "f(z) = log(1 + exp(z))"),
+    "softplus": elementwise(
+        _softplus, _softplus_backward, "f(z) = log(1 + exp(z))", onnx=operators.softplus
+    ),
     "hard_sigmoid": elementwise(
-        _hard_sigmoid, _hard_sigmoid_backward, "f(z) = min(1, max(0, (z + 3) / 6))"
+        _hard_sigmoid,
+        _hard_sigmoid_backward,
+        "f(z) = min(1, max(0, (z + 3) / 6))",
+        onnx=operators.hard_sigmoid,
     ),
     "maxout": ActivationPart(
         _maxout,
@@ -278,5 +291,6 @@ ACTIVATIONS = {
         "f = max_k(w_k x + b_k) over ``maxout_pieces`` linear pieces, arXiv:1302.4389",
         needs_z=True,
         pieces="maxout_pieces",
+        onnx=operators.maxout,
     ),
 }

@@ -42,16 +42,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._compiled.elementary import epsilon, exp, log, logistic, smallest, softplus, tanh
-from .._compiled.intrinsics import at
+from .._compiled.elementary import epsilon, exp, log, logistic, softplus, tanh
 from .._compiled.jit import jit
-
-
-@jit
-def identity_link(z, n_outputs, parameters, prediction):
-    """Predict the outputs as they are."""
-    for i in range(z.size):
-        prediction[i] = z[i]
+from . import operators
+from .links import (
+    bounded,
+    exp_link,
+    exp_of_differences,
+    identity_link,
+    logistic_link,
+    quantile_link,
+    softmax_link,
+)
 
 
 class LossPart(NamedTuple):
@@ -67,6 +69,7 @@ class LossPart(NamedTuple):
     class_codes: bool = False  # targets are one class code for each sample
     lowest_target: float = -math.inf
     excludes_lowest: bool = False
+    onnx: Callable = operators.identity  # of (graph, z, parameters): the link in ONNX
 
     def parameter_values(self, settings):
         """Return what kernels get as ``parameters``: one value after another, [0.0] for none."""
@@ -98,80 +101,17 @@ def pointwise(function):
     return jit(loss)
 
 
-@jit
-def _exp_link(z, n_outputs, parameters, prediction):
-    for i in range(z.size):
-        prediction[i] = exp(z[i])
-
-
-@jit(inline=True)
-def _bounded(p, low, high):
-    # NaN goes through.
-    if p < low:
-        return low
-    if p > high:
-        return high
-    return p
-
-
-@jit
-def _logistic_link(z, n_outputs, parameters, prediction):
-    for i in range(z.size):
-        p = logistic(z[i])
-        T = type(p)
-        prediction[i] = _bounded(p, smallest(p), T(1) - epsilon(p) / T(2))
-
-
-@jit(inline=True)
-def _exp_of_differences(z, n_outputs, powers):
-    # exp(z - max z) for each sample. The exponentials of all samples are one loop, which LLVM
-    # vectorizes, since samples often have few outputs.
-    for start in range(0, z.size, n_outputs):
-        row = at(z, start)
-        top = row[0]
-        for j in range(1, n_outputs):
-            top = max(top, row[j])
-        out = powers[start : start + n_outputs]
-        for j in range(n_outputs):
-            out[j] = row[j] - top
-    for i in range(z.size):
-        powers[i] = exp(powers[i])
-
-
-@jit
-def _softmax_link(z, n_outputs, parameters, prediction):
-    _exp_of_differences(z, n_outputs, prediction)
-    for start in range(0, z.size, n_outputs):
-        row = prediction[start : start + n_outputs]
-        total = row[0]
-        for j in range(1, n_outputs):
-            total += row[j]
-        for j in range(n_outputs):
-            p = row[j] / total
-            row[j] = smallest(p) if p < smallest(p) else p
-
-
-@jit
-def _quantile_link(z, n_outputs, levels, prediction):
-    # Levels are in rising order; each quantile of a target but the first lies log(1 + exp(z)) above
-    # the one before it.
-    for start in range(0, z.size, levels.size):
-        prediction[start] = z[start]
-        for j in range(start + 1, start + levels.size):
-            prediction[j] = prediction[j - 1] + softplus(z[j])
-
-
 @jit(inline=True)
 def _clipped(p):
     # scikit-learn takes logarithms of probabilities inside [eps, 1 - eps].
     T = type(p)
-    return _bounded(p, epsilon(p), T(1) - epsilon(p))
+    return bounded(p, epsilon(p), T(1) - epsilon(p))
 
 
 @jit
 def _log_loss(z, y, weight, n_outputs, parameters, scale, delta, totals):
     """-log p_y of softmax outputs. Arguments: see the top of the file."""
-    _exp_of_differences(z, n_outputs, delta)
+    exp_of_differences(z, n_outputs, delta)
     value = 0.0
     smoothing = parameters[0]
     T = type(smoothing)
@@ -285,19 +225,21 @@ LOSSES = {
     "log_loss": LossPart(
         _log_loss,
         "-log p_y",
-        _softmax_link,
+        softmax_link,
         "softmax",
         task="classification",
         parameters=("label_smoothing",),
         class_codes=True,
+        onnx=operators.softmax,
     ),
     "binary_log_loss": LossPart(
         _binary_log_loss,
         "-y log p - (1 - y) log(1 - p), summed over outputs",
-        _logistic_link,
+        logistic_link,
         "logistic",
         task="classification",
         parameters=("label_smoothing",),
+        onnx=operators.logistic,
     ),
     "squared_error": LossPart(pointwise(_squared_error), "(z - y)^2 / 2", averages_outputs=True),
     "absolute_error": LossPart(pointwise(_absolute_error), "abs(z - y)"),
@@ -308,21 +250,28 @@ LOSSES = {
     ),
     "log_cosh": LossPart(pointwise(_log_cosh), "log(cosh(z - y))"),
     "poisson": LossPart(
-        pointwise(_poisson), "y log(y / exp(z)) - y + exp(z)", _exp_link, "exp", lowest_target=0.0
+        pointwise(_poisson),
+        "y log(y / exp(z)) - y + exp(z)",
+        exp_link,
+        "exp",
+        lowest_target=0.0,
+        onnx=operators.exp,
     ),
     "gamma": LossPart(
         pointwise(_gamma),
         "log(exp(z) / y) + y / exp(z) - 1",
-        _exp_link,
+        exp_link,
         "exp",
         lowest_target=0.0,
         excludes_lowest=True,
+        onnx=operators.exp,
     ),
     "quantile": LossPart(
         _quantile,
         "max(q (y - z), (q - 1) (y - z)) for q = ``quantile``, averaged over levels",
-        _quantile_link,
+        quantile_link,
         parameters=("quantile",),
+        onnx=operators.quantiles,
     ),
 }
 REGRESSION_LOSSES = tuple(name for name, part in LOSSES.items() if part.task == "regression")

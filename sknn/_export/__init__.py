@@ -1,0 +1,1 @@
+"""Fitted networks in other formats; see ``export.py``."""

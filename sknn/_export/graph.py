@@ -1,0 +1,205 @@
+"""A network as a graph of ONNX operators, in plain Python.
+
+``models.py`` turns the graph into a model, ``converters.py`` adds it to the model that skl2onnx
+makes of a pipeline.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from .._engine.batch_norm import EPSILON
+from .._runtime.architecture import (
+    ACTIVATION,
+    BATCH_NORM,
+    COEFS,
+    DENSE,
+    INTERCEPTS,
+    LINK,
+    RUNNING_MEAN,
+    RUNNING_VARIANCE,
+    SCALE,
+    SHIFT,
+)
+from .._validation.data import fitted_classes
+from .network import fitted_network
+
+MIN_OPSET = 13
+_OPSET_WITH_AXES_AS_INPUT = 18  # of ReduceMax
+_INT64 = 7  # ONNX's number of the type
+
+
+class Node(NamedTuple):
+    """One operator."""
+
+    operator: str
+    inputs: list
+    output: str
+    attributes: dict
+
+
+class Graph:
+    """A graph of operators and constants, which grows by calls.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        Of all real numbers.
+    opset : int
+        Version of ONNX's operators.
+    taken : tuple of str
+        Names that are in use.
+
+    Attributes
+    ----------
+    nodes : list of Node
+    constants : dict of ndarray
+    """
+
+    def __init__(self, dtype, opset, taken=()):
+        if opset < MIN_OPSET:
+            raise ValueError(f"opset must be {MIN_OPSET} or later, got {opset}.")
+        self.dtype = np.dtype(dtype)
+        self.opset = opset
+        self.nodes = []
+        self.constants = {}
+        candidates = (f"value_{i}" for i in itertools.count())
+        self._names = (name for name in candidates if name not in taken)
+
+    def __call__(self, operator, *inputs, **attributes):
+        """Add an operator, and return the name of its output.
+
+        Inputs are names of outputs, numbers or arrays.
+        """
+        names = [self._named(value) for value in inputs]
+        output = next(self._names)
+        self.nodes.append(Node(operator, names, output, attributes))
+        return output
+
+    def _named(self, value):
+        if isinstance(value, str):
+            return value
+        array = np.asarray(value)
+        common = {"f": self.dtype, "i": np.int64, "U": object}
+        name = next(self._names)
+        self.constants[name] = array.astype(common.get(array.dtype.kind, array.dtype))
+        return name
+
+    def reduce_max(self, value, axis):
+        """Add the maximum over one axis."""
+        if self.opset < _OPSET_WITH_AXES_AS_INPUT:
+            return self("ReduceMax", value, axes=[axis], keepdims=0)
+        return self("ReduceMax", value, np.array([axis]), keepdims=0)
+
+    def name(self, value, name):
+        """Add another name for a value."""
+        self.nodes.append(Node("Identity", [value], name, {}))
+
+
+def add_estimator(graph, estimator, X, labels=None):
+    """Add a fitted estimator's prediction for the input X.
+
+    Parameters
+    ----------
+    graph : Graph
+    estimator : fitted estimator
+    X : str
+        Name of the input.
+    labels : ndarray or None, default=None
+        Of the classes; None stands for :func:`class_labels`.
+
+    Returns
+    -------
+    outputs : dict of str
+        From the names that skl2onnx gives to outputs to the values: "label" and "probabilities" of
+        a classifier, "variable" of a regressor.
+    """
+    if is_classifier(estimator):
+        return _add_classifier(graph, estimator, X, labels)
+    outputs = _add_layers(graph, estimator, X)
+    if estimator._architecture.scales_targets:
+        outputs = graph("Mul", outputs, np.asarray(estimator.y_scale_, float))
+        outputs = graph("Add", outputs, np.asarray(estimator.y_mean_, float))
+    return {"variable": outputs}
+
+
+def _add_classifier(graph, estimator, X, labels):
+    if estimator._multilabel:
+        probabilities = _add_layers(graph, estimator, X)
+        label = graph("Cast", graph("Greater", probabilities, 0.5), to=_INT64)
+        return {"label": label, "probabilities": probabilities}
+    labels = class_labels(estimator) if labels is None else labels
+    probabilities = _add_layers(graph, estimator, X, n_classes=len(labels))
+    code = graph("ArgMax", probabilities, axis=1, keepdims=0)
+    return {"label": graph("Gather", labels, code), "probabilities": probabilities}
+
+
+def class_labels(estimator):
+    """Return ``classes_`` as int64 or str, the labels that ONNX has.
+
+    Raises
+    ------
+    ValueError
+        If a label is neither a whole number nor a str.
+    """
+    classes = fitted_classes(estimator)
+    if classes.dtype.kind in "biuf":
+        whole = classes.astype(np.int64, casting="unsafe")
+        if (whole == classes).all():
+            return whole
+    elif all(isinstance(label, str) for label in classes):
+        return classes.astype(str)
+    raise ValueError(
+        f"classes_ must be whole numbers or strings to be labels in ONNX, got {classes!r}; fit on "
+        "labels of these kinds."
+    )
+
+
+def _add_layers(graph, estimator, X, *, n_classes=0):
+    """Add all operations of a network.
+
+    Parameters
+    ----------
+    graph : Graph
+    estimator : fitted estimator
+    X : str
+        Name of the input.
+    n_classes : int, default=0
+        Number of probabilities, where the only output stands for two classes.
+    """
+    architecture, arrays = fitted_network(estimator, "to_onnx")
+    value = X
+    for operation in architecture.operations:
+        i = operation.layer
+        if operation.kind == DENSE:
+            value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
+        elif operation.kind == BATCH_NORM:
+            value = _add_batch_norm(graph, arrays, i, value)
+        elif operation.kind == ACTIVATION:
+            value = _add_activation(graph, architecture.hidden[i], value)
+        elif operation.kind == LINK:
+            if architecture.n_outputs == 1 and n_classes:
+                both = [graph("Neg", value), value]
+                value = graph("Concat", *both[:n_classes], axis=1)
+            value = architecture.loss_part.onnx(graph, value, architecture.loss_parameters)
+    return value
+
+
+def _add_batch_norm(graph, arrays, layer, value):
+    scale, shift, mean, variance = (
+        arrays[name][layer].astype(np.float64)
+        for name in (SCALE, SHIFT, RUNNING_MEAN, RUNNING_VARIANCE)
+    )
+    factor = scale / np.sqrt(variance + EPSILON)
+    return graph("Add", graph("Mul", value, factor), shift - mean * factor)
+
+
+def _add_activation(graph, layer, value):
+    if layer.part.onnx is None:
+        raise ValueError(
+            f"activation={layer.activation!r} has no operators in ONNX, so to_onnx cannot export "
+            "this network; fit it with one of the built-in activations."
+        )
+    return layer.part.onnx(graph, value, layer.pieces if layer.part.pieces else layer.parameter)

@@ -1,0 +1,105 @@
+"""scikit-learn's own networks with the weights of this package's."""
+
+import numpy as np
+from sklearn import neural_network
+from sklearn.base import is_classifier
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils._param_validation import validate_parameter_constraints
+
+from .._runtime.architecture import COEFS, INTERCEPTS
+from .network import fitted_network
+
+_ACTIVATIONS = {
+    "identity": "identity",
+    "logistic": "logistic",
+    "sigmoid": "logistic",
+    "tanh": "tanh",
+    "relu": "relu",
+}
+# Fitted attributes that both packages have.
+_RECORD = (
+    "loss_",
+    "best_loss_",
+    "loss_curve_",
+    "validation_scores_",
+    "best_validation_score_",
+    "n_iter_",
+    "t_",
+    "n_layers_",
+    "n_outputs_",
+    "out_activation_",
+    "n_features_in_",
+)
+
+
+def build_stock_network(estimator):
+    """Return a network of scikit-learn's that predicts the same; see ``to_sklearn``."""
+    architecture, arrays = fitted_network(estimator, "to_sklearn")
+    kind = neural_network.MLPClassifier if is_classifier(estimator) else neural_network.MLPRegressor
+    parameters = _shared_parameters(estimator, kind)
+    _check_representable(architecture, parameters.get("loss", "squared_error"))
+    parameters["hidden_layer_sizes"] = tuple(layer.units for layer in architecture.hidden)
+    if architecture.hidden:
+        parameters["activation"] = _ACTIVATIONS[architecture.hidden[0].activation]
+    network = kind(**parameters)
+    for name in _RECORD:
+        value = getattr(estimator, name)
+        setattr(network, name, list(value) if isinstance(value, list) else value)
+    network.coefs_ = [array.copy() for array in arrays[COEFS]]
+    network.intercepts_ = [array.copy() for array in arrays[INTERCEPTS]]
+    if hasattr(estimator, "feature_names_in_"):
+        network.feature_names_in_ = estimator.feature_names_in_
+    if architecture.scales_targets:
+        network.coefs_[-1] *= estimator.y_scale_
+        network.intercepts_[-1] = network.intercepts_[-1] * estimator.y_scale_ + estimator.y_mean_
+    if is_classifier(estimator):
+        network.classes_ = np.array(estimator.classes_)
+        labels = np.identity(len(network.classes_), int)
+        network._label_binarizer = LabelBinarizer().fit(
+            labels if estimator._multilabel else network.classes_
+        )
+    network._no_improvement_count = 0  # which partial_fit counts on
+    return network
+
+
+def _shared_parameters(estimator, kind):
+    """Return the parameters that scikit-learn's class has, as far as it accepts the values."""
+    parameters = {}
+    for name in kind().get_params():
+        value = getattr(estimator, name)
+        try:
+            validate_parameter_constraints(kind._parameter_constraints, {name: value}, name)
+        except ValueError:
+            continue  # such as solver='nadam', which matters for training only
+        parameters[name] = value
+    return parameters
+
+
+def _check_representable(architecture, loss):
+    """Raise ValueError if scikit-learn's class cannot have this network.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    loss : str
+        Loss that scikit-learn's class would get.
+    """
+    activations = {layer.activation for layer in architecture.hidden}
+    part = architecture.loss_part
+    several_levels = len(architecture.loss_parameters) > 1
+    reasons = [
+        f"activation={activation!r}"
+        for activation in sorted(activations, key=str)
+        if activation not in _ACTIVATIONS
+    ]
+    if len({_ACTIVATIONS.get(activation) for activation in activations}) > 1:
+        reasons.append("different activations in different layers")
+    if architecture.batch_norm is not None:
+        reasons.append(f"batch_norm={architecture.batch_norm!r}")
+    is_own = part.task == "classification" or loss == architecture.loss
+    if several_levels or not (is_own or part.out_activation == "identity"):
+        reasons.append(f"loss={architecture.loss!r}")
+    if reasons:
+        raise ValueError(
+            f"scikit-learn's network has no {', no '.join(reasons)}; use to_onnx, or fit without."
+        )

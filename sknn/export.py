@@ -1,0 +1,197 @@
+"""Fitted networks in other formats: ONNX, files without pickle, scikit-learn's own classes."""
+
+import importlib.util
+
+from ._export.files import load_estimator, save_estimator
+from ._export.models import build_model
+from ._export.stock import build_stock_network
+
+
+def to_onnx(estimator, *, name="X", dtype=None, opset=18):
+    """Convert a fitted network to an ONNX model.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator.
+    name : str, default='X'
+        Name of the model's input, of shape (n_samples, n_features).
+    dtype : {'float32', 'float64'} or None, default=None
+        Type of the model's input, its arithmetic and its real outputs. None is that of the weights.
+    opset : int, default=18
+        Version of ONNX's operators, 13 or later. Older runtimes know older versions only.
+
+    Returns
+    -------
+    model : onnx.ModelProto
+        Model with the outputs 'label', of shape (n_samples,) or (n_samples, n_labels), and
+        'probabilities', of shape (n_samples, n_classes), of a classifier, or 'variable', of shape
+        (n_samples, n_outputs), of a regressor. Labels are int64 or strings. Booleans become 0 and
+        1.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not an estimator of this package.
+    ValueError
+        If an argument is invalid, or if the network has an :class:`Activation` of your own, or
+        class labels that are neither whole numbers nor strings.
+
+    See Also
+    --------
+    save : The whole estimator in a file.
+
+    Notes
+    -----
+    Importing ``sknn.export`` registers converters with skl2onnx if that is installed, so that
+    ``skl2onnx.to_onnx`` takes pipelines that end in a network. Its option ``zipmap=False`` gives
+    probabilities as one array.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import MLPClassifier
+    >>> from sknn.export import to_onnx
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(random_state=0, max_iter=1000).fit(X, y)
+    >>> model = to_onnx(clf, dtype="float32")
+    >>> [output.name for output in model.graph.output]
+    ['label', 'probabilities']
+
+    With ``onnxruntime.InferenceSession(model.SerializeToString())``, ``session.run(None, {"X":
+    X.astype("float32")})`` gives labels and probabilities.
+    """
+    return build_model(estimator, name, dtype, opset)
+
+
+def to_sklearn(estimator):
+    """Convert a fitted network to scikit-learn's own class, for tools that know only that.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator whose hidden layers all have the same one of scikit-learn's activations,
+        'identity', 'logistic', 'tanh' or 'relu'.
+
+    Returns
+    -------
+    network : sklearn.neural_network.MLPClassifier or sklearn.neural_network.MLPRegressor
+        Fitted network with copies of the weights and the same predictions, up to rounding.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not an estimator of this package.
+    ValueError
+        If scikit-learn's class cannot have such a network: if it has batch normalization, another
+        activation or different ones, several quantiles, or a loss with a link that scikit-learn
+        does not have. The message names all reasons.
+
+    Notes
+    -----
+    Standardized targets (``normalize_y``) become part of the last layer. Options of training that
+    scikit-learn does not have, such as solver='nadam' or loss='huber', become its defaults, and the
+    optimizer's state is not taken along: ``partial_fit`` of the result begins with a new one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import MLPClassifier
+    >>> from sknn.export import to_sklearn
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(random_state=0, max_iter=1000).fit(X, y)
+    >>> to_sklearn(clf).score(X, y) == clf.score(X, y)
+    True
+    """
+    return build_stock_network(estimator)
+
+
+def save(estimator, path):
+    """Save a fitted estimator to a file of arrays and JSON, without pickle.
+
+    The file is an npz archive, which NumPy can read too. It appears under its name only when it is
+    complete.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator.
+    path : str or path-like
+        File to write, usually with the suffix ``.npz``.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+    TypeError
+        If it is not an estimator of this package, or of a subclass.
+    ValueError
+        If it has a part or parameter that is no number, string or collection of these, such as an
+        :class:`Activation` or RandomState; if class labels are neither numbers nor strings; or if
+        an attribute that was assigned is not usable.
+
+    See Also
+    --------
+    load : Load the estimator again.
+
+    Notes
+    -----
+    The file holds the constructor's parameters, the learned arrays and all public fitted
+    attributes. It does not hold the state of the optimizer, so ``partial_fit`` and ``warm_start``
+    continue from the weights with a new one (a pickle holds it), nor callbacks and metadata
+    requests. Predictions are those of the saved estimator, bit for bit.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from sklearn.datasets import load_iris
+    >>> from sknn import MLPClassifier
+    >>> from sknn.export import load, save
+    >>> X, y = load_iris(return_X_y=True)
+    >>> clf = MLPClassifier(random_state=0, max_iter=1000).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(clf, os.path.join(folder, "iris.npz"))
+    ...     twin = load(os.path.join(folder, "iris.npz"))
+    >>> (twin.predict_proba(X) == clf.predict_proba(X)).all()
+    np.True_
+    """
+    save_estimator(estimator, path)
+
+
+def load(path):
+    """Load an estimator that :func:`save` has written.
+
+    Nothing in the file is executed. A checksum shows changes, and all that the file says is checked
+    before the estimator is made.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+
+    Returns
+    -------
+    estimator : MLPClassifier or MLPRegressor
+        Fitted estimator.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is not a file of :func:`save`, was changed, or has a format that only later versions
+        of this package know.
+    """
+    return load_estimator(path)
+
+
+if importlib.util.find_spec("skl2onnx") is not None:
+    from ._export.converters import register
+
+    register()
