@@ -65,14 +65,12 @@ nesterovs_momentum : bool, default=True
 early_stopping : bool, default=False
     Whether to hold out ``validation_fraction`` of the training set, to stop when the score of these
     samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep the weights of
-    the best epoch. The split is stratified for any number of classes (classes with a single sample
-    stay in the training set), but not for multilabel targets. Rows of weight 0 are never held out.
-    An epoch whose score is not finite counts as no improvement, and there is a warning. Also used
-    when solver='lbfgs'.
+    the best epoch. The split is stratified for any number of classes, but not for multilabel
+    targets; only rows of a class and rows of weight 0 stay for training. Also with solver='lbfgs'.
 validation_fraction : float or CV splitter, default=0.1
     Fraction of the training set to hold out, in (0, 1), or a splitter such as
-    :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. A splitter that
-    needs groups gets those given to ``fit``. Only used when early_stopping=True.
+    :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
+    early_stopping=True.
 beta_1 : float, default=0.9
     Exponential decay rate of the first moment estimate, in [0, 1). Only used when solver is 'adam',
     'adamw', 'amsgrad' or 'nadam'.
@@ -133,11 +131,9 @@ max_grad_norm : float or None, default=None
     Maximum Euclidean norm of the gradient of all parameters, arXiv:1211.5063. Longer gradients are
     scaled down to it. Not used when solver='lbfgs'.
 scoring : str, callable or None, default=None
-    Score of the validation samples that is monitored, greater is better. None is the accuracy in
-    classification, R^2 for loss='squared_error', minus the mean pinball loss (see ``score``) for
-    loss='quantile', and minus the mean of the loss for other losses. 'loss' is minus the validation
-    loss, and anything else a scorer of scikit-learn. All count the weights of samples and classes,
-    scorers if they take ``sample_weight``. Only used when early_stopping=True.
+    Score that is monitored: None is the accuracy, in regression R^2 for loss='squared_error' and
+    minus the mean loss for others; 'loss' is minus the validation loss, and anything else a scorer
+    of scikit-learn, which gets the weights if it can. Only used when early_stopping=True.
 early_stopping_window : int, default=1
     Number of epochs over which validation scores are averaged before they are compared. Only used
     when early_stopping=True.
@@ -154,11 +150,9 @@ label_smoothing : float, default=0.0
     Fraction e of the target that is spread evenly over all K classes, in [0, 1): 1 - e + e / K for
     the true class and e / K for the others. arXiv:1512.00567.
 class_weight : dict, list of dict, 'balanced' or None, default=None
-    Weights of the classes, which multiply ``sample_weight`` and ``sample_weight_val``. A dict gives
-    the weights of labels; classes that it does not name weigh 1. Multilabel targets take a list
-    with a dict for each column, such as {0: 1, 1: 5}, and a row weighs the product over columns.
-    'balanced' is n_samples / (n_classes np.bincount(y)), where each sample counts
-    ``sample_weight``.""",
+    Weights of the classes, which multiply ``sample_weight``. Classes that a dict does not name
+    weigh 1; for multilabel targets a list has a dict, such as {0: 1, 1: 5}, for each column.
+    'balanced' is n_samples / (n_classes np.bincount(y)), counting sample weights.""",
     "MLPRegressor": """\
 quantile : float or sequence of float, default=0.5
     Level of the quantile, in (0, 1). An increasing sequence has one output for each level; they do
@@ -192,9 +186,7 @@ y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
 sample_weight_val : array-like of shape (n_val,), default=None
     Weights of the validation samples.
 groups : array-like of shape (n_samples,), default=None
-    Groups of the samples. Only used when early_stopping=True and ``validation_fraction`` is a
-    splitter, such as :class:`~sklearn.model_selection.GroupShuffleSplit`. With scikit-learn's
-    metadata routing, they are requested if the splitter requests them.
+    Groups of the samples, for a splitter as ``validation_fraction``; routed as it requests them.
 
 Returns
 -------
