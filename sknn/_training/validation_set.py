@@ -52,7 +52,10 @@ class ValidationSet:
         predictions, loss = network.outputs_and_loss(self.table, self.rows)
         if np.isfinite(predictions).all():
             score = float(self._score(network, predictions, loss))
-            cause = f"scoring={self.estimator.scoring!r} gave {score}"
+            cause = (
+                f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or "
+                "lack a class"
+            )
         else:
             score = np.nan
             cause = "the network's predictions were not finite; lower learning_rate_init or scale X"
@@ -81,7 +84,7 @@ class ValidationSet:
         return [
             f"The score of the {len(self.rows)} validation rows was not finite after "
             f"{self._n_undefined} epochs, which early stopping counted as no improvement: "
-            f"{self._cause}. The rows may be too few, or lack a class."
+            f"{self._cause}."
         ]
 
 
