@@ -32,9 +32,7 @@ y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
 sample_weight_val : array-like of shape (n_val,), default=None
     Weights of the validation samples.
 groups : array-like of shape (n_samples,), default=None
-    Groups of the samples. Only used when early_stopping=True and ``validation_fraction`` is a
-    splitter, such as :class:`~sklearn.model_selection.GroupShuffleSplit`. With scikit-learn's
-    metadata routing, they are requested if the splitter requests them.
+    Groups of the samples, for a splitter as ``validation_fraction``; routed as it requests them.
 
 Returns
 -------

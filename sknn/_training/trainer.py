@@ -51,6 +51,7 @@ class Training:
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
         self._first_epoch = record.n_epochs
         self._last_epoch = None
+        self._has_diverged = False
         self.warnings = []  # messages, to be given when the result has been handed over
 
     def run(self, n_epochs, callbacks, *, warn=True):
@@ -71,7 +72,7 @@ class Training:
             self._train(n_epochs, callbacks, warn)
             self._hand_over()
             # Last of all: a filter may turn warnings into errors, which must not lose the result.
-            if self.validation_set is not None:
+            if self.validation_set is not None and not self._has_diverged:
                 self.warnings += self.validation_set.warnings()
             for message in self.warnings:
                 warn_user(message, ConvergenceWarning)
@@ -186,6 +187,7 @@ class Training:
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 f"values and need to be preprocessed. {advice}"
             )
+        self._has_diverged = True
         self._rollback()
         last_loss = self.record.loss_
         self._record_epoch(np.nan, np.nan, np.nan, rate, seconds)

@@ -53,7 +53,10 @@ class ValidationSet:
         score = float(self._score(network, predictions, loss))
         if not np.isfinite(score):
             self._n_undefined += 1
-            self._cause = f"scoring={self.estimator.scoring!r} gave {score}"
+            self._cause = (
+                f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or lack "
+                "a class"
+            )
         return float(loss), score
 
     def _score(self, network, predictions, loss):
@@ -76,7 +79,7 @@ class ValidationSet:
         return [
             f"The score of the {len(self.rows)} validation rows was not finite after "
             f"{self._n_undefined} epochs, which early stopping counted as no improvement: "
-            f"{self._cause}. The rows may be too few, or lack a class."
+            f"{self._cause}."
         ]
 
 
