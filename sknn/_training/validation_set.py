@@ -54,8 +54,8 @@ class ValidationSet:
         if not np.isfinite(score):
             self._n_undefined += 1
             self._cause = (
-                f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or lack "
-                "a class"
+                f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or "
+                "lack a class"
             )
         return float(loss), score
 
