@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV, cross_val
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils._testing import SkipTest
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
 
 from sknn import MLPClassifier, MLPRegressor
 
@@ -66,6 +66,18 @@ def test_estimator_checks(estimator, check):
             assert check.func.__name__ == "check_array_api_input"
             assert not os.environ.get("SCIPY_ARRAY_API")
         raise
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_estimator_checks_with_balanced_classes(solver):
+    """Only batches of ``partial_fit`` cannot be balanced, which lbfgs does not have."""
+    network = MLPClassifier(class_weight="balanced", solver=solver, max_iter=50)
+    results = check_estimator(network, on_fail=None)
+    failed = [str(result["exception"]) for result in results if result["status"] == "failed"]
+    refusal = "class_weight='balanced' cannot be used with partial_fit"
+    assert [message for message in failed if refusal not in message] == []
+    assert solver == "adam" or failed == []
 
 
 def test_estimator_checks_with_the_array_api_switched_on():
