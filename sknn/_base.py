@@ -21,7 +21,7 @@ from ._runtime.threads import thread_pool
 from ._training.attributes import AttributesMixin
 from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
 from ._training.lbfgs import LBFGSTraining
-from ._training.record import TrainingRecord
+from ._training.record import TrainingRecord, stops_early
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
 from ._training.validation_set import ValidationSet, split_rows
@@ -128,31 +128,34 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         with self._unchanged_on_error():
             if incremental and not get_config()["skip_parameter_validation"]:
                 self._validate_params()  # scikit-learn does so in the first call only
-            if incremental and self.early_stopping:
+            if incremental and stops_early(self, None):
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_parameters(self)
-            fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+            resumption = vars(self).pop("_resumption", None)
+            goes_on = self.warm_start or incremental or resumption is not None
+            fresh = not (hasattr(self, "coefs_") and goes_on)
             if not fresh:
                 check_was_fitted(self)
             data = self._check_data(X, y, fresh=fresh, incremental=incremental)
+            n_epochs = 1 if incremental else self.max_iter
+            if resumption is not None and not incremental:
+                n_epochs = resumption.n_epochs_left(n_epochs, n_rows=len(data[1]))
+            if n_epochs == 0:
+                return self
             weight = self._check_weight(sample_weight, *data, incremental=incremental)
             validation = self._check_validation_data(*validation, data)
             dtype = arithmetic_dtype(self, data[0])
             architecture = self._make_architecture(data[0].shape[1], hidden, data[1], dtype, fresh)
-            flat, record, state = self._start(architecture, dtype, fresh, incremental)
+            watches_score = stops_early(self, validation)
+            counts_on = incremental or resumption is not None
+            flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
+            state.is_incremental = incremental
             tables = self._make_tables(*data, weight, dtype, validation, state, fresh)
             network = CompiledNetwork(flat, architecture, self)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = 1 if incremental else self.max_iter
-            callbacks = EpochCallbacks(
-                self,
-                X,
-                y,
-                sample_weight,
-                0 if incremental else n_epochs,
-                training.fitted_attributes,
-            )
+            given = X, y, sample_weight
+            callbacks = EpochCallbacks(training, given, data, n_epochs, resumption)
             callbacks.begin_fit()
             with thread_pool.counted_fit():
                 training.run(n_epochs, callbacks, warn=not incremental)
@@ -202,7 +205,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             Whether training begins anew.
         """
         train_rows = validation_rows = None
-        if self.early_stopping and validation is None:
+        if validation is None and stops_early(self, None):
             train_rows, validation_rows = self._split(X, y, state)
         table = self._make_table(X, y, weight, train_rows, dtype, fresh)
         if validation is not None:
@@ -262,26 +265,39 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             )
         return architecture
 
-    def _start(self, architecture, dtype, fresh, incremental):
+    def _start(self, architecture, dtype, fresh, counts_on, watches_score):
         """Return the flat weights, the record and the state that training begins with, all of them
         its own.
+
+        Parameters
+        ----------
+        architecture : Architecture
+        dtype : numpy.dtype
+            Of the weights.
+        fresh : bool
+            Whether training begins anew.
+        counts_on : bool
+            Whether ``n_iter_`` goes on where training does.
+        watches_score : bool
+            Whether validation scores decide which epoch is the best.
         """
         self._architecture = architecture
         layout = make_layout(architecture)
         known = None if fresh else vars(self).get("_training_state")
         state = TrainingState(self.random_state) if known is None else known.copy()
-        state.is_incremental = incremental
         if fresh:
             flat = aligned_zeros(layout.size, dtype)
             arrays = views(flat, layout)
             draw_weights(architecture, self.initializer, arrays, state.random_state)
             for name in set(LEARNED) - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
-            record = TrainingRecord(early_stopping=self.early_stopping)
+            record = TrainingRecord(early_stopping=watches_score)
             self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
-            record = TrainingRecord.resumed(self, counts_on=incremental)
+            record = TrainingRecord.resumed(
+                self, early_stopping=watches_score, counts_on=counts_on
+            )
         state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
         record.publish(self)
         return flat, record, state

@@ -41,6 +41,10 @@ class TrainingState:
         Flat weights of the epoch with the best validation score. Replaced, never written to.
     last_weights : ndarray or None
         Flat weights of the last epoch, where the estimator has the best ones.
+    returned_weights : ndarray or None
+        Flat weights that the estimator has instead.
+    chosen : (int, ndarray) or None
+        Epoch and flat weights that a callback has chosen to end with.
     n_stalled : int
         Epochs in a row without an improvement by ``tol``.
     is_incremental : bool
@@ -58,6 +62,8 @@ class TrainingState:
         self.n_rows_split = 0
         self.best_weights = None
         self.last_weights = None
+        self.returned_weights = None
+        self.chosen = None
         self.n_stalled = 0
         self.is_incremental = False
 
@@ -162,8 +168,9 @@ class TrainingState:
         They are the last epoch's if the estimator still has the best ones, ``flat``.
         """
         last = self.last_weights
-        self.last_weights = None
-        if np.shape(last) == flat.shape and np.array_equal(flat, self.best_weights):
+        returned = self.returned_weights
+        self.last_weights = self.returned_weights = self.chosen = None
+        if np.shape(last) == flat.shape and np.array_equal(flat, returned):
             return last.astype(flat.dtype)
         return flat.copy()
 

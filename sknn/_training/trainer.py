@@ -37,7 +37,7 @@ class Training:
     train_rows : ndarray of int or None
         Rows of the table to train on; all, if None.
     validation_set : ValidationSet or None
-        Decides when to stop if the estimator has ``early_stopping``.
+        Decides when to stop if the record watches its score.
     """
 
     def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
@@ -49,6 +49,7 @@ class Training:
         self.train_rows = train_rows
         self.validation_set = validation_set
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
+        self.stops_early = record.watches_score
         self._first_epoch = record.n_epochs
         self._last_epoch = None
         self.warnings = []  # messages, to be given when the result has been handed over
@@ -89,6 +90,17 @@ class Training:
             "_training_state": self.state.copy(),
         }
 
+    def last_epoch_attributes(self):
+        """Return the same for the last finished epoch, without copying: to be read at once.
+
+        An iteration of 'lbfgs' has changed the weights before its epoch begins to be recorded.
+        """
+        return {
+            **views(self._last_epoch.weights, self.network.layout),
+            **vars(self.record),
+            "_training_state": self.state,
+        }
+
     # ---- the record -----------------------------------------------------------------------------
 
     def _evaluate(self):
@@ -111,7 +123,7 @@ class Training:
         """Keep the best epoch, and count epochs in a row without an improvement by ``tol``."""
         record = self.record
         settings = self.estimator
-        if settings.early_stopping:
+        if self.stops_early:
             best = record.best_validation_score_
             score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
             is_stalled = score < best + settings.tol
@@ -133,7 +145,7 @@ class Training:
         settings = self.estimator
         if self.state.n_stalled <= settings.n_iter_no_change:
             return None
-        watched = "Validation score" if settings.early_stopping else "Training loss"
+        watched = "Validation score" if self.stops_early else "Training loss"
         return (
             f"{watched} did not improve more than tol={settings.tol:f} for "
             f"{settings.n_iter_no_change} consecutive epochs."
@@ -190,19 +202,19 @@ class Training:
         self.warnings.append(f"{advice} The weights of epoch {epoch - 1} are kept.")
 
     def _hand_over(self):
-        """Give the estimator the record, the state and the weights: the best ones if early stopping
-        has kept them, else the last ones.
+        """Give the estimator the record, the state and the weights: those that a callback has
+        chosen or the best ones that early stopping has kept, if any, else the last ones.
 
         All attributes change at once, and a new ``_training_state`` tells that they have.
         """
         weights = self.network.flat
-        if (
-            self.estimator.early_stopping
-            and self.estimator.restore_best
-            and self.state.best_weights is not None
-        ):
+        best = self.state.best_weights if self.stops_early and self.estimator.restore_best else None
+        if self.state.chosen is not None:
+            self.record.best_iter_, best = self.state.chosen
+        if best is not None:
             self.state.last_weights = weights
-            weights = self.state.best_weights.copy()
+            self.state.returned_weights = best
+            weights = best.copy()
         vars(self.estimator).update(
             {
                 **views(weights, self.network.layout),

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 
@@ -26,6 +27,7 @@ class ValidationSet:
         self.estimator = estimator
         self.table = table
         self.rows = rows
+        self._all_targets = y
         self._targets = table.y[rows]
         self._weight = table.weight[rows]
         if estimator.scoring not in (None, "loss"):
@@ -45,10 +47,31 @@ class ValidationSet:
         if estimator.scoring is None:
             with np.errstate(over="ignore", invalid="ignore"):
                 return estimator._validation_score(predictions, self._targets, self._weight)
-        twin = copy.copy(estimator)
-        vars(twin).pop("feature_names_in_", None)  # the rows are an array
-        vars(twin).update(views(network.flat, network.layout))
-        return self._scorer(twin, self._X, self._y)
+        return self._scorer(in_training(estimator, network), self._X, self._y)
+
+    def samples(self):
+        """Return the samples and their targets, as they were given."""
+        return self.table.X[self.rows], self._all_targets[self.rows]
+
+
+def in_training(estimator, network):
+    """Return a copy of an estimator that predicts arrays with the network's present weights."""
+    twin = copy.copy(estimator)
+    vars(twin).pop("feature_names_in_", None)
+    vars(twin).update(views(network.flat, network.layout))
+    return twin
+
+
+def score_name(estimator):
+    """Return the name of the score that is computed of validation samples."""
+    if isinstance(estimator.scoring, str):
+        return estimator.scoring
+    if estimator.scoring is not None:
+        return getattr(estimator.scoring, "__name__", "score")
+    if is_classifier(estimator):
+        return "accuracy"
+    is_several = estimator.loss == "quantile" and np.size(estimator.quantile) > 1
+    return "neg_mean_pinball_loss" if is_several else "r2"
 
 
 def split_rows(X, y, validation_fraction, random_state, labels):

@@ -45,7 +45,7 @@ PARAMETER_CONSTRAINTS = {
     "warm_start": ["boolean"],
     "momentum": [Interval(Real, 0, 1, closed="both"), list, tuple],
     "nesterovs_momentum": ["boolean"],
-    "early_stopping": ["boolean"],
+    "early_stopping": ["boolean", StrOptions({"auto"})],
     "validation_fraction": [_RATE, HasMethods(["split", "get_n_splits"])],
     "beta_1": [_RATE],
     "beta_2": [_RATE],
