@@ -33,10 +33,18 @@ from ._validation.data import (
     relative_weight,
 )
 from ._validation.parameters import PARAMETER_CONSTRAINTS, check_memory, check_parameters
+from ._versions import DocumentationLinkMixin
 from .parts.optimizers import OPTIMIZERS
 
 
-class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstimator, ABC):
+class BaseMLP(
+    PredictionMixin,
+    CallbackSupportMixin,
+    AttributesMixin,
+    DocumentationLinkMixin,
+    BaseEstimator,
+    ABC,
+):
     """Multi-layer perceptron; the subclasses bring the constructor, the targets and the score."""
 
     _parameter_constraints = PARAMETER_CONSTRAINTS
@@ -295,9 +303,7 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
-            record = TrainingRecord.resumed(
-                self, early_stopping=watches_score, counts_on=counts_on
-            )
+            record = TrainingRecord.resumed(self, early_stopping=watches_score, counts_on=counts_on)
         state.prepare_optimizer(self, flat, drops=architecture.has_dropout)
         record.publish(self)
         return flat, record, state

@@ -51,8 +51,9 @@ random_state : int, RandomState instance or None, default=None
 tol : float, default=1e-4
     Minimum improvement of the loss (or validation score) that counts as progress. 'lbfgs' also
     stops when no component of the gradient is larger.
-verbose : bool, default=False
-    Whether to print the loss of every epoch.
+verbose : bool or int, default=False
+    Whether to print every epoch. True prints a line of a table with the losses, the score, the
+    learning rate and the seconds, and a positive int prints what scikit-learn prints.
 warm_start : bool, default=False
     Whether ``fit`` continues training where the last fit ended: with its weights, optimizer state,
     schedule, shuffling, validation split and history, so that 10 + 10 epochs equal 20. In
@@ -62,11 +63,13 @@ momentum : float or (float, float), default=0.9
     ``max_iter`` epochs. Only used when solver='sgd'.
 nesterovs_momentum : bool, default=True
     Whether to use Nesterov's momentum. Only used when solver='sgd'.
-early_stopping : bool, default=False
+early_stopping : bool or 'auto', default=False
     Whether to hold out ``validation_fraction`` of the training set, to stop when the score of these
     samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep the weights of
     the best epoch. The split is stratified for any number of classes (classes with a single sample
-    stay in the training set), but not for multilabel targets. Also used when solver='lbfgs'.
+    stay in the training set), but not for multilabel targets. Also used when solver='lbfgs'. If
+    ``X_val`` is given to ``fit``, its score decides and nothing is held out. 'auto' is True if
+    ``X_val`` is given, and False otherwise.
 validation_fraction : float or CV splitter, default=0.1
     Fraction of the training set to hold out, in (0, 1), or a splitter such as
     :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
@@ -178,7 +181,8 @@ sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, not negative. None is 1 for every sample.
 X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
     Validation samples, to be given together with ``y_val``. Their loss and score are recorded in
-    ``history_``. With early_stopping=True they are monitored, and no samples are held out.
+    ``history_``. With early_stopping=True or 'auto' they are monitored, and no samples are held
+    out.
 y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     Validation targets.
 sample_weight_val : array-like of shape (n_val,), default=None
@@ -223,10 +227,12 @@ best_validation_score_ : float or None
     Highest validation score (averaged over ``early_stopping_window`` epochs). None when
     early_stopping=False.
 best_iter_ : int
-    Epoch, counted from 1, with the lowest loss or the highest validation score.
+    Epoch, counted from 1, with the lowest loss or the highest validation score, or whose weights
+    :class:`~sknn.callbacks.EarlyStopping` has restored.
 history_ : dict of lists
     A list over epochs for each of 'epoch', 'loss', 'val_loss' and 'val_score' (NaN without
-    validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds'.
+    validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds', and for each metric of
+    :class:`~sknn.callbacks.History`.
 n_iter_ : int
     Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int

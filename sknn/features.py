@@ -9,9 +9,15 @@ from sklearn.base import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from ._versions import DocumentationLinkMixin
+
 
 class HiddenFeatures(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    DocumentationLinkMixin,
+    BaseEstimator,
 ):
     """Transformer from samples to the outputs of a network's hidden layer.
 

@@ -2,8 +2,8 @@
 with one subtask for each epoch.
 
 The package's own callbacks hold nothing but their arguments, because clones and threads share them.
-What they remember during a fit, and what they may look at and change of it, is a :class:`RunningFit`
-on the estimator, which goes when the fit ends.
+What they remember during a fit, and what they may look at and change of it, is a
+:class:`RunningFit` on the estimator, which goes when the fit ends.
 """
 
 import functools
@@ -75,6 +75,8 @@ class RunningFit:
     ----------
     memories : dict
         What each callback remembers, by its position in the estimator's list.
+    is_out_of_time : bool
+        Whether a limit of time, and so nothing about the network, stops training.
     """
 
     def __init__(self, training, X, y, memories):
@@ -82,6 +84,7 @@ class RunningFit:
         self.X = X
         self.y = y
         self.memories = {}
+        self.is_out_of_time = False
         rest = list(memories)
         for position, callback in enumerate(self._callbacks):
             name = type(callback).__name__

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._runtime.layout import views
 from .._warnings import warn_user
+from .printing import print_epoch
 
 
 class Checkpoint(NamedTuple):
@@ -114,9 +115,10 @@ class Training:
         record = self.record
         record.append(self.n_rows, loss, val_loss, val_score, rate, seconds)
         if self.estimator.verbose:
-            print(f"Iteration {record.n_iter_}, loss = {loss:.8f}")
-            if self.validation_set is not None:
-                print(f"Validation score: {val_score:f}")
+            # Calls of partial_fit share one table.
+            is_first = record.n_epochs == self._first_epoch + 1
+            goes_on = self.state.is_incremental and record.n_iter_ > 1
+            print_epoch(self, with_heading=is_first and not goes_on)
         self._update_best(loss)
 
     def _update_best(self, loss):

@@ -62,12 +62,12 @@ def in_training(estimator, network):
     return twin
 
 
-def score_name(estimator):
-    """Return the name of the score that is computed of validation samples."""
-    if isinstance(estimator.scoring, str):
-        return estimator.scoring
-    if estimator.scoring is not None:
-        return getattr(estimator.scoring, "__name__", "score")
+def score_name(estimator, scoring=None):
+    """Return the name of a score: a scorer's, or the estimator's own one if ``scoring`` is None."""
+    if isinstance(scoring, str):
+        return scoring
+    if scoring is not None:
+        return getattr(scoring, "__name__", "score")
     if is_classifier(estimator):
         return "accuracy"
     is_several = estimator.loss == "quantile" and np.size(estimator.quantile) > 1
