@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._base import BaseMLP
-from .._training.checkpoint_file import Resumption, read_checkpoint, write_checkpoint
+from .checkpoint_file import Resumption, read_checkpoint, write_checkpoint
 from .protocol import Callback, check_argument
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import joblib
 
-from .callbacks import FIT_ATTRIBUTES
+from .._training.callbacks import FIT_ATTRIBUTES
 
 _FORMAT = "sknn checkpoint 1"
 _NOT_KEPT = FIT_ATTRIBUTES | {"_skl_callbacks", "_parent_callback_ctx", "_resumption"}
