@@ -67,9 +67,8 @@ early_stopping : bool or 'auto', default=False
     Whether to hold out ``validation_fraction`` of the training set, to stop when the score of these
     samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep the weights of
     the best epoch. The split is stratified for any number of classes (classes with a single sample
-    stay in the training set), but not for multilabel targets. Also used when solver='lbfgs'. If
-    ``X_val`` is given to ``fit``, its score decides and nothing is held out. 'auto' is True if
-    ``X_val`` is given, and False otherwise.
+    stay in the training set), but not for multilabel targets. Also used when solver='lbfgs'.
+    'auto' is True if ``X_val`` is given to ``fit``, and False otherwise.
 validation_fraction : float or CV splitter, default=0.1
     Fraction of the training set to hold out, in (0, 1), or a splitter such as
     :class:`~sklearn.model_selection.TimeSeriesSplit`, whose first split is used. Only used when
@@ -181,8 +180,7 @@ sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, not negative. None is 1 for every sample.
 X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
     Validation samples, to be given together with ``y_val``. Their loss and score are recorded in
-    ``history_``. With early_stopping=True or 'auto' they are monitored, and no samples are held
-    out.
+    ``history_``. With early_stopping=True or 'auto' they are monitored, and none are held out.
 y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     Validation targets.
 sample_weight_val : array-like of shape (n_val,), default=None

@@ -9,7 +9,7 @@ from ._training.validation_set import score_name as name_of_score
 
 _COLORS = {"loss": "C0", "val_loss": "C1", "score": "C2", "val_score": "C3"}
 _LEAST_SPAN = 0.1  # of the scores' axis, relative to the scores: noise should not fill the picture
-_LEGEND_FONT = 8.0  # points
+_SMALL = 8.0  # points, of letters
 _LEGEND_ROW = 12.0  # points
 _LEGEND_FRAME = 14.0  # points above and below all rows
 _MOST_ROOM = 0.4  # of the axes' height
@@ -202,7 +202,9 @@ class TrainingHistoryDisplay:
         if not _is_missing(training):
             self._draw(self.score_ax_, "score", training, f"training {self.score_name}", "--")
         self._draw(self.score_ax_, "val_score", validation, f"validation {self.score_name}", "--")
-        self.score_ax_.set_ylabel(self.score_name)
+        # small, so that they are not cut off at the right edge of a default figure
+        self.score_ax_.tick_params(axis="y", labelsize=_SMALL)
+        self.score_ax_.set_ylabel(self.score_name, fontsize=_SMALL, labelpad=2)
 
     def _draw(self, ax, key, values, label, style="-"):
         """Draw a line; the arguments are those of matplotlib."""
@@ -252,7 +254,10 @@ class TrainingHistoryDisplay:
             [line.get_label() for line in handles],
             loc="upper center",
             ncols=2,
-            fontsize=_LEGEND_FONT,
+            columnspacing=1.0,
+            handlelength=1.5,
+            handletextpad=0.5,
+            fontsize=_SMALL,
             frameon=False,
         )
 

@@ -131,7 +131,8 @@ def test_nothing_is_covered_or_cut_off(name, width):
     """The legend, drawn, is inside the axes and above all that is drawn; labels are inside the
     figure.
     """
-    figure, ax = pyplot.subplots(figsize=(width, 0.75 * width))
+    layout = "constrained" if width < 6 else None
+    figure, ax = pyplot.subplots(figsize=(width, 0.75 * width), layout=layout)
     fitted = network(**CASES[name]).fit(X, y)
     display = TrainingHistoryDisplay.from_estimator(fitted, ax=ax)
     assert display.ax_ is ax

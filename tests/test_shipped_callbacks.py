@@ -242,7 +242,7 @@ def test_metrics_of_an_epoch_that_diverged_are_nan():
     with pytest.warns(UserWarning, match="non-finite"):
         network.fit(X, NUMBERS)
     assert np.isnan(network.history_["r2"][-1])
-    assert np.isfinite(network.history_["r2"][:-1]).all()
+    assert not np.isnan(network.history_["r2"][:-1]).any()
     assert np.isfinite(network.coefs_[0]).all()
 
 

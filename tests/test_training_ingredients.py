@@ -339,7 +339,7 @@ def test_summary_shows_memory_as_keras_does():
     ]
     assert "5.11 MB" in str(MLPClassifier((512, 512)).summary(784, 10))
     fitted = MLPClassifier((5,), max_iter=2).fit(X.astype(np.float32), y).summary()
-    assert f"{4 * fitted.n_parameters} B" in str(fitted)
+    assert f"{4 * fitted.n_parameters / 1024:.2f} KB" in str(fitted)
 
 
 def test_summary_as_html():

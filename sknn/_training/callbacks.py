@@ -8,6 +8,7 @@ What they remember during a fit, and what they may look at and change of it, is 
 
 import functools
 
+import numpy as np
 import sklearn
 
 from .validation_set import in_training
@@ -137,7 +138,9 @@ class RunningFit:
 
     def score(self, scorer, samples):
         """Return a scorer's value with the present weights."""
-        return scorer(in_training(self.training.estimator, self.training.network), *samples)
+        twin = in_training(self.training.estimator, self.training.network)
+        with np.errstate(over="ignore", invalid="ignore"):  # on its way to divergence
+            return scorer(twin, *samples)
 
     def end_with(self, epoch, weights):
         """Let the fit end with these flat weights, of this epoch, instead of the last ones."""
