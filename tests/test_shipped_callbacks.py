@@ -168,6 +168,7 @@ def test_bad_arguments_of_early_stopping(arguments):
     [
         lambda: TimeLimit(-1),
         lambda: TimeLimit("1h"),
+        lambda: Checkpoint(3),
         lambda: Checkpoint("x", every_epochs=0),
         lambda: Checkpoint("x", every_seconds=-1),
         lambda: LearningCurve(None),

@@ -1,5 +1,6 @@
 """Callback that stores training in a file, and goes on from it."""
 
+import os
 import time
 from numbers import Integral, Real
 from pathlib import Path
@@ -43,6 +44,7 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path, *, every_epochs=None, every_seconds=None):
+        check_argument(isinstance(path, (str, os.PathLike)), "path", path, "a path")
         check_argument(
             every_epochs is None or (isinstance(every_epochs, Integral) and every_epochs >= 1),
             "every_epochs",
