@@ -106,7 +106,7 @@ for name in ("L2", "L1"):
 
 figure, axes = plt.subplots(2, 3, figsize=(14, 7), layout="constrained")
 for axis, (name, network) in zip(axes.flat, networks.items(), strict=True):
-    display = TrainingHistoryDisplay.from_estimator(network).plot(ax=axis)
+    display = TrainingHistoryDisplay.from_estimator(network, ax=axis)
     axis.set(
         xlim=(0, 101),
         ylim=(0, 2.6),

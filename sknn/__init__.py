@@ -4,8 +4,8 @@ Every ingredient of a first deep-learning course is a hyperparameter.
 """
 
 from ._versions import show_versions
+from .display import TrainingHistoryDisplay
 from .features import HiddenFeatures
-from .inspection import TrainingHistoryDisplay
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
 from .warmup import warmup  # the function: as an attribute it hides the package of that name

@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
-from ._runtime.data import Table
 from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
@@ -25,17 +24,11 @@ from ._training.record import TrainingRecord
 from ._training.routing import GroupRoutingMixin
 from ._training.state import TrainingState
 from ._training.stochastic import StochasticTraining
-from ._training.validation_set import ValidationSet, split_rows
-from ._validation.data import (
-    Samples,
-    arithmetic_dtype,
-    check_groups,
-    check_validation_samples,
-    check_was_fitted,
-)
+from ._training.tables import TablesMixin
+from ._validation.data import arithmetic_dtype, check_groups, check_was_fitted
 from ._validation.messages import check_constraints
-from ._validation.parameters import check_memory, check_parameters, settings_of
-from ._validation.weights import check_sample_weight, relative_weight
+from ._validation.parameters import check_memory, check_parameters, settings_of, stops_early
+from ._versions import DocumentationLinkMixin
 from .parts.optimizers import OPTIMIZERS
 
 
@@ -43,7 +36,9 @@ class BaseMLP(
     PredictionMixin,
     CallbackSupportMixin,
     GroupRoutingMixin,
+    TablesMixin,
     AttributesMixin,
+    DocumentationLinkMixin,
     BaseEstimator,
     ABC,
 ):
@@ -159,100 +154,39 @@ class BaseMLP(
         with self._unchanged_on_error():
             if incremental and not get_config()["skip_parameter_validation"]:
                 self._validate_params()  # scikit-learn does so in the first call only
-            if incremental and self.early_stopping:
+            if incremental and stops_early(self, None):
                 raise ValueError("partial_fit does not support early_stopping=True")
             hidden = check_parameters(self, has_X_val=validation[0] is not None)
             settings = settings_of(self)
-            fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
+            resumption = vars(self).pop("_resumption", None)
+            goes_on = self.warm_start or incremental or resumption is not None
+            fresh = not (hasattr(self, "coefs_") and goes_on)
             if not fresh:
                 check_was_fitted(self)
             given = X, y, sample_weight
             samples, validation = self._check_samples(*given, validation, fresh, incremental)
             check_groups(self, groups, validation)
+            n_epochs = n_epochs if incremental else settings.max_iter
+            if resumption is not None and not incremental:
+                n_epochs = resumption.n_epochs_left(n_epochs, n_rows=len(samples.y))
+                if n_epochs == 0:
+                    return self
             dtype = arithmetic_dtype(self, samples.X)
             architecture = self._make_architecture(samples, hidden, dtype, fresh)
-            flat, record, state = self._start(architecture, dtype, fresh, incremental)
+            watches_score = stops_early(self, validation)
+            counts_on = incremental or resumption is not None
+            flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
+            state.is_incremental = incremental
             tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
             network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
             training = kind(self, network, record, state, *tables)
-            n_epochs = n_epochs if incremental else settings.max_iter
-            n_watched = 0 if incremental else n_epochs
-            callbacks = EpochCallbacks(self, *given, n_watched, training.fitted_attributes)
+            callbacks = EpochCallbacks(training, samples, given, n_epochs, resumption)
             callbacks.begin_fit()
             with thread_pool.counted_fit():
                 training.run(n_epochs, callbacks, warn=not incremental)
             callbacks.end_fit()
         return self
-
-    def _check_samples(self, X, y, sample_weight, validation, fresh, incremental):
-        """Return the :class:`Samples` to train on, and those to validate on or None.
-
-        Parameters
-        ----------
-        X, y, sample_weight, validation, incremental : as for :meth:`_fit`
-        fresh : bool
-            Whether training begins anew.
-        """
-        given = X, y
-        X, y = self._check_data(X, y, fresh=fresh, incremental=incremental)
-        weight = check_sample_weight(sample_weight, X)
-        class_weights = self._find_class_weights(y, weight[0], incremental=incremental)
-        samples = Samples(X, y, self._weigh(weight, y, class_weights), given)
-        return samples, check_validation_samples(self, *validation, samples, class_weights)
-
-    def _make_tables(self, samples, validation, groups, state, dtype, fresh):
-        """Return the table to train on, its rows to train on or None for all, and the
-        :class:`ValidationSet` or None.
-
-        Parameters
-        ----------
-        samples : Samples
-        validation : Samples or None
-        groups : array-like or None
-            As given by the user.
-        state : TrainingState
-            Keeps the split of the rows, for fits that go on.
-        dtype : numpy.dtype
-        fresh : bool
-            Whether training begins anew.
-        """
-        train_rows = validation_rows = None
-        if self.early_stopping and validation is None:
-            train_rows, validation_rows = self._split(samples, groups, state)
-        table = self._make_table(samples, train_rows, dtype, fresh)
-        if validation is not None:
-            table_val = self._make_table(validation, None, dtype, False)
-            table_val.name = "X_val"
-            rows = np.arange(len(validation.y))
-            return table, None, ValidationSet(self, table_val, rows, validation)
-        if validation_rows is None:
-            return table, None, None
-        return table, train_rows, ValidationSet(self, table, validation_rows, samples)
-
-    def _make_table(self, samples, train_rows, dtype, fresh):
-        """Return a table; see :meth:`_make_tables` for the arguments."""
-        relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype)
-        y = self._encode(samples.y, samples.weight[0], dtype, fresh)
-        return Table(samples.X, y, relative, dtype, mean_weight)
-
-    def _split(self, samples, groups, state):
-        """Return the rows to train on and the rows to validate on: the same ones when training goes
-        on.
-        """
-        X, y, (weight, _), _ = samples
-        if state.split is None or state.n_rows_split != len(y):
-            state.n_rows_split = len(y)
-            state.split = split_rows(
-                X,
-                y,
-                settings_of(self).validation_fraction,
-                state.random_state,
-                self._stratify(y),
-                weight=weight,
-                groups=groups,
-            )
-        return state.split
 
     def _make_architecture(self, samples, widths, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where
@@ -285,27 +219,39 @@ class BaseMLP(
             )
         return architecture
 
-    def _start(self, architecture, dtype, fresh, incremental):
+    def _start(self, architecture, dtype, fresh, counts_on, watches_score):
         """Return the flat weights, the record and the state that training begins with, all of them
         its own.
+
+        Parameters
+        ----------
+        architecture : Architecture
+        dtype : numpy.dtype
+            Of the weights.
+        fresh : bool
+            Whether training begins anew.
+        counts_on : bool
+            Whether ``n_iter_`` and the schedule go on where training does.
+        watches_score : bool
+            Whether validation scores decide which epoch is the best.
         """
         self._architecture = architecture
         layout = make_layout(architecture)
         known = None if fresh else vars(self).get("_training_state")
         state = TrainingState(self.random_state) if known is None else known.copy()
-        state.is_incremental = incremental
+        state.counts_on = counts_on
         if fresh:
             flat = aligned_zeros(layout.size, dtype)
             arrays = views(flat, layout)
             draw_weights(architecture, self.initializer, arrays, state.random_state)
             for name in set(LEARNED) - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
-            record = TrainingRecord(early_stopping=self.early_stopping)
+            record = TrainingRecord(early_stopping=watches_score)
             self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
             check_weights(flat, layout)
-            record = TrainingRecord.resumed(self, counts_on=incremental)
+            record = TrainingRecord.resumed(self, early_stopping=watches_score, counts_on=counts_on)
         state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
         record.publish(self)
         return flat, record, state

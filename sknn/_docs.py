@@ -26,7 +26,7 @@ sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, not negative. None is 1 for every sample.
 X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
     Validation samples, to be given together with ``y_val``. Their loss and score are recorded in
-    ``history_``. With early_stopping=True they are monitored, and no samples are held out.
+    ``history_``. With early_stopping=True or 'auto' they are monitored, and none are held out.
 y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     Validation targets.
 sample_weight_val : array-like of shape (n_val,), default=None
@@ -73,10 +73,12 @@ best_validation_score_ : float or None
     Highest validation score (averaged over ``early_stopping_window`` epochs). None when
     early_stopping=False.
 best_iter_ : int
-    Epoch, counted from 1, with the lowest loss or the highest validation score.
+    Epoch, counted from 1, with the lowest loss or the highest validation score, or whose weights
+    :class:`~sknn.callbacks.EarlyStopping` has restored.
 history_ : dict of lists
     A list over epochs for each of 'epoch', 'loss', 'val_loss' and 'val_score' (NaN without
-    validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds'.
+    validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds', and for each metric of
+    :class:`~sknn.callbacks.History`.
 n_iter_ : int
     Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int

@@ -197,6 +197,7 @@ class PredictionMixin:
             not given.
         n_outputs : int, default=None
             Width of the output layer. Only used before ``fit``, in the same way.
+            The memory is that of float64 then, unless dtype='float32'.
 
         Returns
         -------
@@ -214,8 +215,8 @@ class PredictionMixin:
         relu 1         (None, 20)             0
         dense 2        (None, 3)             63
         ---------------------------------------
-        Total                               243
-        Trainable                           203
-        Non-trainable                        40
+        Total          1.90 KB              243
+        Trainable      1.59 KB              203
+        Non-trainable  320 B                 40
         """
         return summarize(self, n_features, n_outputs)

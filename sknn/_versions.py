@@ -1,5 +1,6 @@
-"""Versions and settings that a bug report should contain."""
+"""Versions and settings that a bug report should contain, and where the documentation is."""
 
+import functools
 import sys
 from importlib import metadata
 
@@ -31,3 +32,27 @@ def show_versions():
     }
     facts |= {"usable cores": usable_cores(), "compile cache": describe_cache()}
     print("\nsknn:", *(f"{name:>13}: {value}" for name, value in facts.items()), sep="\n")
+
+
+class DocumentationLinkMixin:
+    """Mixin for estimators whose HTML representation links to the documentation.
+
+    scikit-learn makes the link of these names. An empty one means that there is none.
+    """
+
+    _doc_link_module = __package__
+
+    @property
+    def _doc_link_template(self):
+        return documentation_url()
+
+
+@functools.cache
+def documentation_url():
+    """Return the address that the installed package names as its documentation, or ''."""
+    try:
+        urls = metadata.metadata(__package__).get_all("Project-URL", [])
+    except metadata.PackageNotFoundError:
+        return ""
+    labeled = dict(url.partition(", ")[::2] for url in urls)
+    return labeled.get("Documentation", "")

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._training.averaging import AveragedNetworks, merge_moments
+from ._validation.parameters import stops_early
 from ._warnings import warn_user
 
 
@@ -141,7 +142,7 @@ def _check_rounds(estimator, rounds, local_epochs):
         is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
         if not is_count and (name, value) != ("rounds", None):
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-    if estimator.early_stopping:
+    if stops_early(estimator, None):
         raise ValueError("fit_dask does not support early_stopping=True; set rounds instead.")
     if estimator.solver == "lbfgs":
         raise ValueError("fit_dask does not support solver='lbfgs'; choose another solver.")

@@ -15,9 +15,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._prediction import check_layer
 from ._validation.parameters import check_hidden_layer_sizes
 
+from ._versions import DocumentationLinkMixin
+
 
 class HiddenFeatures(
-    ClassNamePrefixFeaturesOutMixin, MetaEstimatorMixin, TransformerMixin, BaseEstimator
+    ClassNamePrefixFeaturesOutMixin,
+    MetaEstimatorMixin,
+    TransformerMixin,
+    DocumentationLinkMixin,
+    BaseEstimator,
 ):
     """Transformer from samples to the outputs of a network's hidden layer.
 

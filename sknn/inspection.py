@@ -1,15 +1,17 @@
-"""Inspection of a fitted network: a summary of its layers, and a plot of its training history."""
+"""Summary of a network's layers, before and after it is fitted."""
 
 import html
 from typing import NamedTuple
 
-from sklearn.utils.validation import check_is_fitted
+import numpy as np
 
 from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, make_architecture
+from ._runtime.layout import weights_dtype
 from ._validation.parameters import check_hidden_layer_sizes
 from .parts.custom import loss_part
 
 _HEADINGS = ("Layer", "Output shape", "Parameters")
+_ALIGNMENTS = ("left", "left", "right")
 
 
 class LayerSummary(NamedTuple):
@@ -42,10 +44,14 @@ class Summary:
     ----------
     layers : list of LayerSummary
         In the order in which they act.
+    dtype : dtype, default=float64
+        Data type of the learned values, for the memory that they take. As in Keras, an MB has 2^20
+        bytes.
     """
 
-    def __init__(self, layers):
+    def __init__(self, layers, dtype=np.float64):
         self.layers = layers
+        self.dtype = np.dtype(dtype)
 
     @property
     def n_parameters(self):
@@ -59,10 +65,9 @@ class Summary:
 
     def _totals(self):
         fixed = None if self.n_parameters is None else self.n_parameters - self.n_trainable
+        counts = {"Total": self.n_parameters, "Trainable": self.n_trainable, "Non-trainable": fixed}
         return [
-            ("Total", "", _grouped(self.n_parameters)),
-            ("Trainable", "", _grouped(self.n_trainable)),
-            ("Non-trainable", "", _grouped(fixed)),
+            (name, _memory(count, self.dtype), _grouped(count)) for name, count in counts.items()
         ]
 
     def _rows(self):
@@ -85,13 +90,29 @@ class Summary:
     __repr__ = __str__
 
     def _repr_html_(self):
-        def row(cells, tag):
-            return "".join(
-                ["<tr>", *(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells), "</tr>"]
-            )
+        """Return the table with styles of its own, in the colors of the page around it."""
 
-        body = "".join(row(cells, "td") for cells in [*self._rows(), *self._totals()])
-        return f"<table>{row(_HEADINGS, 'th')}{body}</table>"
+        def part(tag, cell, rows, style=""):
+            lines = (
+                "".join(
+                    f'<{cell} style="text-align: {align}; padding: 0.2em 0.8em;">'
+                    f"{html.escape(text)}</{cell}>"
+                    for text, align in zip(cells, _ALIGNMENTS, strict=True)
+                )
+                for cells in rows
+            )
+            body = "".join(f"<tr>{line}</tr>" for line in lines)
+            return f'<{tag} style="{style}">{body}</{tag}>'
+
+        rule = "1px solid currentColor;"
+        heading = part("thead", "th", [_HEADINGS], f"border-bottom: {rule}")
+        layers = part("tbody", "td", self._rows())
+        totals = part("tfoot", "td", self._totals(), f"border-top: {rule}")
+        style = (
+            "border-collapse: collapse; color: inherit; background: transparent; "
+            "font-variant-numeric: tabular-nums;"
+        )
+        return f'<table style="{style}">{heading}{layers}{totals}</table>'
 
 
 def _total(counts):
@@ -101,6 +122,16 @@ def _total(counts):
 
 def _grouped(number):
     return "?" if number is None else f"{number:,}"
+
+
+def _memory(count, dtype):
+    """Return the memory of learned values in the largest unit that is less than it."""
+    if count is None:
+        return "?"
+    n_bytes = count * dtype.itemsize
+    exponent = min(3, max(0, n_bytes.bit_length() - 1) // 10)
+    unit = ("B", "KB", "MB", "GB")[exponent]
+    return f"{n_bytes} B" if exponent == 0 else f"{n_bytes / 1024**exponent:.2f} {unit}"
 
 
 def _shape(output_shape):
@@ -113,6 +144,9 @@ def summarize(estimator, n_features, n_outputs):
     if architecture is None:
         widths = check_hidden_layer_sizes(estimator)
         architecture = make_architecture(estimator, widths, n_features, n_outputs, None)
+        dtype = estimator.dtype or np.float64
+    else:
+        dtype = weights_dtype(estimator)
     layers = []
     for operation in architecture.operations:
         name = _name(operation)
@@ -121,7 +155,7 @@ def summarize(estimator, n_features, n_outputs):
             n_trainable = _total(value.size for value in operation.learned if value.is_trained)
             shape = (None, operation.n_outputs)
             layers.append(LayerSummary(name, shape, n_parameters, n_trainable))
-    return Summary(layers)
+    return Summary(layers, dtype)
 
 
 def _name(operation):
@@ -137,109 +171,3 @@ def _name(operation):
         return f"{operation.choice} {operation.layer + 1}"
     rate = f" ({operation.choice:g})" if operation.kind == DROPOUT else ""
     return f"{operation.kind} {operation.layer + 1}{rate}"
-
-
-class TrainingHistoryDisplay:
-    """Plot of the losses and validation scores of each epoch.
-
-    Create it with :meth:`from_estimator`.
-
-    Parameters
-    ----------
-    history : dict of lists
-        The attribute ``history_`` of a fitted estimator.
-    name : str
-        Name of the estimator, for the title.
-
-    Attributes
-    ----------
-    ax_ : matplotlib Axes
-        Axes with the losses.
-    score_ax_ : matplotlib Axes or None
-        Axes with the validation scores, if there are any.
-    figure_ : matplotlib Figure
-        Figure that contains the axes.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sknn import MLPClassifier, TrainingHistoryDisplay
-    >>> clf = MLPClassifier(early_stopping=True, random_state=0).fit(*load_iris(return_X_y=True))
-    >>> display = TrainingHistoryDisplay.from_estimator(clf).plot()  # doctest: +SKIP
-    """
-
-    def __init__(self, history, name):
-        self.history = history
-        self.name = name
-
-    @classmethod
-    def from_estimator(cls, estimator):
-        """Create the display of a fitted estimator.
-
-        Parameters
-        ----------
-        estimator : MLPClassifier or MLPRegressor
-            Fitted estimator.
-
-        Returns
-        -------
-        display : TrainingHistoryDisplay
-            Display that is not plotted yet.
-        """
-        check_is_fitted(estimator)
-        return cls(estimator.history_, type(estimator).__name__)
-
-    def plot(self, ax=None):
-        """Plot the losses and, with a second axis on the right, the validation scores.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to plot on. None creates a new figure.
-
-        Returns
-        -------
-        display : TrainingHistoryDisplay
-            The display itself.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        """
-        try:
-            from matplotlib import pyplot  # noqa: PLC0415
-        except ImportError as error:
-            raise ImportError(
-                "TrainingHistoryDisplay.plot requires matplotlib; install it with "
-                "`pip install sknn[plot]`."
-            ) from error
-        self.ax_ = pyplot.subplots()[1] if ax is None else ax
-        self.figure_ = self.ax_.figure
-        epochs = self.history["epoch"]
-        self.ax_.plot(epochs, self.history["loss"], label="training loss")
-        self.ax_.set(xlabel="Epoch", ylabel="Loss", title=f"Training of {self.name}")
-        self.score_ax_ = None
-        scores = self.history["val_score"]
-        if any(value == value for value in scores):
-            self.ax_.plot(epochs, self.history["val_loss"], label="validation loss")
-            if scores == [-loss for loss in self.history["val_loss"]]:
-                scores = []
-        if any(value == value for value in scores):
-            self.score_ax_ = self.ax_.twinx()
-            self.score_ax_.plot(
-                epochs,
-                self.history["val_score"],
-                color="C2",
-                linestyle="--",
-                label="validation score",
-            )
-            self.score_ax_.set_ylabel("Score")
-        handles = [
-            line
-            for axes in (self.ax_, self.score_ax_)
-            if axes is not None
-            for line in axes.get_lines()
-        ]
-        self.ax_.legend(handles, [line.get_label() for line in handles], loc="best")
-        return self

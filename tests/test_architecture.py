@@ -18,6 +18,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 import sknn
+import sknn.callbacks
 from sknn.parts.activations import ACTIVATIONS
 
 PACKAGE = Path(sknn.__file__).resolve().parent
@@ -95,7 +96,7 @@ def test_docstrings_have_no_placeholders(kind):
 
 def test_the_modules_named_here_exist():
     folders = {name.partition(".")[0] for name in SOURCES if "." in name}
-    assert folders == {*BELOW, "warmup"}
+    assert folders == {*BELOW, "callbacks", "warmup"}
     assert set(MAX_LINES) <= set(SOURCES)
 
 
@@ -174,6 +175,7 @@ def test_import_loads_only_numba_beside_scikit_learn():
 
 WITHOUT_DOCSTRINGS = """
 import numpy, sknn, sknn._base, sknn.features, sknn.inspection, sknn.parts.custom, sknn.warmup
+import sknn.callbacks
 assert False, "assertions are off"
 sknn.MLPClassifier.__doc__ is None or exit("docstrings are on")
 X = numpy.eye(20)
@@ -295,7 +297,13 @@ def test_most_functions_with_many_arguments_document_them():
     assert len(missing) <= (1 - MIN_DOCUMENTED) * len(documented), missing
 
 
-PUBLIC_CLASSES = [sknn.Activation, sknn.HiddenFeatures, sknn.MLPClassifier, sknn.MLPRegressor]
+PUBLIC_CLASSES = [
+    sknn.Activation,
+    sknn.HiddenFeatures,
+    sknn.MLPClassifier,
+    sknn.MLPRegressor,
+    *(getattr(sknn.callbacks, name) for name in sknn.callbacks.__all__),
+]
 
 
 @pytest.mark.parametrize("kind", [*PUBLIC_CLASSES, sknn.TrainingHistoryDisplay])

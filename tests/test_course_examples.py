@@ -19,6 +19,7 @@ EXPECTED = {
     "plot_05_optimizers.py": r"^constant +0\.5000 +0\.5000 +0\.5000 +0\.\d{4} +0\.\d{4}$",
     "plot_06_overfitting.py": r"^L1: +9\d\.\d% of 84480 weights are exactly zero, the largest is",
     "plot_07_model_selection.py": r"^test accuracy: 0\.9\d\d$",
+    "plot_08_callbacks.py": r"^1 epoch, then \d+ in all, with the same weights: True$",
 }
 
 

@@ -153,7 +153,7 @@ def test_an_interrupt_ends_a_process():
         X = numpy.random.default_rng(0).normal(size=(2000, 50))
         sknn.MLPRegressor(
             hidden_layer_sizes=(300, 300), max_iter=100_000, tol=0, n_iter_no_change=numpy.inf,
-            verbose=True,
+            verbose=1,
         ).fit(X, X[:, 0])
     """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}

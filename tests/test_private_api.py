@@ -218,6 +218,11 @@ TABLE = [
         "the speed of get_params",
     ),
     Private(
+        "_doc_link_template",
+        has(lambda: BaseEstimator, "_doc_link_module", "_doc_link_template"),
+        "the link to the documentation in notebooks",
+    ),
+    Private(
         "_n_features_out",
         lambda: "_n_features_out" in inspect.getsource(ClassNamePrefixFeaturesOutMixin),
         "names of features",

@@ -1,6 +1,7 @@
 """Schedules, dropout, batch norm, clipping and early stopping: what they do to training."""
 
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import ShuffleSplit
 
-from sknn import HiddenFeatures, MLPClassifier, MLPRegressor, TrainingHistoryDisplay
+from sknn import HiddenFeatures, MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -329,26 +330,35 @@ def test_summary_before_fit_shows_what_is_known():
     assert "?" in str(summary)
 
 
+def test_summary_shows_memory_as_keras_does():
+    text = str(MLPClassifier((512, 512), dtype="float32").summary(784, 10))
+    assert [" ".join(line.split()) for line in text.splitlines()[-3:]] == [
+        "Total 2.55 MB 669,706",
+        "Trainable 2.55 MB 669,706",
+        "Non-trainable 0 B 0",
+    ]
+    assert "5.11 MB" in str(MLPClassifier((512, 512)).summary(784, 10))
+    fitted = MLPClassifier((5,), max_iter=2).fit(X.astype(np.float32), y).summary()
+    assert f"{4 * fitted.n_parameters / 1024:.2f} KB" in str(fitted)
+
+
+def test_summary_as_html():
+    summary = MLPClassifier((20,), batch_norm=True, dropout=0.5).summary(4, 3)
+    page = summary._repr_html_()
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", page)
+    assert cells[:3] == ["Layer", "Output shape", "Parameters"]
+    assert cells[3::3] == [
+        *("dense 1", "batch norm 1", "relu 1", "dropout 1 (0.5)", "dense 2"),
+        *("Total", "Trainable", "Non-trainable"),
+    ]
+    assert not re.search(r"#[0-9a-fA-F]{3}|white|black", page)  # colors of the page around it
+
+
 def test_summary_is_of_the_fitted_network():
     network = MLPClassifier((5,), activation="tanh", max_iter=2).fit(X, y)
     before = str(network.summary())
     network.set_params(activation="relu", hidden_layer_sizes=(9, 9), batch_norm=True)
     assert str(network.summary()) == before
-
-
-def test_history_display_draws_losses_and_score():
-    pyplot = pytest.importorskip("matplotlib.pyplot")
-    pyplot.switch_backend("Agg")
-    clf = MLPClassifier((5,), max_iter=4, early_stopping=True).fit(X, y)
-    display = TrainingHistoryDisplay.from_estimator(clf).plot()
-    assert [line.get_label() for line in display.ax_.get_lines()] == [
-        "training loss",
-        "validation loss",
-    ]
-    np.testing.assert_array_equal(
-        display.score_ax_.get_lines()[0].get_ydata(), clf.validation_scores_
-    )
-    pyplot.close("all")
 
 
 def test_hidden_features_transform():

@@ -38,7 +38,8 @@ class Condition(NamedTuple):
 
     holds: Callable  # function of the estimator
     otherwise: str  # the reason in words, which ends "has no effect"
-    or_has_X_val: bool = False  # whether validation samples given to fit are as good
+    # function of the estimator: whether validation samples given to fit are as good
+    or_with_X_val: Callable = lambda estimator: False
 
 
 class Hyperparameter(NamedTuple):
@@ -68,9 +69,17 @@ def has_hidden_layers(estimator):
     return np.size(estimator.hidden_layer_sizes) > 0
 
 
+def _is_auto(estimator):
+    return isinstance(estimator.early_stopping, str)
+
+
 HAS_HIDDEN_LAYERS = Condition(has_hidden_layers, WITHOUT_HIDDEN_LAYERS)
 IS_STOCHASTIC = Condition(lambda estimator: estimator.solver != "lbfgs", WITH_LBFGS)
-STOPS_EARLY = Condition(lambda estimator: estimator.early_stopping, WITHOUT_EARLY_STOPPING)
+STOPS_EARLY = Condition(
+    lambda estimator: estimator.early_stopping and not _is_auto(estimator),
+    WITHOUT_EARLY_STOPPING,
+    or_with_X_val=lambda estimator: _is_auto(estimator),
+)
 
 
 def read_by(registry, option, name):

@@ -29,7 +29,8 @@ class _Scorer(Choice):
 
 
 def _splitter_acts(estimator):
-    return estimator.early_stopping or isinstance(estimator.validation_fraction, Real)
+    is_splitter = not isinstance(estimator.validation_fraction, Real)
+    return STOPS_EARLY.holds(estimator) or not is_splitter
 
 
 ROWS = {
@@ -61,14 +62,15 @@ ROWS = {
         other_names=("patience",),
     ),
     "early_stopping": Hyperparameter(
-        ["boolean"],
-        "bool",
+        ["boolean", Choice(["auto"])],
+        "bool or 'auto'",
         """Whether to hold out ``validation_fraction`` of the training set, to stop when the score
         of these samples does not improve by ``tol`` for ``n_iter_no_change`` epochs, and to keep
         the weights of the best epoch. The split is stratified for any number of classes (classes
         with a single sample stay in the training set), but not for multilabel targets. Rows of
         weight 0 are never held out. An epoch whose score is not finite counts as no improvement,
-        and there is a warning. Also used when solver='lbfgs'.
+        and there is a warning. Also used when solver='lbfgs'. 'auto' is True if ``X_val`` is given
+        to ``fit``, and False otherwise.
         """,
     ),
     "validation_fraction": Hyperparameter(
@@ -91,7 +93,7 @@ ROWS = {
         of samples and classes, scorers if they take ``sample_weight``. Only used when
         early_stopping=True, or for ``history_`` when ``X_val`` is given.
         """,
-        conditions=(STOPS_EARLY._replace(or_has_X_val=True),),
+        conditions=(STOPS_EARLY._replace(or_with_X_val=lambda estimator: True),),
         other_names=("monitor",),
     ),
     "early_stopping_window": Hyperparameter(
@@ -113,8 +115,10 @@ ROWS = {
     ),
     "verbose": Hyperparameter(
         ["verbose"],
-        "bool",
-        """Whether to print the loss of every epoch.""",
+        "bool or int",
+        """Whether to print every epoch. True prints a line of a table with the losses, the score,
+        the learning rate and the seconds, and a positive int prints what scikit-learn prints.
+        """,
     ),
     "warm_start": Hyperparameter(
         ["boolean"],

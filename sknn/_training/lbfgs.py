@@ -104,10 +104,11 @@ class LBFGSTraining(Training):
         seconds = time.perf_counter() - self._started
         self._record_epoch(loss, *self._evaluate(), np.nan, seconds)
         self.record.publish(self.estimator)
-        self._checkpoint()
-        self._started = time.perf_counter()
-        reason = self._reason_to_stop() if self.estimator.early_stopping else None
+        reason = self._reason_to_stop() if self.stops_early else None
         if reason and self.estimator.verbose:
             print(reason, "Stopping.")
-        if self._callbacks.end_epoch() or reason:
+        is_stopped = self._callbacks.end_epoch()
+        self._checkpoint()  # with what callbacks have changed
+        self._started = time.perf_counter()
+        if is_stopped or reason:
             raise StopIteration

@@ -4,6 +4,7 @@ from numbers import Real
 
 import numpy as np
 
+# Columns that every history has; callbacks may add others.
 HISTORY_COLUMNS = ("epoch", "loss", "val_loss", "val_score", "learning_rate", "seconds")
 
 
@@ -26,8 +27,9 @@ def _is_column_or_none(value):
 def _is_history(value):
     return (
         isinstance(value, dict)
-        and set(value) == set(HISTORY_COLUMNS)
+        and set(value) >= set(HISTORY_COLUMNS)
         and all(map(_is_column, value.values()))
+        and len(set(map(len, value.values()))) == 1
     )
 
 
@@ -76,16 +78,18 @@ class TrainingRecord:
         self.history_ = {column: [] for column in HISTORY_COLUMNS}
 
     @classmethod
-    def resumed(cls, estimator, *, counts_on):
+    def resumed(cls, estimator, *, early_stopping, counts_on):
         """Return the record with which a fitted estimator's training goes on.
 
         Parameters
         ----------
         estimator : BaseMLP
+        early_stopping : bool
+            As for the constructor.
         counts_on : bool
             Whether ``n_iter_`` goes on, as in ``partial_fit``, or begins at 0.
         """
-        record = cls(early_stopping=estimator.early_stopping)
+        record = cls(early_stopping=early_stopping)
         new = dict(vars(record))
         vars(record).update({name: _fitted(estimator, name) for name in new})
         vars(record).update(record._copied_columns())
@@ -94,7 +98,7 @@ class TrainingRecord:
         for name in ("best_loss_", "best_validation_score_", "validation_scores_"):
             if getattr(record, name) is None:
                 setattr(record, name, new[name])
-        if estimator.early_stopping:
+        if early_stopping:
             record.best_loss_ = None
         return record
 
@@ -104,7 +108,8 @@ class TrainingRecord:
         return len(self.loss_curve_)
 
     @property
-    def _watches_score(self):
+    def watches_score(self):
+        """Whether validation scores decide which epoch is the best."""
         return self.best_loss_ is None
 
     def attributes(self):
@@ -121,29 +126,34 @@ class TrainingRecord:
         self.t_ += n_rows
         self.loss_ = loss
         self.loss_curve_.append(loss)
-        if self._watches_score:
+        if self.watches_score:
             self.validation_scores_.append(val_score)
         row = (self.n_epochs, loss, val_loss, val_score, rate, seconds)
-        for column, value in zip(HISTORY_COLUMNS, row, strict=True):
-            self.history_[column].append(value)
+        values = dict(zip(HISTORY_COLUMNS, row, strict=True))
+        for name, column in self.history_.items():
+            column.append(values.get(name, np.nan))
+
+    def set_value(self, name, value):
+        """Set the last epoch's value of a column of ``history_``; epochs without one have NaN."""
+        column = self.history_.setdefault(name, [np.nan] * self.n_epochs)
+        column[-1] = value
 
     def checkpoint(self):
         """Return what :meth:`restore` needs to come back to this epoch."""
         numbers = {
             name: value for name, value in vars(self).items() if not isinstance(value, (list, dict))
         }
-        return numbers, [len(column) for column in self._columns()]
+        n_scores = None if self.validation_scores_ is None else len(self.validation_scores_)
+        return numbers, self.n_epochs, n_scores
 
     def restore(self, checkpoint):
         """Take back all epochs since the checkpoint."""
-        numbers, lengths = checkpoint
+        numbers, n_epochs, n_scores = checkpoint
         vars(self).update(numbers)
-        for column, length in zip(self._columns(), lengths, strict=True):
-            del column[length:]
-
-    def _columns(self):
-        columns = [self.loss_curve_, *self.history_.values()]
-        return columns if self.validation_scores_ is None else [*columns, self.validation_scores_]
+        for column in (self.loss_curve_, *self.history_.values()):
+            del column[n_epochs:]
+        if n_scores is not None:
+            del self.validation_scores_[n_scores:]
 
     def _copied_columns(self):
         scores = self.validation_scores_

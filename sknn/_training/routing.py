@@ -2,6 +2,8 @@
 
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from .._validation.parameters import stops_early
+
 
 class GroupRoutingMixin:
     """Mixin for estimators whose ``validation_fraction`` may be a splitter that needs groups."""
@@ -18,7 +20,7 @@ class GroupRoutingMixin:
         routing : MetadataRequest
         """
         routing = super().get_metadata_routing()
-        if self.early_stopping and hasattr(self.validation_fraction, "split"):
+        if stops_early(self, None) and hasattr(self.validation_fraction, "split"):
             splitter = get_routing_for_object(self.validation_fraction)
             alias = splitter.split.requests.get("groups")
             if alias and not routing.fit.requests.get("groups"):

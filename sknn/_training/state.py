@@ -41,8 +41,15 @@ class TrainingState:
         Flat weights of the epoch with the best validation score. Replaced, never written to.
     last_weights : ndarray or None
         Flat weights of the last epoch, where the estimator has the best ones.
+    returned_weights : ndarray or None
+        Flat weights that the estimator has instead.
+    chosen : (int, ndarray) or None
+        Epoch and flat weights that a callback has chosen to end with.
     n_stalled : int
         Epochs in a row without an improvement by ``tol``.
+    counts_on : bool
+        Whether the last call went on with the one before, as ``partial_fit`` and fits from
+        checkpoints do, so that the schedule went on too.
     is_incremental : bool
         Whether ``partial_fit`` trained last, so that pickles keep this state.
     """
@@ -58,7 +65,10 @@ class TrainingState:
         self.n_rows_split = 0
         self.best_weights = None
         self.last_weights = None
+        self.returned_weights = None
+        self.chosen = None
         self.n_stalled = 0
+        self.counts_on = False
         self.is_incremental = False
 
     def copy(self):
@@ -162,8 +172,9 @@ class TrainingState:
         They are the last epoch's if the estimator still has the best ones, ``flat``.
         """
         last = self.last_weights
-        self.last_weights = None
-        if np.shape(last) == flat.shape and np.array_equal(flat, self.best_weights):
+        returned = self.returned_weights
+        self.last_weights = self.returned_weights = self.chosen = None
+        if np.shape(last) == flat.shape and np.array_equal(flat, returned):
             return np.array(last, flat.dtype)
         return np.array(flat)
 
@@ -222,12 +233,12 @@ class OptimizerState:
         """The row of ``OPTIMIZERS``."""
         return OPTIMIZERS[self.solver]
 
-    def begin_call(self, settings, *, incremental):
-        """Let the schedule go on or begin anew in a call of ``fit``, or of ``partial_fit`` if it is
-        incremental; return whether it began anew. parts/schedules.py says when.
+    def begin_call(self, settings, *, counts_on):
+        """Let the schedule go on or begin anew in a call of ``fit`` or, if it counts on, of
+        ``partial_fit``; return whether it began anew. parts/schedules.py says when.
         """
         in_cycle = self.epoch - self.cycle_start
-        is_new_cycle = in_cycle > 0 and not (incremental and in_cycle < settings.max_iter)
+        is_new_cycle = in_cycle > 0 and not (counts_on and in_cycle < settings.max_iter)
         if is_new_cycle:
             self.cycle_start = self.epoch
         schedule = settings.learning_rate, float(settings.learning_rate_init)

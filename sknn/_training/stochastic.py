@@ -45,7 +45,7 @@ class StochasticTraining(Training):
         """Tell the schedule that a call of ``fit`` or ``partial_fit`` begins."""
         settings = self.estimator
         optimizer = self.state.optimizer
-        if optimizer.begin_call(settings, incremental=self.state.is_incremental):
+        if optimizer.begin_call(settings, counts_on=self.state.counts_on):
             self.state.n_stalled = 0  # as always when the rate changes, see _stops_on_plateau
         elif optimizer.has_lost_its_rate(settings):
             self.warnings.append(

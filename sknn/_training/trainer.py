@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._runtime.layout import views
 from .._warnings import warn_user
+from .printing import print_epoch
 
 
 class Checkpoint(NamedTuple):
@@ -37,7 +38,7 @@ class Training:
     train_rows : ndarray of int or None
         Rows of the table to train on; all, if None.
     validation_set : ValidationSet or None
-        Decides when to stop if the estimator has ``early_stopping``.
+        Decides when to stop if the record watches its score.
     """
 
     def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
@@ -49,6 +50,7 @@ class Training:
         self.train_rows = train_rows
         self.validation_set = validation_set
         self.n_rows = table.n_rows if train_rows is None else len(train_rows)
+        self.stops_early = record.watches_score
         self._first_epoch = record.n_epochs
         self._last_epoch = None
         self._has_diverged = False
@@ -92,6 +94,17 @@ class Training:
             "_training_state": self.state.copy(),
         }
 
+    def last_epoch_attributes(self):
+        """Return the same for the last finished epoch, without copying: to be read at once.
+
+        An iteration of 'lbfgs' has changed the weights before its epoch begins to be recorded.
+        """
+        return {
+            **views(self._last_epoch.weights, self.network.layout),
+            **vars(self.record),
+            "_training_state": self.state,
+        }
+
     # ---- the record -----------------------------------------------------------------------------
 
     def _evaluate(self):
@@ -105,16 +118,17 @@ class Training:
         record = self.record
         record.append(self.n_rows, loss, val_loss, val_score, rate, seconds)
         if self.estimator.verbose:
-            print(f"Iteration {record.n_iter_}, loss = {loss:.8f}")
-            if self.validation_set is not None:
-                print(f"Validation score: {val_score:f}")
+            # Calls of partial_fit share one table.
+            is_first = record.n_epochs == self._first_epoch + 1
+            goes_on = self.state.is_incremental and record.n_iter_ > 1
+            print_epoch(self, with_heading=is_first and not goes_on)
         self._update_best(loss)
 
     def _update_best(self, loss):
         """Keep the best epoch, and count epochs in a row without an improvement by ``tol``."""
         record = self.record
         settings = self.network.settings
-        if settings.early_stopping:
+        if self.stops_early:
             best = record.best_validation_score_
             score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
             # A score that is not finite would compare as anything: it is no improvement.
@@ -138,7 +152,7 @@ class Training:
         settings = self.network.settings
         if self.state.n_stalled <= settings.n_iter_no_change:
             return None
-        watched = "Validation score" if settings.early_stopping else "Training loss"
+        watched = "Validation score" if self.stops_early else "Training loss"
         return (
             f"{watched} did not improve more than tol={settings.tol:f} for "
             f"{settings.n_iter_no_change} consecutive epochs."
@@ -196,19 +210,19 @@ class Training:
         self.warnings.append(f"{advice} The weights of epoch {epoch - 1} are kept.")
 
     def _hand_over(self):
-        """Give the estimator the record, the state and the weights: the best ones if early stopping
-        has kept them, else the last ones.
+        """Give the estimator the record, the state and the weights: those that a callback has
+        chosen or the best ones that early stopping has kept, if any, else the last ones.
 
         All attributes change at once, and a new ``_training_state`` tells that they have.
         """
         weights = self.network.flat
-        if (
-            self.estimator.early_stopping
-            and self.estimator.restore_best
-            and self.state.best_weights is not None
-        ):
+        best = self.state.best_weights if self.stops_early and self.estimator.restore_best else None
+        if self.state.chosen is not None:
+            self.record.best_iter_, best = self.state.chosen
+        if best is not None:
             self.state.last_weights = weights
-            weights = self.state.best_weights.copy()
+            self.state.returned_weights = best
+            weights = best.copy()
         vars(self.estimator).update(
             {
                 **views(weights, self.network.layout),

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 
 from .._runtime.layout import views
@@ -35,6 +36,7 @@ class ValidationSet:
                 "to watch; choose other rows by validation_fraction="
                 f"{estimator.validation_fraction!r}, or give X_val and y_val."
             )
+        self._samples = samples
         self._targets = table.y[self.rows]
         self._weight = table.weight[self.rows]
         self._n_undefined = 0
@@ -68,9 +70,11 @@ class ValidationSet:
                 return estimator._validation_score(
                     predictions, self._targets, self._weight, float(loss)
                 )
-        twin = copy.copy(estimator)
-        vars(twin).update(views(network.flat, network.layout))
-        return self._scorer(twin)
+        return self._scorer(in_training(estimator, network))
+
+    def samples(self):
+        """Return the rows of X and their targets, as checked."""
+        return self._samples.X[self.rows], self._samples.y[self.rows]
 
     def warnings(self):
         """Return what to tell the user about scores that early stopping could not use."""
@@ -81,6 +85,25 @@ class ValidationSet:
             f"{self._n_undefined} epochs, which early stopping counted as no improvement: "
             f"{self._cause}."
         ]
+
+
+def in_training(estimator, network):
+    """Return a copy of an estimator that predicts with the network's present weights."""
+    twin = copy.copy(estimator)
+    vars(twin).update(views(network.flat, network.layout))
+    return twin
+
+
+def score_name(estimator, scoring=None):
+    """Return the name of a score: a scorer's, or the estimator's own one if ``scoring`` is None."""
+    if isinstance(scoring, str):
+        return scoring
+    if scoring is not None:
+        return getattr(scoring, "__name__", "score")
+    if is_classifier(estimator):
+        return "accuracy"
+    names = {"squared_error": "r2", "quantile": "neg_mean_pinball_loss"}
+    return names.get(estimator.loss, "neg_loss")
 
 
 def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, groups=None):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from .._warnings import warn_user
 from ..parts.custom import loss_part
 from .containers import refuse_tensors
+from .parameters import stops_early
 from .weights import check_sample_weight
 
 _SMALL_TABLE = 1 << 14  # elements
@@ -285,7 +286,7 @@ def check_groups(estimator, groups, validation):
     """Warn about groups that nothing reads."""
     if groups is None:
         return
-    splits = estimator.early_stopping and hasattr(estimator.validation_fraction, "split")
+    splits = stops_early(estimator, None) and hasattr(estimator.validation_fraction, "split")
     if validation is not None or not splits:
         warn_user(
             "groups have no effect: they are for early_stopping=True with a splitter as "

@@ -95,6 +95,19 @@ def _check_quantile(estimator):
         )
 
 
+def stops_early(estimator, validation):
+    """Return whether a fit stops by its validation score: 'auto' does if samples were given.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    validation : object
+        The validation samples that were given to ``fit``, or None.
+    """
+    setting = estimator.early_stopping
+    return validation is not None if isinstance(setting, str) else bool(setting)
+
+
 def settings_of(estimator):
     """Return the constructor parameters as a namespace, with Python's own numbers.
 
@@ -120,7 +133,7 @@ def _warn_without_effect(estimator, name, has_X_val):
     reasons = [
         condition.otherwise
         for condition in HYPERPARAMETERS[name].conditions
-        if not condition.holds(estimator) and not (has_X_val and condition.or_has_X_val)
+        if not (condition.holds(estimator) or (has_X_val and condition.or_with_X_val(estimator)))
     ]
     if reasons:
         value = getattr(estimator, name)

@@ -71,9 +71,41 @@ def test_counts(kind):
     assert [coef.shape for coef in network.coefs_] == [(5, 6), (6, 4), (4, n_outputs)]
 
 
-def test_verbose_prints_every_epoch(capsys):
+def test_verbose_prints_a_table(capsys):
     X, y = regression()
-    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, early_stopping=True, verbose=True).fit(
+    settings = {"hidden_layer_sizes": 3, "max_iter": 2, "verbose": True}
+
+    def printed(**further):
+        network = MLPRegressor(**settings, **further).fit(X, y)
+        heading, *lines = capsys.readouterr().out.splitlines()
+        assert len({len(line) for line in (heading, *lines)}) == 1
+        assert [int(line.split()[0]) for line in lines] == [1, 2]
+        columns = zip(*(map(float, line.split()) for line in lines), strict=True)
+        return network.history_, dict(zip(heading.split(), columns, strict=True))
+
+    history, table = printed(early_stopping=True)
+    names = {"val_r2": "val_score", "rate": "learning_rate"}
+    assert list(table) == ["epoch", "loss", "val_loss", "val_r2", "rate", "seconds"]
+    for name, column in table.items():
+        np.testing.assert_allclose(column, history[names.get(name, name)], rtol=1e-4, atol=6e-4)
+    assert list(printed(solver="lbfgs")[1]) == ["epoch", "loss", "seconds"]
+    watched = printed(early_stopping=True, scoring="neg_mean_absolute_error")[1]
+    assert list(watched)[3] == "val_neg_mean_absolute_error"
+    assert "val_score" not in printed(early_stopping=True, scoring="loss")[1]
+
+
+def test_calls_of_partial_fit_print_one_table(capsys):
+    X, y = regression()
+    network = MLPRegressor(hidden_layer_sizes=3, verbose=True).partial_fit(X, y)
+    network.partial_fit(X, y).partial_fit(X, y)
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["epoch", "loss", "rate", "seconds"]
+    assert [int(line.split()[0]) for line in lines] == [1, 2, 3]
+
+
+def test_numbers_print_what_scikit_learn_prints(capsys):
+    X, y = regression()
+    network = MLPRegressor(hidden_layer_sizes=3, max_iter=2, early_stopping=True, verbose=1).fit(
         X, y
     )
     lines = capsys.readouterr().out.splitlines()

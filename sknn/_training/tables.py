@@ -1,0 +1,82 @@
+"""From a user's data to the tables that a fit trains and validates on."""
+
+import numpy as np
+
+from .._runtime.data import Table
+from .._validation.data import Samples, check_validation_samples
+from .._validation.parameters import settings_of, stops_early
+from .._validation.weights import check_sample_weight, relative_weight
+from .validation_set import ValidationSet, split_rows
+
+
+class TablesMixin:
+    """Mixin for estimators that say how their targets are checked, weighed and encoded."""
+
+    def _check_samples(self, X, y, sample_weight, validation, fresh, incremental):
+        """Return the :class:`Samples` to train on, and those to validate on or None.
+
+        Parameters
+        ----------
+        X, y, sample_weight, validation, incremental : as for :meth:`_fit`
+        fresh : bool
+            Whether training begins anew.
+        """
+        given = X, y
+        X, y = self._check_data(X, y, fresh=fresh, incremental=incremental)
+        weight = check_sample_weight(sample_weight, X)
+        class_weights = self._find_class_weights(y, weight[0], incremental=incremental)
+        samples = Samples(X, y, self._weigh(weight, y, class_weights), given)
+        return samples, check_validation_samples(self, *validation, samples, class_weights)
+
+    def _make_tables(self, samples, validation, groups, state, dtype, fresh):
+        """Return the table to train on, its rows to train on or None for all, and the
+        :class:`ValidationSet` or None.
+
+        Parameters
+        ----------
+        samples : Samples
+        validation : Samples or None
+        groups : array-like or None
+            As given by the user.
+        state : TrainingState
+            Keeps the split of the rows, for fits that go on.
+        dtype : numpy.dtype
+        fresh : bool
+            Whether training begins anew.
+        """
+        train_rows = validation_rows = None
+        if validation is None and stops_early(self, None):
+            train_rows, validation_rows = self._split(samples, groups, state)
+        table = self._make_table(samples, train_rows, dtype, fresh)
+        if validation is not None:
+            table_val = self._make_table(validation, None, dtype, False)
+            table_val.name = "X_val"
+            rows = np.arange(len(validation.y))
+            return table, None, ValidationSet(self, table_val, rows, validation)
+        if validation_rows is None:
+            return table, None, None
+        return table, train_rows, ValidationSet(self, table, validation_rows, samples)
+
+    def _make_table(self, samples, train_rows, dtype, fresh):
+        """Return a table; see :meth:`_make_tables` for the arguments."""
+        relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype)
+        y = self._encode(samples.y, samples.weight[0], dtype, fresh)
+        return Table(samples.X, y, relative, dtype, mean_weight)
+
+    def _split(self, samples, groups, state):
+        """Return the rows to train on and the rows to validate on: the same ones when training goes
+        on.
+        """
+        X, y, (weight, _), _ = samples
+        if state.split is None or state.n_rows_split != len(y):
+            state.n_rows_split = len(y)
+            state.split = split_rows(
+                X,
+                y,
+                settings_of(self).validation_fraction,
+                state.random_state,
+                self._stratify(y),
+                weight=weight,
+                groups=groups,
+            )
+        return state.split
