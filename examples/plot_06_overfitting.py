@@ -109,10 +109,10 @@ for axis, (name, network) in zip(axes.flat, networks.items(), strict=True):
     display = TrainingHistoryDisplay.from_estimator(network, ax=axis)
     axis.set(
         xlim=(0, 101),
-        ylim=(0, 2.6),
+        ylim=(0, 3.2),  # with room for the legend
         title=f"{name}: test accuracy {network.score(X_test, y_test):.3f}",
     )
-    display.score_ax_.set_ylim(0, 1)
+    display.score_ax_.set_ylim(0, 1.25)
     if name != "nothing":
-        axis.get_legend().remove()
+        display.score_ax_.get_legend().remove()
 plt.show()
