@@ -175,7 +175,8 @@ class RegressionTargets:
             warn_user(
                 "The validation targets are all the same, so R^2 is 0 for whatever is predicted "
                 "and early stopping cannot tell epochs apart by it; set scoring='loss', or give "
-                "other validation rows."
+                "other validation rows.",
+                RuntimeWarning,  # scikit-learn's tests forbid a UserWarning here
             )
 
     def _stratify(self, y):

@@ -217,7 +217,7 @@ def test_r2_of_one_row_that_is_only_recorded():
 @pytest.mark.parametrize("shape", [(80,), (80, 2)])
 def test_r2_of_constant_targets_is_reported(scoring, shape):
     network = MLPRegressor(scoring=scoring, **SETTINGS)
-    with pytest.warns(UserWarning, match="cannot tell epochs apart.*set scoring='loss'"):
+    with pytest.warns(RuntimeWarning, match="cannot tell epochs apart.*set scoring='loss'"):
         network.fit(X, np.ones(shape))
 
 
