@@ -6,7 +6,6 @@ import functools
 import inspect
 from abc import ABC, abstractmethod
 
-import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 

@@ -14,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._prediction import check_layer
 from ._validation.parameters import check_hidden_layer_sizes
-
 from ._versions import DocumentationLinkMixin
 
 

@@ -64,13 +64,13 @@ def join(options):
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def _is_auto(estimator):
+    return isinstance(estimator.early_stopping, str)
+
+
 def has_hidden_layers(estimator):
     """Return whether there is a hidden layer."""
     return np.size(estimator.hidden_layer_sizes) > 0
-
-
-def _is_auto(estimator):
-    return isinstance(estimator.early_stopping, str)
 
 
 HAS_HIDDEN_LAYERS = Condition(has_hidden_layers, WITHOUT_HIDDEN_LAYERS)
@@ -78,7 +78,7 @@ IS_STOCHASTIC = Condition(lambda estimator: estimator.solver != "lbfgs", WITH_LB
 STOPS_EARLY = Condition(
     lambda estimator: estimator.early_stopping and not _is_auto(estimator),
     WITHOUT_EARLY_STOPPING,
-    or_with_X_val=lambda estimator: _is_auto(estimator),
+    or_with_X_val=_is_auto,
 )
 
 
