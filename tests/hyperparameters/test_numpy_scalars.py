@@ -114,7 +114,9 @@ def fitted(kind, settings):
     if network.warm_start:
         network.fit(X, TARGETS[kind])
     history = {key: values for key, values in network.history_.items() if key != "seconds"}
-    return [*network.coefs_, *network.intercepts_, *history.values(), network.predict(X)]
+    averages = vars(network).get("batch_norm_var_", [])
+    weights = [*network.coefs_, *network.intercepts_, *averages]
+    return [*weights, *history.values(), network.predict(X)]
 
 
 def test_every_parameter_is_tried():
