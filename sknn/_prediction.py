@@ -8,6 +8,7 @@ from numbers import Integral
 
 import numpy as np
 import scipy.special
+from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from ._runtime.data import Table
@@ -20,6 +21,15 @@ def probabilities(logits):
     """Return the logistic function of logits, never 0 or 1, so that logarithms are finite."""
     limits = np.finfo(logits.dtype)
     return scipy.special.expit(logits).clip(limits.tiny, 1 - limits.epsneg)
+
+
+def check_layer(layer, n_hidden):
+    """Raise if ``layer`` is not the index of one of ``n_hidden`` hidden layers."""
+    if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
+        choices = f"in [{-n_hidden}, {n_hidden - 1}]" if n_hidden else "the index of a hidden layer"
+        raise ValueError(
+            f"layer={layer!r} must be {choices}: the network has {n_hidden} hidden layers."
+        )
 
 
 class PredictionMixin:
@@ -35,6 +45,13 @@ class PredictionMixin:
         outputs = network.outputs(table, link=link and not is_logistic)
         keep_network(self, network)
         return probabilities(outputs) if is_logistic else outputs
+
+    def _like_targets(self, labels):
+        """Return labels as a sparse matrix if the targets of the fit were one, as scikit-learn's
+        networks do.
+        """
+        is_sparse = getattr(self, "_targets_are_sparse", False)
+        return sparse.csr_matrix(labels) if is_sparse else labels
 
     def _for_prediction(self, X):
         """Return the fitted network, compiled, and the rows of X."""
@@ -73,11 +90,7 @@ class PredictionMixin:
         """
         network, table = self._for_prediction(X)
         n_hidden = len(self._architecture.hidden)
-        if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
-            raise ValueError(
-                f"layer={layer!r} must be in [{-n_hidden}, {n_hidden - 1}]: the network has "
-                f"{n_hidden} hidden layers."
-            )
+        check_layer(layer, n_hidden)
         features = network.hidden(table, layer % n_hidden)
         keep_network(self, network)
         return features

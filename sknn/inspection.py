@@ -160,6 +160,10 @@ class TrainingHistoryDisplay:
     figure_ : matplotlib Figure
         Figure that contains the axes.
 
+    See Also
+    --------
+    MLPClassifier.summary : Layers and numbers of parameters of a network.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -193,9 +193,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_labels)
             The most probable class of each sample. For a multilabel target, the indicator matrix of
-            the labels with a probability over 1/2.
+            the labels with a probability over 1/2, sparse if that of the fit was.
         """
-        return self._decode(self._outputs(X))
+        return self._like_targets(self._decode(self._outputs(X)))
 
     def predict_proba(self, X):
         """Predict the probability of each class.

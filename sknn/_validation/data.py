@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import column_or_1d
 from sklearn.utils.class_weight import compute_sample_weight
@@ -10,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ..parts.custom import loss_part
+from .containers import refuse_tensors
 
 _SMALL_TABLE = 1 << 14  # elements
 
@@ -32,6 +34,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     X : ndarray or CSR of real numbers, the user's own if it is one
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
+    refuse_tensors(estimator, X=X, y=y)
     X, y = validate_data(
         estimator,
         X,
@@ -42,7 +45,9 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
         y_numeric=y_numeric,
         reset=reset,
     )
-    if hasattr(y, "toarray"):
+    if reset:
+        estimator._targets_are_sparse = sparse.issparse(y)
+    if sparse.issparse(y):
         y = y.toarray()
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -194,6 +199,7 @@ def check_X(estimator, X):
     """Return the X of a prediction as an ndarray or CSR of real numbers."""
     if _is_plain(estimator, X):
         return X
+    refuse_tensors(estimator, X=X)
     return _real_numbers(
         validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
     )
