@@ -16,6 +16,10 @@ def show_versions():
     Prints what :func:`sklearn.show_versions` prints, and the versions of sknn and its compiler, the
     number of usable cores and the folder of the compile cache.
 
+    See Also
+    --------
+    sklearn.show_versions : The same for scikit-learn alone.
+
     Examples
     --------
     >>> import sknn

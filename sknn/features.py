@@ -26,6 +26,9 @@ class HiddenFeatures(
 ):
     """Transformer from samples to the outputs of a network's hidden layer.
 
+    ``fit`` trains the network on the targets. ``transform`` returns what the layer after the hidden
+    one reads in prediction, after activation and batch normalization, without dropout.
+
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor

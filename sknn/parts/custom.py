@@ -30,12 +30,14 @@ class _Functions:
 class Activation(_Functions):
     """Activation f(z) of your own, compiled like the built-in ones.
 
+    A hidden layer computes f(z) of each pre-activation z. Training needs its derivative f'(z) too.
+
     Parameters
     ----------
     forward : callable
-        f, a function of one number that Numba can compile.
+        Function f of one number that Numba can compile.
     derivative : callable
-        f', likewise a function of z.
+        Derivative f', likewise a function of z.
 
     Raises
     ------
@@ -84,9 +86,9 @@ class Loss(_Functions):
     Parameters
     ----------
     value : callable
-        l, a function of two numbers, the output z and the target y, that Numba can compile.
+        Function l of two numbers, the output z and the target y, that Numba can compile.
     slope : callable
-        dl/dz, likewise a function of z and y.
+        Derivative dl/dz, likewise a function of z and y.
 
     Raises
     ------

@@ -47,6 +47,10 @@ def warmup(dtypes=("float32", "float64")):
     ValueError
         If a dtype is not one of these.
 
+    See Also
+    --------
+    show_versions : Prints the folder of the compile cache.
+
     Examples
     --------
     >>> import sknn
