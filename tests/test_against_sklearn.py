@@ -299,7 +299,9 @@ def test_loss_curve_with_sample_weights_and_full_batches(data, parameters, dtype
 def test_random_state_instances_are_used_like_scikit_learn_does():
     kind, X, y = DATA["diabetes"]
     ours, theirs = (
-        getattr(package, kind)(max_iter=3, random_state=np.random.RandomState(5))
+        getattr(package, kind)(
+            max_iter=3, n_iter_no_change=2, random_state=np.random.RandomState(5)
+        )
         for package in (sknn, sklearn.neural_network)
     )
     for _ in range(2):  # the second fit takes up the generator where the first left it

@@ -43,7 +43,7 @@ WRAPPERS = {
 WARNED = {
     "without effect": ({"rho": 0.5}, "rho=0.5 has no effect"),
     "batch size": ({"batch_size": 50}, "Got `batch_size`"),
-    "epochs": ({}, "Stochastic Optimizer: Maximum iterations"),
+    "epochs": ({"n_iter_no_change": 1}, "Stochastic Optimizer: Maximum iterations"),
     "lbfgs": ({"solver": "lbfgs"}, "lbfgs failed to converge"),
     "divergence": (
         {"solver": "sgd", "learning_rate_init": 0.35, "activation": "identity", "max_iter": 300},

@@ -36,8 +36,9 @@ class StochasticTraining(Training):
             return min(200, self.n_rows)
         if batch_size > self.n_rows:
             warn_user(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
-                f"clipped: {batch_size} to {self.n_rows}."
+                f"Got `batch_size`={batch_size}, more than the {self.n_rows} samples to train on, "
+                f"so it is clipped to {self.n_rows} and an epoch is a single step. Lower "
+                "batch_size, or set batch_size='auto'."
             )
         return int(min(batch_size, self.n_rows))
 
@@ -78,11 +79,19 @@ class StochasticTraining(Training):
                 goes_on = not callbacks.end_epoch() and goes_on
             if not goes_on:
                 return
-        if warn:
+        if warn and self._could_end_sooner():
             self.warnings.append(
                 f"Stochastic Optimizer: Maximum iterations ({n_epochs}) reached and the "
-                "optimization hasn't converged yet."
+                "optimization hasn't converged yet. Raise max_iter, scale X (for instance with "
+                "StandardScaler), or try another learning_rate_init. If this number of epochs is "
+                "intended, set n_iter_no_change=np.inf."
             )
+
+    def _could_end_sooner(self):
+        """Return whether ``max_iter`` is only a limit, and not the number of epochs intended."""
+        settings = self.network.settings
+        ends_by_schedule = "max_iter" in schedule_of(settings).parameters
+        return not ends_by_schedule and settings.n_iter_no_change < settings.max_iter
 
     # ---- one epoch ------------------------------------------------------------------------------
 

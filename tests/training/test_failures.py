@@ -180,7 +180,9 @@ def test_a_convergence_warning_that_is_an_error_leaves_what_was_trained(
     kind, solver, warnings_are_errors
 ):
     X, y = CASES[kind]
-    network = kind(hidden_layer_sizes=(5,), solver=solver, max_iter=3, random_state=0)
+    network = kind(
+        hidden_layer_sizes=(5,), solver=solver, max_iter=3, n_iter_no_change=2, random_state=0
+    )
     with pytest.raises(ConvergenceWarning):
         network.fit(X, y)
     assert network.n_iter_ == 3

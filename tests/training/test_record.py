@@ -117,7 +117,7 @@ def test_numbers_print_what_scikit_learn_prints(capsys):
 def test_a_network_that_does_not_converge_says_so():
     X, y = regression()
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(2\) reached"):
-        MLPRegressor(max_iter=2).fit(X, y)
+        MLPRegressor(max_iter=2, n_iter_no_change=1).fit(X, y)
     with pytest.warns(ConvergenceWarning, match=r"lbfgs failed to converge after 2 iteration"):
         MLPRegressor(max_iter=2, solver="lbfgs").fit(X, y)
 
