@@ -15,7 +15,7 @@ import scipy.optimize
 from test_activations import REFERENCE as ACTIVATIONS
 from test_optimizers import REFERENCE as OPTIMIZERS
 
-_TINY = 1e-30
+_TINY = 1e-200  # whose square is 0, so that no real part moves off a kink
 _NORM_EPSILON = 1e-5
 
 
@@ -144,14 +144,14 @@ def row_losses(settings, loss, z, y):
     return terms.sum(axis=-1)
 
 
-def reported_losses(settings, loss, z, y, eps):
-    """Return the loss of each row as it is reported: probabilities are at least ``eps`` from 0 and
-    1, and the squared error is the mean over outputs. Arguments: see :func:`row_losses`.
+def clipped_losses(settings, loss, z, y, noise):
+    """Return the loss of each row with probabilities, which are rounded, at least a machine epsilon
+    from 0 and 1. Arguments: see :func:`row_losses`; ``noise``: :meth:`SlowNetwork.train`.
     """
     if loss not in ("log_loss", "binary_log_loss"):
-        per_output = z.shape[-1] if loss == "squared_error" else 1
-        return row_losses(settings, loss, z, y) / per_output
-    p = probabilities(loss, z).clip(eps, 1 - eps)
+        return row_losses(settings, loss, z, y)
+    eps = np.finfo(settings.dtype).eps
+    p = noise(probabilities(loss, z)).clip(eps, 1 - eps)
     if loss == "log_loss":
         return -(_smoothed(y, z.shape[-1], settings.label_smoothing) * np.log(p)).sum(axis=-1)
     targets = _smoothed(y, 1, settings.label_smoothing)
@@ -193,9 +193,7 @@ class SlowNetwork:
             is_last = len(self.shapes) == len(settings.hidden_layer_sizes)
             pieces = settings.maxout_pieces if name == "maxout" and not is_last else 1
             n_columns = units * pieces
-            arrays = draw_layer(
-                self.rng, settings.initializer, fan_in, units, n_columns, name
-            )
+            arrays = draw_layer(self.rng, settings.initializer, fan_in, units, n_columns, name)
             if settings.batch_norm and not is_last:
                 width = units if settings.batch_norm == "after" else n_columns
                 arrays = (*arrays, np.ones(width), np.zeros(width))
@@ -297,14 +295,22 @@ class SlowNetwork:
         steps = weights + 1j * _TINY * np.eye(len(weights))
         return self.objective(steps, *batch).imag / _TINY
 
-    def reported_loss(self, X, y, row_weight, mean_weight, eps):
-        """Return loss and penalty of a minibatch as they are reported."""
-        z, _, _ = self.forward(self.weights[None], X, row_weight)
-        losses = reported_losses(self.settings, self.loss, z[0], y, eps)
+    def loss_and_penalties(self, weights, X, y, row_weight, mean_weight, noise):
+        """Return the loss of a minibatch, its L1 and its L2 penalty, for weights of shape
+        (n_weights,). Other arguments: see :meth:`objective` and :meth:`train`.
+        """
+        z, _, _ = self.forward(weights[None], X, row_weight)
+        losses = clipped_losses(self.settings, self.loss, z[0], y, noise)
         l1, l2 = self.strengths(len(X), mean_weight)
-        w = self.weights[self.penalized]
+        w = weights[self.penalized]
         data = (row_weight * losses).sum() / (len(X) * mean_weight)
-        return data + l1 * np.abs(w).sum() + l2 / 2 * (w**2).sum()
+        return data, l1 * np.abs(w).sum(), l2 / 2 * (w**2).sum()
+
+    def reported_loss(self, *batch_and_noise):
+        """Return the objective as it is reported: the squared error is the mean over outputs."""
+        data, *penalties = self.loss_and_penalties(self.weights, *batch_and_noise)
+        n_outputs = self.shapes[-1][1][0]
+        return data / (n_outputs if self.loss == "squared_error" else 1) + sum(penalties)
 
     # ---- training -------------------------------------------------------------------------------
 
@@ -315,7 +321,7 @@ class SlowNetwork:
         ----------
         X, y, row_weight : ndarray
         noise : callable
-            Called with the gradients and with the weights after each step, to see what rounding
+            Called with gradients, probabilities and, after each step, weights, to see what rounding
             would do.
         """
         settings = self.settings
@@ -332,7 +338,7 @@ class SlowNetwork:
             for step in range(n_steps):
                 rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
                 batch = X[rows], y[rows], row_weight[rows], row_weight.mean()
-                loss = self.reported_loss(*batch, np.finfo(settings.dtype).eps)
+                loss = self.reported_loss(*batch, noise)
                 losses[-1] += loss * len(rows) / len(X)
                 t += 1
                 now = epoch + step / n_steps
@@ -409,7 +415,9 @@ class SlowNetwork:
         strengths = l1 * self.penalized
 
         def smooth(w):
-            return self.objective(w[None], *batch)[0], noise(self.gradient(w, *batch), sums=True)
+            w = noise(w)
+            data, _, l2 = self.loss_and_penalties(w, *batch, noise)
+            return data + l2, noise(self.gradient(w, *batch), sums=True)
 
         def of_both_parts(x):
             up, down = np.split(x, 2)
@@ -434,7 +442,7 @@ class SlowNetwork:
             tuple(value.reshape(old.shape) for value, old in zip(new, running, strict=True))
             for new, running in zip(statistics, self.running, strict=True)
         ]
-        return [self.reported_loss(*batch, np.finfo(settings.dtype).eps)]
+        return [self.reported_loss(*batch, noise)]
 
 
 # ---- schedules ---------------------------------------------------------------------------------
