@@ -188,7 +188,7 @@ class SlowNetwork:
         self.penalized = []
         values = []
         fan_in = n_features
-        names = [*settings.activation, (settings.activation or ["relu"])[-1]]
+        names = [*settings.activation, settings.activation_of_output]
         for name, units in zip(names, [*settings.hidden_layer_sizes, n_outputs], strict=True):
             is_last = len(self.shapes) == len(settings.hidden_layer_sizes)
             pieces = settings.maxout_pieces if name == "maxout" and not is_last else 1
