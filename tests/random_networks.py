@@ -40,7 +40,7 @@ SMALL = 0.01
 # ... and by how many times what it differs by when the slow network rounds too, and how many last
 # digits its gradients then lose, which are sums of sums.
 ROUNDING = 100
-LOST_DIGITS = 30
+LOST_DIGITS = 300
 # Losses beyond this have gradients whose squares are infinite in float32.
 LARGEST_LOSS = {"float64": np.inf, "float32": 1e15}
 _NEVER = {"tol": 0.0, "n_iter_no_change": 1000}
