@@ -2,8 +2,9 @@
 
 In the tests of calibration, one-versus-rest and its like, scorers and inspection, ``MLPClassifier``
 takes the place of every classifier and ``MLPRegressor`` that of every regressor: scikit-learn's
-in one run and this package's in another. Many tests do not apply to a network, such as those that ask for ``coef_``
-of a linear model. So what counts is which tests pass with scikit-learn's and fail with these.
+in one run and this package's in another. Many tests do not apply to a network, such as those that
+ask for ``coef_`` of a linear model. So what counts is which tests pass with scikit-learn's and fail
+with these.
 
 The file is a plugin of pytest too, which replaces the estimators before a test is imported.
 """
