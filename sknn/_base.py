@@ -242,7 +242,8 @@ class BaseMLP(
         if fresh:
             flat = aligned_zeros(layout.size, dtype)
             arrays = views(flat, layout)
-            draw_weights(architecture, self.initializer, arrays, state.random_state)
+            random_state = state.random_state
+            draw_weights(architecture, self.initializer, arrays, random_state, self.activation)
             for name in set(LEARNED) - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
             record = TrainingRecord(early_stopping=watches_score)

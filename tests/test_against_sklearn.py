@@ -229,6 +229,7 @@ CURVES = [
         },
     ),
     ("two classes, raw", {"hidden_layer_sizes": (50, 30), "alpha": 0, "batch_size": 200}),
+    ("digits", {"activation": "logistic", "hidden_layer_sizes": ()}),
     ("labels", {"activation": "tanh", "alpha": 1, "shuffle": False}),
     ("labels", {"hidden_layer_sizes": (30, 20), "batch_size": 37}),
     ("diabetes", {"activation": "logistic", "hidden_layer_sizes": (20, 10), "batch_size": 37}),

@@ -264,7 +264,7 @@ def _hidden_layer(estimator, units, activation, dropout):
     )
 
 
-def draw_weights(architecture, initializer, arrays, random_state):
+def draw_weights(architecture, initializer, arrays, random_state, given_activation=None):
     """Fill the learned values with what training starts from.
 
     Parameters
@@ -275,10 +275,13 @@ def draw_weights(architecture, initializer, arrays, random_state):
     arrays : dict of lists of ndarray
         Written: the learned values by name, one a layer; see :func:`layout.views`.
     random_state : RandomState
+    given_activation : str, Activation or sequence, default=None
+        The constructor's. Without hidden layers, scikit-learn draws the output layer by it.
     """
     initialize = INITIALIZERS[initializer].initialize
     activations = [layer.activation for layer in architecture.hidden]
-    activations += activations[-1:] or [None]  # the output layer is drawn like the last hidden one
+    # The output layer is drawn like the last hidden one.
+    activations += activations[-1:] or [given_activation]
     widths = [*(layer.units for layer in architecture.hidden), architecture.n_outputs]
     for coef, intercept, width, activation in zip(
         arrays[COEFS], arrays[INTERCEPTS], widths, activations, strict=True

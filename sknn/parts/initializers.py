@@ -10,8 +10,8 @@ shape : (int, int)
     of which counts as a layer of its own.
 fan_out : int
 activation : str, Activation or None
-    Activation of the layer, None in a network without hidden layers. For the output layer it is
-    that of the last hidden layer, as in scikit-learn.
+    Activation of the layer. For the output layer it is that of the last hidden layer or, without
+    hidden layers, the constructor's, as in scikit-learn.
 
 Intercepts are 0 except for "auto". To add an initializer: write the function, add its row, add its
 formula to ``REFERENCE`` in tests/parts/test_initializers.py.
