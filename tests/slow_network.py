@@ -17,6 +17,7 @@ from test_optimizers import REFERENCE as OPTIMIZERS
 
 _TINY = 1e-200  # whose square is 0, so that no real part moves off a kink
 _NORM_EPSILON = 1e-5
+_LEAST_NORMALIZED = 8  # rows that weigh something; fewer are normalized by the running averages
 
 
 # ---- starting weights --------------------------------------------------------------------------
@@ -234,15 +235,17 @@ class SlowNetwork:
         """
         a = X[None]
         statistics = []
+        least = 2 if self.settings.solver == "lbfgs" else _LEAST_NORMALIZED
 
         def normalize(values, scale, shift):
-            if row_weight is None or row_weight.sum() == 0:
-                mean, variance = self.running[len(statistics)]
-            else:
+            averages = mean, variance = self.running[len(statistics)]
+            if row_weight is not None and row_weight.sum() > 0:
                 share = (row_weight / row_weight.sum())[:, None]
                 mean = (share * values).sum(axis=1, keepdims=True)
                 variance = (share * (values - mean) ** 2).sum(axis=1, keepdims=True)
             statistics.append((mean, variance))
+            if row_weight is not None and (row_weight > 0).sum() < least:
+                mean, variance = averages
             normalized = (values - mean) / np.sqrt(variance + _NORM_EPSILON)
             return scale[:, None] * normalized + shift[:, None]
 
@@ -366,7 +369,8 @@ class SlowNetwork:
         """
         settings = self.settings
         g = noise(self.gradient(self.weights, *batch), sums=True)
-        self._follow(self.forward(self.weights[None], *batch[:1], batch[2])[2])
+        statistics = self.forward(self.weights[None], batch[0], batch[2])[2]
+        self._follow(statistics, batch[2], batch[3], t)
         if settings.max_grad_norm is not None:
             g *= min(1.0, settings.max_grad_norm / max(np.linalg.norm(g), 1e-300))
         w = self.weights * np.where(self.penalized, 1 - rate * settings.weight_decay, 1)
@@ -396,16 +400,22 @@ class SlowNetwork:
             "nadam": lambda: rate / (np.sqrt(states[1]) / of_square + settings.epsilon),
         }[settings.solver]()
 
-    def _follow(self, statistics):
-        """Let the running averages follow the statistics of a minibatch."""
-        keep = self.settings.batch_norm_momentum
-        self.running = [
-            tuple(
-                keep * old + (1 - keep) * new.reshape(old.shape)
-                for old, new in zip(running, of_batch, strict=True)
+    def _follow(self, statistics, row_weight, mean_weight, t):
+        """Let the running averages follow the statistics of the minibatch of step ``t``, by the law
+        of total variance.
+        """
+        settings = self.settings
+        size = min(1.0, settings.batch_size / _LEAST_NORMALIZED)
+        fraction = max(1 - settings.batch_norm_momentum, 1 / (1 + size * (t - 1))) * size
+        fraction = min(1.0, fraction * row_weight.sum() / mean_weight / settings.batch_size)
+        for i, of_batch in enumerate(statistics):
+            mean, variance = self.running[i]
+            new_mean, new_variance = (value.reshape(mean.shape) for value in of_batch)
+            between = fraction * (1 - fraction) * (new_mean - mean) ** 2
+            self.running[i] = (
+                (1 - fraction) * mean + fraction * new_mean,
+                (1 - fraction) * variance + fraction * new_variance + between,
             )
-            for running, of_batch in zip(self.running, statistics, strict=True)
-        ]
 
     def train_by_lbfgs(self, X, y, row_weight, noise):
         """Train by SciPy's L-BFGS-B; return the last loss. Arguments: see :meth:`train`."""
