@@ -49,6 +49,7 @@ def measure(options):
     for number in options.row or ROWS:
         function = ROWS[number]
         tally = Tally(function.__doc__.strip().rstrip("."))
+        tally.notes += ["a few cases only, --quick"] if options.quick else []
         print(f"row {number}: {tally.title} ...", flush=True)
         started = time.perf_counter()
         try:

@@ -266,9 +266,8 @@ def _uninstall(top):
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     install = [*pip, "install", "--no-deps", "--target", str(site), str(children.ROOT)]
     subprocess.run(install, check=True, capture_output=True)
-    if children.Fit(
-        *children.run(children.FIT, root=site, XDG_CACHE_HOME=top / "caches")
-    ).complaints:
+    settings = {"root": site, "NUMBA_CACHE_DIR": None, "XDG_CACHE_HOME": top / "caches"}
+    if children.fit(**settings).complaints:
         raise AssertionError("the installed package complains")
     (record,) = site.glob("sknn-*.dist-info/RECORD")
     for line in record.read_text().splitlines():
