@@ -125,7 +125,10 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
             if incremental and not get_config()["skip_parameter_validation"]:
                 self._validate_params()  # scikit-learn does so in the first call only
             if incremental and self.early_stopping:
-                raise ValueError("partial_fit does not support early_stopping=True")
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True; set early_stopping=False, "
+                    "or call fit."
+                )
             hidden = check_parameters(self, has_X_val=validation[0] is not None)
             settings = settings_of(self)
             fresh = not (hasattr(self, "coefs_") and (self.warm_start or incremental))
@@ -164,12 +167,16 @@ class BaseMLP(PredictionMixin, CallbackSupportMixin, AttributesMixin, BaseEstima
         """
         X, y = data
         if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together.")
+            missing = "X_val" if X_val is None else "y_val"
+            raise ValueError(f"X_val and y_val must be given together, but {missing} is missing.")
         if X_val is None:
             if sample_weight_val is not None:
                 raise ValueError("sample_weight_val was given without X_val and y_val.")
             return None
-        with naming("X_val and y_val must be like X and y"):
+        with naming(
+            "X_val and y_val must be like X and y (a Pipeline transforms X_val only with "
+            "transform_input=['X_val'])"
+        ):
             X_val, y_val = self._check_data(X_val, y_val, fresh=False, incremental=True)
         if X_val.shape[1] != X.shape[1]:
             raise ValueError(f"X_val has {X_val.shape[1]} features, but X has {X.shape[1]}.")

@@ -131,6 +131,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
+    @explain_unknown_names
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -148,6 +149,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return self._fit(X, y, sample_weight, incremental=False, validation=validation)
 
     @available_if(_is_stochastic)
+    @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on the given samples.
@@ -399,6 +401,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
+    @explain_unknown_names
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None, X_val=None, y_val=None, sample_weight_val=None):
@@ -416,6 +419,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self._fit(X, y, sample_weight, incremental=False, validation=validation)
 
     @available_if(_is_stochastic)
+    @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given samples.

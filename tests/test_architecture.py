@@ -32,7 +32,7 @@ BELOW = {
     "_hyperparameters": {"parts"},
     "_validation": {"parts", "_hyperparameters"},
     "_runtime": {"_compiled", "parts", "_engine"},
-    "_training": {"_compiled", "parts", "_engine", "_runtime"},
+    "_training": {"_compiled", "parts", "_engine", "_validation", "_runtime"},
 }
 FOR_ALL = {"_warnings"}  # imports nothing of the package
 
