@@ -154,7 +154,10 @@ class BaseMLP(
             if incremental and not get_config()["skip_parameter_validation"]:
                 self._validate_params()  # scikit-learn does so in the first call only
             if incremental and stops_early(self, None):
-                raise ValueError("partial_fit does not support early_stopping=True")
+                raise ValueError(
+                    "partial_fit does not support early_stopping=True; set early_stopping=False, "
+                    "or call fit."
+                )
             hidden = check_parameters(self, has_X_val=validation[0] is not None)
             settings = settings_of(self)
             resumption = vars(self).pop("_resumption", None)

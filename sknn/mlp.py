@@ -120,6 +120,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
+    @explain_unknown_names
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -148,6 +149,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         )
 
     @available_if(_is_stochastic)
+    @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None, classes=None):
         """Train for one epoch on the given samples.
@@ -338,6 +340,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     ):
         self._set_parameters(locals())
 
+    @explain_unknown_names
     @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -366,6 +369,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         )
 
     @available_if(_is_stochastic)
+    @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
     def partial_fit(self, X, y, sample_weight=None):
         """Train for one epoch on the given samples.

@@ -78,6 +78,21 @@ def test_a_warning_of_fit_names_the_line_that_calls_fit(wrap, settings, message)
     assert origins(call, message) == {line_of(call)}
 
 
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+@pytest.mark.parametrize(
+    ("kind", "y", "message"),
+    [
+        (MLPRegressor, X[:, :1], "A column-vector y was passed"),
+        (MLPClassifier, np.eye(3)[CODES], "y of shape ("),
+    ],
+    ids=["column", "one-hot"],
+)
+def test_a_warning_about_targets_names_the_line_that_calls_fit(wrap, kind, y, message):
+    network = wrap(kind(hidden_layer_sizes=(7, 5), max_iter=2, random_state=0))
+    call = lambda: network.fit(X, y)  # noqa: E731
+    assert origins(call, message) == {line_of(call)}
+
+
 def test_a_warning_of_partial_fit_names_the_line_that_calls_it():
     network = MLPRegressor(rho=0.5)
     call = lambda: network.partial_fit(X, CODES)  # noqa: E731

@@ -112,6 +112,16 @@ class AttributesMixin:
             layout = make_layout(architecture)
             vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
 
+    def __getattr__(self, name):
+        """Raise the error about an attribute that there is not; before ``fit``, say so."""
+        if name.endswith("_") and not name.startswith("_") and "coefs_" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}. This "
+                f"{type(self).__name__} is not fitted yet, and fit sets attributes that end with "
+                "'_'."
+            )
+        return object.__getattribute__(self, name)
+
     # Names that scikit-learn's networks have for these, and that its tests look at.
 
     @property

@@ -194,7 +194,12 @@ def _drawn_split(n_rows, validation_fraction, random_state, labels):
         n_validation = int(np.ceil(validation_fraction * len(rows)))
         if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
             labels = None
-    train_rows, validation_rows = train_test_split(
-        rows, test_size=validation_fraction, random_state=random_state, stratify=labels
-    )
+    with naming(
+        f"early_stopping=True cannot hold out validation_fraction={validation_fraction!r} of "
+        f"{len(rows)} rows; change the fraction, pass X_val and y_val to fit, or set "
+        "early_stopping=False"
+    ):
+        train_rows, validation_rows = train_test_split(
+            rows, test_size=validation_fraction, random_state=random_state, stratify=labels
+        )
     return np.concatenate([train_rows, only_rows]), validation_rows

@@ -5,18 +5,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import column_or_1d
+from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
 from ..parts.custom import loss_part
 from .containers import refuse_tensors
+from .explanations import WITHOUT_MISSING, explaining, has_missing, warn_of_one_hot
 from .parameters import stops_early
 from .weights import check_sample_weight
 
 _SMALL_TABLE = 1 << 14  # elements
+_COLUMN_VECTOR = (  # scikit-learn's words, which its tests look for
+    "A column-vector y was passed when a 1d array was expected. Please change the shape of y to "
+    "(n_samples, ), for example using ravel()."
+)
 
 
 class Samples(NamedTuple):
@@ -47,23 +52,31 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
     refuse_tensors(estimator, X=X, y=y)
-    X, y = validate_data(
-        estimator,
-        X,
-        y,
-        accept_sparse=["csr", "csc"],
-        dtype="numeric",
-        multi_output=True,
-        y_numeric=y_numeric,
-        reset=reset,
-    )
+    with explaining(estimator, X, y, y_numeric=y_numeric):
+        X, y = validate_data(
+            estimator,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype="numeric",
+            multi_output=True,
+            y_numeric=y_numeric,
+            reset=reset,
+        )
+        X = _real_numbers(X)
+        if y_numeric:
+            if y.dtype.kind not in "biuf":
+                raise ValueError(f"y must hold real numbers, got dtype {y.dtype}.")
+            # scikit-learn has checked y, but what was None then is NaN by now
+            assert_all_finite(y, input_name="y")
     if reset:
         estimator._targets_are_sparse = sparse.issparse(y)
     if sparse.issparse(y):
         y = y.toarray()
     if y.ndim == 2 and y.shape[1] == 1:
-        y = column_or_1d(y, warn=True)
-    return _real_numbers(X), y
+        warn_user(_COLUMN_VECTOR, DataConversionWarning)
+        y = y.ravel()
+    return X, y
 
 
 def check_was_fitted(estimator):
@@ -95,6 +108,8 @@ def check_classes(estimator, y, *, fresh, incremental):
     """
     seen = _classes_in(y)
     is_multilabel = y.ndim == 2
+    if fresh and is_multilabel:
+        warn_of_one_hot(y)
     if not fresh or incremental:
         was_multilabel = getattr(estimator, "_multilabel", is_multilabel)
         if is_multilabel != was_multilabel:
@@ -116,10 +131,11 @@ def check_classes(estimator, y, *, fresh, incremental):
             "warm_start can only be used where `y` has the same classes as in the previous call "
             f"to fit. Previously got {classes}, `y` has {seen}"
         )
-    if len(np.setdiff1d(seen, classes, assume_unique=True)):
+    unseen = np.setdiff1d(seen, classes, assume_unique=True)
+    if len(unseen):
         raise ValueError(
             f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. "
-            f"'y' has {seen}."
+            f"'y' has {seen}. Leave rows of {unseen} out, or begin training with these classes too."
         )
     return classes
 
@@ -131,8 +147,10 @@ def _classes_in(y):
     if kind == "multiclass-multioutput":
         raise ValueError(
             "Multioutput target data is not supported: y must be one column of labels or a 0/1 "
-            "indicator matrix."
+            "indicator matrix; MultiOutputClassifier fits a network for each column."
         )
+    if kind == "unknown" and has_missing(y):
+        raise ValueError(f"Unknown label type: {kind}. {WITHOUT_MISSING}")
     if kind not in ("binary", "multiclass", "multilabel-indicator"):
         check_classification_targets(y)  # its error names the kind
     # unique_labels would ask for the type of target once more
@@ -216,9 +234,10 @@ def check_X(estimator, X):
     if _is_plain(estimator, X):
         return X
     refuse_tensors(estimator, X=X)
-    return _real_numbers(
-        validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
-    )
+    with explaining(estimator, X):
+        return _real_numbers(
+            validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)
+        )
 
 
 def _is_plain(estimator, X):
@@ -232,16 +251,14 @@ def _is_plain(estimator, X):
         and X.ndim == 2
         and 0 < X.size <= _SMALL_TABLE
         and X.shape[1] == getattr(estimator, "n_features_in_", None)
-        and not hasattr(estimator, "feature_names_in_")
+        and "feature_names_in_" not in vars(estimator)
         and bool(np.isfinite(X).all())
     )
 
 
 def _real_numbers(X):
     if X.dtype.kind not in "biuf":
-        raise ValueError(
-            f"X must hold real numbers, got dtype {X.dtype}; convert it to float64 or float32."
-        )
+        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}.")
     return X.tocsr() if hasattr(X, "tocsr") else X
 
 
@@ -264,12 +281,16 @@ def check_validation_samples(estimator, X_val, y_val, sample_weight_val, samples
     validation : Samples, or None if none were given
     """
     if (X_val is None) != (y_val is None):
-        raise ValueError("X_val and y_val must be given together.")
+        missing = "X_val" if X_val is None else "y_val"
+        raise ValueError(f"X_val and y_val must be given together, but {missing} is missing.")
     if X_val is None:
         if sample_weight_val is not None:
             raise ValueError("sample_weight_val was given without X_val and y_val.")
         return None
-    with naming("X_val and y_val must be like X and y"):
+    with naming(
+        "X_val and y_val must be like X and y (a Pipeline transforms X_val only with "
+        "transform_input=['X_val'])"
+    ):
         X, y = estimator._check_data(X_val, y_val, fresh=False, incremental=True)
     if X.shape[1] != samples.X.shape[1]:
         raise ValueError(f"X_val has {X.shape[1]} features, but X has {samples.X.shape[1]}.")

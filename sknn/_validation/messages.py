@@ -16,6 +16,13 @@ from sklearn.utils._param_validation import (
 from .._hyperparameters import HYPERPARAMETERS
 from .._hyperparameters.rows import join
 
+# What arguments of other libraries' fit are here.
+_OTHER_WAYS = {
+    "validation_data": ["X_val and y_val"],
+    "eval_set": ["X_val and y_val"],
+    "callbacks": ["set_callbacks, a method to call before fit"],
+}
+
 
 def check_constraints(parameters, caller_name):
     """Check each hyperparameter by itself.
@@ -63,28 +70,56 @@ def check_value(label, value, name, constraints, caller_name):
         raise InvalidParameterError(f"{error}{hint}") from None
 
 
-def explain_unknown_names(constructor):
-    """Decorate a constructor, to say what an unknown keyword argument may have meant."""
-    known = inspect.signature(constructor).parameters
+def explain_unknown_names(method):
+    """Decorate a constructor or a method, to say what an unknown keyword argument may have
+    meant.
+    """
+    known = inspect.signature(method).parameters
+    explain = _known_name if method.__name__ == "__init__" else _known_elsewhere
 
-    @functools.wraps(constructor)
+    @functools.wraps(method)
     def checked(self, *args, **kwargs):
         for name in kwargs:
             if name not in known:
                 raise TypeError(
-                    f"{type(self).__name__}.__init__() got an unexpected keyword argument {name!r}."
-                    f"{_known_name(name, known)}"
+                    f"{type(self).__name__}.{method.__name__}() got an unexpected keyword argument "
+                    f"{name!r}.{explain(name, known, type(self))}"
                 )
-        constructor(self, *args, **kwargs)
+        return method(self, *args, **kwargs)
 
     return checked
 
 
-def _known_name(name, known):
+def _known_name(name, known, kind):
     """Return a sentence with the hyperparameter that a name is like, or an empty string."""
+    closest = _closest_hyperparameter(name, known)
+    return f" Did you mean {closest!r}?" if closest else ""
+
+
+def _known_elsewhere(name, known, kind):
+    """Return a sentence that translates an unknown argument of a method, or an empty string.
+
+    Parameters
+    ----------
+    name : str
+        The unknown argument.
+    known : iterable of str
+        Arguments of the method.
+    kind : type
+        The class of the estimator.
+    """
+    ways = _OTHER_WAYS if "X_val" in known else {}
+    for_data = ways.get(name) or difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    if for_data:
+        return f" Did you mean {for_data[0]}?"
+    closest = _closest_hyperparameter(name, kind._constructor_parameters())
+    return f" Did you mean {closest!r} of the constructor, {kind.__name__}()?" if closest else ""
+
+
+def _closest_hyperparameter(name, known):
     by_name = {other: key for key in known if key in HYPERPARAMETERS for other in _names(key)}
     closest = difflib.get_close_matches(name.lower(), by_name, n=1, cutoff=0.75)
-    return f" Did you mean {by_name[closest[0]]!r}?" if closest else ""
+    return by_name[closest[0]] if closest else None
 
 
 def _names(key):

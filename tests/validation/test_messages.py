@@ -164,6 +164,34 @@ def test_unknown_keyword_argument_is_translated(kind, name, hint):
     assert str(error.value) == message + hint
 
 
+@pytest.mark.parametrize(
+    ("method", "name", "hint"),
+    [
+        ("fit", "validation_data", " Did you mean X_val and y_val?"),
+        ("fit", "eval_set", " Did you mean X_val and y_val?"),
+        ("fit", "sample_weights", " Did you mean sample_weight?"),
+        ("fit", "callbacks", " Did you mean set_callbacks, a method to call before fit?"),
+        ("fit", "epochs", " Did you mean 'max_iter' of the constructor, MLPRegressor()?"),
+        ("fit", "verbose", " Did you mean 'verbose' of the constructor, MLPRegressor()?"),
+        ("fit", "shufle", " Did you mean 'shuffle' of the constructor, MLPRegressor()?"),
+        ("fit", "class_weight", ""),
+        ("fit", "nonsense", ""),
+        (
+            "partial_fit",
+            "lr",
+            " Did you mean 'learning_rate_init' of the constructor, MLPRegressor()?",
+        ),
+        ("partial_fit", "eval_set", ""),
+        ("partial_fit", "X_val", ""),
+    ],
+)
+def test_unknown_argument_of_a_method_is_translated(method, name, hint):
+    message = f"MLPRegressor.{method}() got an unexpected keyword argument {name!r}."
+    with pytest.raises(TypeError) as error:
+        getattr(MLPRegressor(), method)(X, CODES, **{name: 1})
+    assert str(error.value) == message + hint
+
+
 def test_constructor_is_as_before():
     with pytest.raises(TypeError, match="multiple values"):
         MLPClassifier((3,), hidden_layer_sizes=(3,))

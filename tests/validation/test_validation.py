@@ -190,7 +190,7 @@ def test_validation_fraction_of_zero_is_refused_only_where_it_is_used(kind):
 @both_kinds
 def test_batch_size_over_the_number_of_rows_is_clipped_with_a_warning(kind):
     clipped = kind(batch_size=41, max_iter=2, random_state=0)
-    with pytest.warns(UserWarning, match="batch_size.*clipped.*41 to 40"):
+    with pytest.warns(UserWarning, match="batch_size.=41, more than the 40 samples.*clipped to 40"):
         clipped.fit(X, TARGETS[kind])
     whole = kind(batch_size=40, max_iter=2, random_state=0).fit(X, TARGETS[kind])
     np.testing.assert_array_equal(clipped.coefs_[0], whole.coefs_[0])
