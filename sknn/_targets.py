@@ -3,12 +3,11 @@
 import numpy as np
 from sklearn.metrics import mean_pinball_loss, r2_score
 
+from ._validation.classes import check_classes, fitted_classes
 from ._validation.data import (
-    check_classes,
     check_regression_targets,
     check_targets_of_loss,
     check_training_data,
-    fitted_classes,
     scaled,
 )
 from ._validation.weights import find_class_weights, weigh_classes

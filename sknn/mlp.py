@@ -11,7 +11,8 @@ from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, pinball_score
 from ._training.callbacks import with_callbacks
-from ._validation.data import fitted_classes, unscaled
+from ._validation.classes import fitted_classes
+from ._validation.data import unscaled
 from ._validation.messages import explain_unknown_names
 
 

@@ -23,7 +23,7 @@ from .._runtime.architecture import (
     SCALE,
     SHIFT,
 )
-from .._validation.data import fitted_classes
+from .._validation.classes import fitted_classes
 from .network import fitted_network
 
 MIN_OPSET = 13

@@ -11,7 +11,7 @@ import numpy as np
 from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
-from .._validation.data import fitted_classes
+from .._validation.classes import fitted_classes
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
 from .plain import from_plain
