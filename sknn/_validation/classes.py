@@ -1,0 +1,88 @@
+"""Class labels: those of a fit, against those of earlier ones."""
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+
+from .explanations import WITHOUT_MISSING, has_missing, warn_of_one_hot
+
+
+def check_classes(estimator, y, *, fresh, incremental):
+    """Check the labels of a fit against those of earlier ones.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier
+    y : ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Targets from :func:`check_training_data`.
+    fresh : bool
+        Whether training starts anew.
+    incremental : bool
+        Whether y may lack classes: in ``partial_fit``, and in validation sets.
+
+    Returns
+    -------
+    classes : ndarray
+        Sorted class labels of all fits, or column numbers of an indicator matrix.
+    """
+    seen = _classes_in(y)
+    is_multilabel = y.ndim == 2
+    if fresh and is_multilabel:
+        warn_of_one_hot(y)
+    if not fresh or incremental:
+        was_multilabel = getattr(estimator, "_multilabel", is_multilabel)
+        if is_multilabel != was_multilabel:
+            raise ValueError(
+                f"y of shape {y.shape} does not fit the earlier training, which was on "
+                f"{'an indicator matrix' if was_multilabel else 'one column'} of labels."
+            )
+    if not hasattr(estimator, "classes_") or (fresh and not incremental):
+        return seen
+    classes = np.asarray(estimator.classes_)
+    if classes.ndim != 1 or not (classes[:-1] < classes[1:]).all():
+        # targets are looked up by bisection
+        raise ValueError(
+            f"classes_ must be sorted labels to train further, got {estimator.classes_!r}; set "
+            "warm_start=False and call fit to begin anew."
+        )
+    if not incremental and set(seen) != set(classes):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call "
+            f"to fit. Previously got {classes}, `y` has {seen}"
+        )
+    unseen = np.setdiff1d(seen, classes, assume_unique=True)
+    if len(unseen):
+        raise ValueError(
+            f"`y` has classes not in `self.classes_`. `self.classes_` has {classes}. "
+            f"'y' has {seen}. Leave rows of {unseen} out, or begin training with these classes too."
+        )
+    return classes
+
+
+def _classes_in(y):
+    # Integers are always classes. type_of_target would take longer than many an epoch.
+    are_codes = y.ndim == 1 and y.dtype.kind in "biu"
+    kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
+    if kind == "multiclass-multioutput":
+        raise ValueError(
+            "Multioutput target data is not supported: y must be one column of labels or a 0/1 "
+            "indicator matrix; MultiOutputClassifier fits a network for each column."
+        )
+    if kind == "unknown" and has_missing(y):
+        raise ValueError(f"Unknown label type: {kind}. {WITHOUT_MISSING}")
+    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        check_classification_targets(y)  # its error names the kind
+    # unique_labels would ask for the type of target once more
+    is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
+    return np.unique(y) if is_plain else unique_labels(y)
+
+
+def fitted_classes(estimator):
+    """Return ``classes_`` as an array, after checking that there is one for each output."""
+    classes = np.asarray(getattr(estimator, "classes_", None))
+    n_outputs = estimator._architecture.n_outputs
+    if classes.ndim != 1 or len(classes) not in ((1, 2) if n_outputs == 1 else (n_outputs,)):
+        raise ValueError(
+            f"classes_ must be an array of {max(2, n_outputs)} labels for this network, got shape "
+            f"{classes.shape}; assign as many labels as fit has found."
+        )
+    return classes
