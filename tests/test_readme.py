@@ -1,4 +1,6 @@
-"""The code in README.md and CONTRIBUTING.md runs, and what they say agrees with the package."""
+"""The code in the documents runs and prints what they show, and what they say agrees with the
+package.
+"""
 
 import ast
 import re
@@ -16,7 +18,8 @@ from sknn.parts.losses import REGRESSION_LOSSES
 from sknn.parts.schedules import SCHEDULES
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+GUIDES = [f"examples/{path.name}" for path in sorted((ROOT / "examples").glob("*.md"))]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *GUIDES]
 OPTIONS = {
     "activation": ACTIVATIONS,
     "solver": SOLVERS,
@@ -38,6 +41,19 @@ def _blocks(name, *languages):
     return [(text.count("\n", 0, fence.start(1)), fence[1]) for fence in fences]
 
 
+def _output_after(name, line, code):
+    """Return the block of text that follows a block of code, or None."""
+    rest = _read(name).splitlines(keepends=True)[line + code.count("\n") + 1 :]
+    shown = re.match(r"\n```text\n(.*?)^```$", "".join(rest), flags=re.MULTILINE | re.DOTALL)
+    return None if shown is None else shown[1]
+
+
+def _words_and_numbers(text):
+    """Return the text without its numbers and spaces, and the numbers."""
+    numbers = re.findall(r"\d+\.?\d*", text)
+    return re.sub(r"[\d.\s]+", "", text), [float(number) for number in numbers]
+
+
 def _parameter_rows():
     """Yield ``(parameters, default values, meaning)`` of every row of the README's table."""
     table = (
@@ -52,16 +68,22 @@ def _parameter_rows():
         )
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_python_blocks_run(name, monkeypatch):
+@pytest.mark.parametrize("name", [name for name in DOCUMENTS if _blocks(name, "python")])
+def test_python_blocks_run_and_print_what_is_shown(name, monkeypatch, tmp_path, capsys):
     blocks = _blocks(name, "python")
-    assert blocks
+    monkeypatch.chdir(tmp_path)
     # Numba asks for the module that defines a kernel. A hash of the text in its name keeps kernels
     # from being taken for older ones.
     module = ModuleType(f"blocks_{zlib.crc32(_read(name).encode()):08x}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for line, code in blocks:
         exec(compile("\n" * line + code, name, "exec"), vars(module))
+        printed, numbers = _words_and_numbers(capsys.readouterr().out)
+        shown = _output_after(name, line, code)
+        if shown is not None:
+            words, expected = _words_and_numbers(shown)
+            assert printed == words
+            assert numbers == pytest.approx(expected, abs=0.02, rel=0.05)
 
 
 def test_commands_are_those_of_ci():
@@ -86,10 +108,20 @@ def test_commands_run_files_that_exist():
     assert (ROOT / files[0]).is_file()
 
 
+def _anchors(path):
+    """Return what headings of a document are called in links."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("name", [*DOCUMENTS, "CHANGELOG.md"])
 def test_links_lead_somewhere(name):
-    targets = re.findall(r"\]\((?!https?://)([^)#]+)", _read(name))
-    assert [target for target in targets if not (ROOT / target).exists()] == []
+    folder = (ROOT / name).parent
+    for target, anchor in re.findall(r"\]\((?!https?://)([^)#]*)#?([^)]*)\)", _read(name)):
+        path = folder / target if target else ROOT / name
+        assert path.exists(), target
+        if anchor:
+            assert anchor in _anchors(path), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
