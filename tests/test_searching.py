@@ -50,6 +50,19 @@ def regressor(**settings):
     return make_pipeline(StandardScaler(), network)
 
 
+def test_several_quantiles_are_searched_by_their_pinball_loss():
+    network = regressor(loss="quantile", quantile=[0.1, 0.5, 0.9], max_iter=30)
+    grid = {"mlpregressor__learning_rate_init": [1e-6, 0.02]}
+    search = GridSearchCV(network, grid, cv=3, error_score="raise").fit(*DIABETES)
+    assert search.best_params_["mlpregressor__learning_rate_init"] == 0.02
+    assert search.best_score_ < 0
+    X, y = DIABETES
+    levels = np.array([0.1, 0.5, 0.9])
+    errors = y[:, np.newaxis] - search.predict(X)
+    losses = np.maximum(levels * errors, (levels - 1) * errors)
+    np.testing.assert_allclose(search.score(X, y), -losses.mean())
+
+
 def test_grid_search_in_a_pipeline():
     grid = {
         "mlpclassifier__learning_rate_init": [1e-6, 0.02],
