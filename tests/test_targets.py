@@ -211,6 +211,8 @@ def test_containers_of_multilabel_targets(wrap):
     network, reference = (MLPClassifier(**SETTINGS).fit(table, target) for target in (wrap(Y), Y))
     np.testing.assert_array_equal(network.coefs_[0], reference.coefs_[0])
     predictions = network.predict(table)
+    if sparse.issparse(wrap(Y)):  # as in scikit-learn
+        predictions = predictions.toarray()
     assert isinstance(predictions, np.ndarray)
     assert predictions.shape == (100, 4)
     assert set(np.unique(predictions)) == {0, 1}
