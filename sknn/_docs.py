@@ -4,6 +4,7 @@ import inspect
 import textwrap
 
 from ._hyperparameters import HYPERPARAMETERS
+from ._runtime.architecture import LEARNED
 from .parts.activations import ACTIVATIONS
 from .parts.initializers import INITIALIZERS
 from .parts.losses import LOSSES, REGRESSION_LOSSES
@@ -49,18 +50,7 @@ MemoryError
 
 _ATTRIBUTES = """\
 {own_attributes}
-coefs_ : list of ndarray of shape (fan_in, fan_out)
-    Weights of each layer. Predictions use what is assigned to them.
-intercepts_ : list of ndarray of shape (fan_out,)
-    Intercepts (biases) of each layer.
-batch_norm_scale_ : list of ndarray
-    Learned scales of each hidden layer. Only with batch normalization, like the next three.
-batch_norm_shift_ : list of ndarray
-    Learned shifts.
-batch_norm_mean_ : list of ndarray
-    Running averages of the means.
-batch_norm_var_ : list of ndarray
-    Running averages of the variances.
+{learned_attributes}
 loss_ : float
     Loss of the last epoch, penalty included.
 best_loss_ : float or None
@@ -156,8 +146,13 @@ def document(cls):
         "loss_formulas": _formulas({name: LOSSES[name] for name in REGRESSION_LOSSES}),
     }
     texts["parameters"] = _fill(_parameters(cls), texts)
-    own_attributes = {"own_attributes": _OWN_ATTRIBUTES[cls.__name__]}
-    texts |= {"attributes": _fill(_ATTRIBUTES, own_attributes), "notes": _NOTES}
+    attributes = {
+        "own_attributes": _OWN_ATTRIBUTES[cls.__name__],
+        "learned_attributes": "\n".join(
+            f"{name} : {kind}\n    {meaning}" for name, (kind, meaning) in LEARNED.items()
+        ),
+    }
+    texts |= {"attributes": _fill(_ATTRIBUTES, attributes), "notes": _NOTES}
     texts["fit_arguments"] = _fill(_FIT_ARGUMENTS, {"name": cls.__name__})
     for documented in (cls, cls.fit):
         if documented.__doc__ is not None:

@@ -9,14 +9,29 @@ compiled kernels, ``summary``.
 
 import functools
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ..parts.activations import ACTIVATIONS
 from ..parts.custom import activation_part, loss_part
 from ..parts.initializers import INITIALIZERS
-from .described import check_described
+from ..parts.losses import LOSSES
+from .described import (
+    are_finite,
+    check_fields,
+    check_together,
+    described,
+    is_activation,
+    is_bool,
+    is_count,
+    is_finite,
+    is_loss,
+    is_position,
+    is_rate,
+    is_sequence,
+)
 
 COEFS = "coefs_"
 INTERCEPTS = "intercepts_"
@@ -24,7 +39,21 @@ SCALE = "batch_norm_scale_"
 SHIFT = "batch_norm_shift_"
 RUNNING_MEAN = "batch_norm_mean_"
 RUNNING_VARIANCE = "batch_norm_var_"
-LEARNED = (COEFS, INTERCEPTS, SCALE, SHIFT, RUNNING_MEAN, RUNNING_VARIANCE)
+# The learned attributes, each a list of arrays, with their documentation: kind and meaning.
+LEARNED = {
+    COEFS: (
+        "list of ndarray of shape (fan_in, fan_out)",
+        "Weights of each layer. Predictions use what is assigned to them.",
+    ),
+    INTERCEPTS: ("list of ndarray of shape (fan_out,)", "Intercepts (biases) of each layer."),
+    SCALE: (
+        "list of ndarray",
+        "Learned scales of each hidden layer. Only with batch normalization, like the next three.",
+    ),
+    SHIFT: ("list of ndarray", "Learned shifts."),
+    RUNNING_MEAN: ("list of ndarray", "Running averages of the means."),
+    RUNNING_VARIANCE: ("list of ndarray", "Running averages of the variances."),
+}
 
 DENSE = "dense"
 BATCH_NORM = "batch norm"
@@ -66,11 +95,13 @@ class Operation(NamedTuple):
 class HiddenLayer:
     """A hidden layer: dense, activation, dropout; batch norm is the same for all of them."""
 
-    units: int
-    activation: object  # key of ACTIVATIONS, or an Activation
-    parameter: float = 0.0  # of the activation, such as its slope
-    pieces: int = 1  # pre-activations that make one activation
-    dropout: float = 0.0
+    units: int = described(is_count, "a positive int")
+    activation: object = described(is_activation, f"one of {sorted(ACTIVATIONS)}")
+    # of the activation, such as its slope
+    parameter: float = described(is_finite, "a finite number", default=0.0)
+    # pre-activations that make one activation
+    pieces: int = described(is_count, "a positive int", default=1)
+    dropout: float = described(is_rate, "a number in [0, 1)", default=0.0)
 
     @property
     def n_pre_activations(self):
@@ -102,14 +133,14 @@ class Architecture:
         Whether the network predicts standardized targets.
     """
 
-    n_features: int | None
-    hidden: tuple
-    n_outputs: int | None
-    loss: object
-    loss_parameters: tuple = (0.0,)
-    batch_norm: str | None = None
-    input_dropout: float = 0.0
-    scales_targets: bool = False
+    n_features: int | None = described(is_count, "a positive int")
+    hidden: tuple = described(is_sequence, "a sequence of layers")
+    n_outputs: int | None = described(is_count, "a positive int")
+    loss: object = described(is_loss, f"one of {sorted(LOSSES)}")
+    loss_parameters: tuple = described(are_finite, "finite numbers", default=(0.0,))
+    batch_norm: str | None = described(is_position, "None, 'before' or 'after'", default=None)
+    input_dropout: float = described(is_rate, "a number in [0, 1)", default=0.0)
+    scales_targets: bool = described(is_bool, "a bool", default=False)
 
     @property
     def n_layers(self):
@@ -186,14 +217,13 @@ class Architecture:
         ValueError
             If the values are not those of a network that can be computed.
         """
-        check_described(values, _names(cls), _names(HiddenLayer))
+        check_fields("the architecture", values, cls)
+        for i, layer in enumerate(values["hidden"]):
+            check_fields(f"hidden[{i}]", layer, HiddenLayer)
+        check_together(values)
         hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
         loss_parameters = tuple(values["loss_parameters"])
         return cls(**{**values, "hidden": hidden, "loss_parameters": loss_parameters})
-
-
-def _names(kind):
-    return {field.name for field in fields(kind)}
 
 
 def _dense(layer, n_inputs, n_outputs):

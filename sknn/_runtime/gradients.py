@@ -15,6 +15,7 @@ from .architecture import (
     BATCH_NORM,
     COEFS,
     DENSE,
+    DROPOUT,
     INTERCEPTS,
     RUNNING_MEAN,
     RUNNING_VARIANCE,
@@ -58,7 +59,7 @@ def compute_gradients(architecture, learned, table):
         delta = _loss_gradient(architecture, values[-1], table.y[rows], table.weight[rows], scale)
         steps = list(zip(architecture.operations, values[:-1], values[1:], strict=False))
         for operation, inputs, outputs in reversed(steps):
-            backward = _BACKWARD.get(operation.kind)
+            backward = _BACKWARD[operation.kind]
             if backward is not None:
                 layer = _Layer(architecture, operation, learned, of_trained)
                 delta = backward(layer, inputs, outputs, delta)
@@ -88,7 +89,7 @@ def _run_forward(architecture, learned, X):
     """Return the inputs and what each operation makes of them, without the link."""
     values = [X]
     for operation in architecture.operations[:-1]:
-        forward = _FORWARD.get(operation.kind)
+        forward = _FORWARD[operation.kind]
         layer = _Layer(architecture, operation, learned, None)
         values.append(values[-1] if forward is None else forward(layer, values[-1]))
     return values
@@ -166,10 +167,11 @@ def _activate_backward(layer, z, a, delta):
     return dz
 
 
-# Dropout is left out: it changes nothing in predictions.
-_FORWARD = {DENSE: _dense, BATCH_NORM: _batch_norm, ACTIVATION: _activate}
+# Dropout changes nothing in predictions.
+_FORWARD = {DENSE: _dense, BATCH_NORM: _batch_norm, ACTIVATION: _activate, DROPOUT: None}
 _BACKWARD = {
     DENSE: _dense_backward,
     BATCH_NORM: _batch_norm_backward,
     ACTIVATION: _activate_backward,
+    DROPOUT: None,
 }

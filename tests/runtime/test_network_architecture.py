@@ -217,7 +217,7 @@ def test_nothing_learned_is_left_of_an_earlier_fit():
         hidden_layer_sizes=(6,), max_iter=300, tol=0.1, batch_norm=True, normalize_y=True
     ).fit(X, Y)
     model.set_params(batch_norm=False, normalize_y=False).fit(X, Y)
-    for name in (*LEARNED[2:], "y_mean_", "y_scale_"):
+    for name in (*list(LEARNED)[2:], "y_mean_", "y_scale_"):
         assert not hasattr(model, name)
 
 
