@@ -26,7 +26,13 @@ from ._training.stochastic import StochasticTraining
 from ._training.tables import TablesMixin
 from ._validation.data import arithmetic_dtype, check_groups, check_was_fitted
 from ._validation.messages import check_constraints
-from ._validation.parameters import check_memory, check_parameters, settings_of, stops_early
+from ._validation.parameters import (
+    check_memory,
+    check_parameters,
+    settings_of,
+    stops_early,
+    warn_of_no_effect,
+)
 from ._versions import DocumentationLinkMixin
 from .parts.optimizers import OPTIMIZERS
 
@@ -151,15 +157,7 @@ class BaseMLP(
         """
         kept_networks.drop(id(self))
         with self._unchanged_on_error():
-            if incremental and not get_config()["skip_parameter_validation"]:
-                self._validate_params()  # scikit-learn does so in the first call only
-            if incremental and stops_early(self, None):
-                raise ValueError(
-                    "partial_fit does not support early_stopping=True; set early_stopping=False, "
-                    "or call fit."
-                )
-            hidden = check_parameters(self, has_X_val=validation[0] is not None)
-            settings = settings_of(self)
+            hidden, settings = self._check_call(incremental, has_X_val=validation[0] is not None)
             resumption = vars(self).pop("_resumption", None)
             goes_on = self.warm_start or incremental or resumption is not None
             fresh = not (hasattr(self, "coefs_") and goes_on)
@@ -189,6 +187,19 @@ class BaseMLP(
                 training.run(n_epochs, callbacks, warn=not incremental)
             callbacks.end_fit()
         return self
+
+    def _check_call(self, incremental, has_X_val):
+        """Return the hidden layers' units and the parameters with Python's numbers, checked."""
+        if incremental and not get_config()["skip_parameter_validation"]:
+            self._validate_params()  # scikit-learn does so in the first call only
+        if incremental and stops_early(self, None):
+            raise ValueError(
+                "partial_fit does not support early_stopping=True; set early_stopping=False, or "
+                "call fit."
+            )
+        hidden = check_parameters(self)
+        warn_of_no_effect(self, has_X_val)
+        return hidden, settings_of(self)
 
     def _make_architecture(self, samples, widths, dtype, fresh):
         """Return the architecture to train, after checking that it fits into memory and, where

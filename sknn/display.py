@@ -48,6 +48,10 @@ class TrainingHistoryDisplay:
     best_line_ : matplotlib Line2D
         Vertical line at the best epoch.
 
+    See Also
+    --------
+    MLPClassifier.summary : Layers and numbers of parameters of a network.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

@@ -51,6 +51,7 @@ def save_estimator(estimator, path):
         "feature_names": _feature_names(estimator),
         "multilabel": None,
         "object_labels": False,
+        "sparse_targets": bool(getattr(estimator, "_targets_are_sparse", False)),
     }
     arrays = {
         f"{name}{i}": array for name, several in learned.items() for i, array in enumerate(several)

@@ -12,6 +12,7 @@ from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
 from .._validation.classes import fitted_classes
+from .._validation.parameters import check_parameters
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
 from .plain import from_plain
@@ -32,6 +33,7 @@ _KEYS = {
     "feature_names": (list, type(None)),
     "multilabel": (bool, type(None)),
     "object_labels": bool,
+    "sparse_targets": bool,
 }
 _COUNTS = {"n_iter_", "t_", "best_iter_"}
 _COLUMNS = {"loss_curve_", "validation_scores_"}
@@ -57,12 +59,14 @@ def make_estimator(header, arrays):
     kind = KINDS[header["estimator"]]
     estimator = kind(**_parameters(kind, header["parameters"]))
     estimator._validate_params()
+    check_parameters(estimator)
     architecture = Architecture.from_dict(header["architecture"])
     task = "classification" if kind is MLPClassifier else "regression"
     _require(loss_part(architecture.loss).task == task, f"loss is {architecture.loss!r}")
     estimator._architecture = architecture
     vars(estimator).update(_checked_record(header["record"]))
     estimator._set_sizes(architecture)
+    estimator._targets_are_sparse = header["sparse_targets"]
     _set_features(estimator, header["feature_names"])
     _set_learned(estimator, arrays, np.dtype(header["dtype"]))
     if kind is MLPClassifier:

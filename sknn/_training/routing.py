@@ -18,6 +18,7 @@ class GroupRoutingMixin:
         Returns
         -------
         routing : MetadataRequest
+            The metadata that each method requests.
         """
         routing = super().get_metadata_routing()
         if stops_early(self, None) and hasattr(self.validation_fraction, "split"):

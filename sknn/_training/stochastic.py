@@ -88,10 +88,15 @@ class StochasticTraining(Training):
             )
 
     def _could_end_sooner(self):
-        """Return whether ``max_iter`` is only a limit, and not the number of epochs intended."""
+        """Return whether ``max_iter`` is only a limit, and not the number of epochs intended.
+
+        An ``n_iter_no_change`` that training cannot reach tells that it is intended, but not with
+        ``warm_start``, where a fit is one of several.
+        """
         settings = self.network.settings
         ends_by_schedule = "max_iter" in schedule_of(settings).parameters
-        return not ends_by_schedule and settings.n_iter_no_change < settings.max_iter
+        can_stop = settings.n_iter_no_change < settings.max_iter or settings.warm_start
+        return not ends_by_schedule and can_stop
 
     # ---- one epoch ------------------------------------------------------------------------------
 

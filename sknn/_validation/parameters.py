@@ -20,14 +20,8 @@ from .messages import check_value, refuse
 _SMALLEST_ITEM = 4  # bytes of a float32
 
 
-def check_parameters(estimator, has_X_val=False):
-    """Check what depends on several parameters, and warn about parameters without effect.
-
-    Parameters
-    ----------
-    estimator : BaseMLP
-    has_X_val : bool, default=False
-        Whether validation samples are given.
+def check_parameters(estimator):
+    """Check what depends on several parameters, or on every element of a sequence.
 
     Returns
     -------
@@ -51,13 +45,24 @@ def check_parameters(estimator, has_X_val=False):
         layers = "one for each layer, the output layer included"
         _check_per_layer(estimator, name, len(widths) + 1, layers)
     _check_momentum(estimator)
-    known = estimator._constructor_parameters()
-    if "quantile" in known:
+    if "quantile" in estimator._constructor_parameters():
         _check_quantile(estimator)
-    for name, parameter in known.items():
+    return widths
+
+
+def warn_of_no_effect(estimator, has_X_val):
+    """Warn about parameters that were set, but have no effect.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+        Its parameters, checked.
+    has_X_val : bool
+        Whether validation samples are given.
+    """
+    for name, parameter in estimator._constructor_parameters().items():
         if not _is_default(getattr(estimator, name), parameter.default):
             _warn_without_effect(estimator, name, has_X_val)
-    return widths
 
 
 def _check_per_layer(estimator, name, n_layers, layers):

@@ -38,6 +38,7 @@ def fitted(estimator, y, dtype="float64"):
     """Return the estimator, fitted for three epochs, with norms and biases that are far from 0."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", ".* without hidden layers")
         estimator.set_params(max_iter=3, random_state=0, dtype=dtype).fit(X, y)
     for name in ("intercepts_", "batch_norm_scale_", "batch_norm_shift_"):
         for array in getattr(estimator, name, []):
@@ -324,7 +325,7 @@ TABLE_TYPES = [(name, FloatTensorType([None, 1])) for name in "abcde"]
 TABLE_TYPES += [("color", StringTensorType([None, 1]))]
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:.*without hidden layers")
 @pytest.mark.parametrize("y", [NAMES[CODES], CODES, CODES > 0, (Y > 1).astype(int)])
 def test_a_pipeline_with_scaler_and_one_hot(y):
     pipeline = table_pipeline(MLPClassifier((6,), batch_norm=True, activation="gelu"))
@@ -337,7 +338,7 @@ def test_a_pipeline_with_scaler_and_one_hot(y):
     np.testing.assert_allclose(probabilities, pipeline.predict_proba(FRAME), atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:.*without hidden layers")
 def test_a_pipeline_that_ends_in_a_regressor():
     pipeline = table_pipeline(MLPRegressor(hidden_layer_sizes=(6,), normalize_y=True)).fit(FRAME, Y)
     model = skl2onnx.to_onnx(pipeline, initial_types=TABLE_TYPES, target_opset=18)

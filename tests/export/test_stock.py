@@ -51,7 +51,9 @@ if HAS_POISSON:
     CASES["poisson"] = (MLPRegressor("poisson", (6,)), Y)
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore:.*without hidden layers"
+)
 @pytest.mark.parametrize("case", CASES)
 def test_predictions_are_equal(case):
     estimator, y = CASES[case]
@@ -68,7 +70,8 @@ def test_predictions_are_equal(case):
             np.testing.assert_allclose(
                 twin.predict(X), estimator.predict(X), rtol=1e-14, atol=4e-15
             )
-        assert twin.score(X, y) == pytest.approx(estimator.score(X, y), rel=1e-12)
+        if case != "median":  # whose score is the pinball loss
+            assert twin.score(X, y) == pytest.approx(estimator.score(X, y), rel=1e-12)
     sklearn.clone(network).set_params(max_iter=2).fit(X, y)
     network._validate_params()
 
