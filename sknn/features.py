@@ -110,7 +110,7 @@ class HiddenFeatures(
         if hasattr(estimator, "coefs_"):  # a frozen one
             n_hidden = len(estimator.coefs_) - 1
         else:
-            n_hidden = len(check_hidden_layer_sizes(estimator.hidden_layer_sizes))
+            n_hidden = len(check_hidden_layer_sizes(estimator))
         check_layer(self.layer, n_hidden)
         return estimator
 
