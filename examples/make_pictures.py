@@ -16,7 +16,7 @@ WIDTH = 900
 
 
 def make_picture(example):
-    """Run an example and save its last figure with 256 colors, which takes less space."""
+    """Run an example and save its last figure with 128 colors, which takes less space."""
     runpy.run_path(str(example), run_name="__main__")
     path = FOLDER / "images" / f"{example.stem}.png"
     plt.gcf().savefig(path, dpi=100)
@@ -24,7 +24,7 @@ def make_picture(example):
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail((WIDTH, WIDTH))
-    small.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    small.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
 
 
