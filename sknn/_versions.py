@@ -10,7 +10,7 @@ from ._compiled.cache_folder import describe_cache
 from ._runtime.threads import usable_cores
 
 
-def show_versions():
+def show_versions() -> None:
     """Print versions and settings for a bug report.
 
     Prints what :func:`sklearn.show_versions` prints, and the versions of sknn and its compiler, the

@@ -1,6 +1,7 @@
 """Plot of a training history."""
 
 import math
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
@@ -67,7 +68,9 @@ class TrainingHistoryDisplay:
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None, name=None):
+    def from_estimator(
+        cls, estimator: Any, *, ax: Any = None, name: str | None = None
+    ) -> "TrainingHistoryDisplay":
         """Plot the training history of a fitted estimator.
 
         Parameters
@@ -107,7 +110,15 @@ class TrainingHistoryDisplay:
         )
 
     @classmethod
-    def from_history(cls, history, *, ax=None, name=None, score_name="score", best_epoch=None):
+    def from_history(
+        cls,
+        history: dict[str, list[float]],
+        *,
+        ax: Any = None,
+        name: str | None = None,
+        score_name: str = "score",
+        best_epoch: int | None = None,
+    ) -> "TrainingHistoryDisplay":
         """Plot a training history.
 
         Parameters
@@ -149,7 +160,7 @@ class TrainingHistoryDisplay:
                 "matplotlib`."
             ) from error
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> "TrainingHistoryDisplay":
         """Plot the losses and, with a second axis on the right, the scores.
 
         Parameters

@@ -1,13 +1,20 @@
 """Fitted networks in other formats: ONNX, files without pickle, scikit-learn's own classes."""
 
 import importlib.util
+import os
+from typing import Any
 
 from ._export.files import load_estimator, save_estimator
 from ._export.models import build_model
 from ._export.stock import build_stock_network
+from .mlp import MLPClassifier, MLPRegressor
+
+_Network = MLPClassifier | MLPRegressor
 
 
-def to_onnx(estimator, *, name="X", dtype=None, opset=18):
+def to_onnx(
+    estimator: _Network, *, name: str = "X", dtype: str | None = None, opset: int = 18
+) -> Any:
     """Convert a fitted network to an ONNX model.
 
     Parameters
@@ -68,7 +75,7 @@ def to_onnx(estimator, *, name="X", dtype=None, opset=18):
     return build_model(estimator, name, dtype, opset)
 
 
-def to_sklearn(estimator):
+def to_sklearn(estimator: _Network) -> Any:
     """Convert a fitted network to scikit-learn's own class, for tools that know only that.
 
     Parameters
@@ -112,7 +119,7 @@ def to_sklearn(estimator):
     return build_stock_network(estimator)
 
 
-def save(estimator, path):
+def save(estimator: _Network, path: str | os.PathLike[str]) -> None:
     """Save a fitted estimator to a file of arrays and JSON, without pickle.
 
     The file is an npz archive, which NumPy can read too. It appears under its name only when it is
@@ -164,7 +171,7 @@ def save(estimator, path):
     save_estimator(estimator, path)
 
 
-def load(path):
+def load(path: str | os.PathLike[str]) -> _Network:
     """Load an estimator that :func:`save` has written.
 
     Nothing in the file is executed. A checksum shows changes, and all that the file says is checked

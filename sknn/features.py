@@ -1,5 +1,8 @@
 """Hidden layers as features for other estimators."""
 
+from typing import Any
+
+import numpy as np
 from sklearn import get_config
 from sklearn.base import (
     BaseEstimator,
@@ -63,11 +66,11 @@ class HiddenFeatures(
            'hiddenfeatures3', 'hiddenfeatures4'], dtype=object)
     """
 
-    def __init__(self, estimator, layer=-1):
+    def __init__(self, estimator: Any, layer: int = -1) -> None:
         self.estimator = estimator
         self.layer = layer
 
-    def fit(self, X, y, **fit_params):
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> "HiddenFeatures":
         """Fit a clone of ``estimator`` to samples X and targets y.
 
         Parameters
@@ -117,7 +120,7 @@ class HiddenFeatures(
         check_layer(self.layer, n_hidden)
         return estimator
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Compute the outputs of the hidden layer.
 
         Parameters

@@ -20,6 +20,12 @@ EXPECTED = {
     "plot_06_overfitting.py": r"^L1: +9\d\.\d% of 84480 weights are exactly zero, the largest is",
     "plot_07_model_selection.py": r"^test accuracy: 0\.9\d\d$",
     "plot_08_callbacks.py": r"^1 epoch, then \d+ in all, with the same weights: True$",
+    "plot_09_activation_functions.py": r"^sigmoid +0\.045 +0\.250 +0\.045 +0\.250$",
+    "plot_10_gradients.py": r"^sigmoid +glorot_normal( +\d\.\de-\d\d){2} +\d\.\de-0[5-9]$",
+    "plot_11_learning_rate.py": r"^adam +\d\.\de-0[23] +0\.[01]\d\d +[3-7] of 15$",
+    "plot_12_learned_features.py": r"^accuracy with two features: 0\.9\d\d of the test samples$",
+    "plot_13_capacity.py": r"^ +64 +0\.0[0-4]\d +0\.[2-9]\d\d +0\.1\d\d$",
+    "plot_14_moving_average.py": r"^ +10 +\d\d +\d\d +0\.\d+ +0\.[89]\d\d$",
 }
 
 
@@ -36,3 +42,11 @@ def test_example_prints_what_it_shows(name):
     assert result.returncode == 0, result.stderr
     assert "Warning" not in result.stderr
     assert re.search(EXPECTED[name], result.stdout, re.MULTILINE), result.stdout
+
+
+def test_gallery_shows_every_example():
+    gallery = (ROOT / "examples" / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "examples").glob("plot_*.py"):
+        assert f"]({path.name})" in gallery
+    pictures = {path.name for path in (ROOT / "examples" / "images").iterdir()}
+    assert pictures == set(re.findall(r"\(images/(\S+)\)", gallery))

@@ -4,6 +4,7 @@ import os
 import time
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TypeVar
 
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -11,6 +12,8 @@ from sklearn.pipeline import Pipeline
 from .._base import BaseMLP
 from .checkpoint_file import Resumption, read_checkpoint, write_checkpoint
 from .protocol import Callback, check_argument
+
+_Estimator = TypeVar("_Estimator")
 
 
 class Checkpoint(Callback):
@@ -43,7 +46,13 @@ class Checkpoint(Callback):
     >>> clf.fit(X, y)  # doctest: +SKIP
     """
 
-    def __init__(self, path, *, every_epochs=None, every_seconds=None):
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every_epochs: int | None = None,
+        every_seconds: float | None = None,
+    ) -> None:
         check_argument(isinstance(path, (str, os.PathLike)), "path", path, "a path")
         check_argument(
             every_epochs is None or (isinstance(every_epochs, Integral) and every_epochs >= 1),
@@ -62,7 +71,7 @@ class Checkpoint(Callback):
         self.every_seconds = every_seconds
 
     @staticmethod
-    def resume(path, estimator):
+    def resume(path: str | os.PathLike[str], estimator: _Estimator) -> _Estimator:
         """Return an estimator whose next ``fit`` goes on where a checkpoint was written.
 
         With the same arguments, that fit ends with the same bits as if it had never been

@@ -33,7 +33,7 @@ class History(Callback):
     True
     """
 
-    def __init__(self, metrics=None):
+    def __init__(self, metrics: list | tuple | dict | None = None) -> None:
         self.metrics = metrics
         if metrics is not None:
             self._scorers()

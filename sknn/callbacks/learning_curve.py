@@ -33,7 +33,7 @@ class LearningCurve(Callback):
     >>> clf = MLPClassifier().set_callbacks(LearningCurve())
     """
 
-    def __init__(self, every_seconds=0.5):
+    def __init__(self, every_seconds: float = 0.5) -> None:
         check_argument(
             isinstance(every_seconds, Real) and every_seconds >= 0,
             "every_seconds",

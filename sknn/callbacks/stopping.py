@@ -1,6 +1,7 @@
 """Callbacks that stop training: by a metric, and by the time."""
 
 import time
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import numpy as np
@@ -53,13 +54,13 @@ class EarlyStopping(Callback):
 
     def __init__(
         self,
-        metric=None,
+        metric: str | Callable[..., float] | None = None,
         *,
-        patience=10,
-        min_delta=0.0,
-        restore_best=True,
-        greater_is_better=None,
-    ):
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+        greater_is_better: bool | None = None,
+    ) -> None:
         check_argument(
             isinstance(patience, Integral) and patience >= 1, "patience", patience, "an int > 0"
         )
@@ -140,7 +141,7 @@ class TimeLimit(Callback):
     >>> clf = clf.set_callbacks(TimeLimit(seconds=60))
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float) -> None:
         check_argument(
             isinstance(seconds, Real) and seconds >= 0, "seconds", seconds, "a number >= 0"
         )

@@ -1,6 +1,7 @@
 """Compilation ahead of the first fit, for container images, worker processes and forks."""
 
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -30,7 +31,7 @@ _KERNELS = {  # kernels that only some fits use, by kind
 }
 
 
-def warmup(dtypes=("float32", "float64")):
+def warmup(dtypes: str | Iterable[str] = ("float32", "float64")) -> None:
     """Compile all kernels that a fit or a prediction may need, and keep them in the compile cache.
 
     Without it, a fit compiles the kernels that it is the first to use on this machine, which takes

@@ -1,0 +1,71 @@
+"""The stubs, which editors and type checkers read instead of the sources, agree with these."""
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import sknn
+from sknn import MLPClassifier, MLPRegressor, distributed
+
+PACKAGE = Path(sknn.__file__).parent
+
+
+def _stub(module):
+    """Return the functions and classes that a stub declares, by name."""
+    tree = ast.parse((PACKAGE / f"{module}.pyi").read_text(encoding="utf-8"))
+    return {
+        node.name: node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
+
+
+def _methods(declared):
+    return {node.name: node for node in declared.body if isinstance(node, ast.FunctionDef)}
+
+
+def _declared_arguments(function):
+    """Return ``(name, default)`` of the arguments, and how many may be given by position."""
+    signature = function.args
+    names = [argument.arg for argument in signature.args + signature.kwonlyargs]
+    n_required = len(signature.args) - len(signature.defaults)
+    defaults = [None] * n_required + signature.defaults + signature.kw_defaults
+    values = [inspect.Parameter.empty if d is None else ast.literal_eval(d) for d in defaults]
+    return list(zip(names, values, strict=True)), len(signature.args)
+
+
+def _real_arguments(function):
+    """Return the same of a function."""
+    parameters = inspect.signature(function).parameters.values()
+    named = [p for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    n_positional = sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in named)
+    return [(p.name, p.default) for p in named], n_positional
+
+
+def _public_methods(kind):
+    """Return the names of the methods that the package itself defines."""
+    return {
+        name
+        for name in dir(kind)
+        if not name.startswith("_")
+        and inspect.isfunction(method := getattr(kind, name))
+        and inspect.unwrap(method).__module__.startswith("sknn.")
+    }
+
+
+def test_package_says_that_it_has_types():
+    assert (PACKAGE / "py.typed").is_file()
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_stub_of_the_estimators(kind):
+    stub = _stub("mlp")
+    methods = _methods(stub["BaseMLP"]) | _methods(stub[kind.__name__])
+    for name, declared in methods.items():
+        assert _declared_arguments(declared) == _real_arguments(getattr(kind, name)), name
+    assert {"fit", "predict", "gradients"} <= _public_methods(kind) <= methods.keys()
+
+
+def test_stub_of_fit_dask():
+    declared = _stub("distributed")["fit_dask"]
+    assert _declared_arguments(declared) == _real_arguments(distributed.fit_dask)
