@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from ._tabular import kinds
 from ._tabular.categories import CategoryEncoder
-from ._tabular.columns import as_table, column_arrays
+from ._tabular.columns import as_table, column_arrays, time_zone
 from ._tabular.datetimes import DatetimeEncoder
 from ._tabular.numeric import EmptyEncoder, NumberEncoder
 from ._versions import DocumentationLinkMixin
@@ -96,7 +96,7 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     >>> preprocessor.fit_transform(X).round(2)
         age  age_missing  city_Rome  member_True
     0  0.00          0.0        1.0          1.0
-    1  1.45          0.0       -1.0         -1.0
+    1  1.44          0.0       -1.0         -1.0
     2  0.00          1.0        1.0          1.0
     3 -0.35          0.0       -1.0          1.0
     """
@@ -141,6 +141,9 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             encoders.append(self._encoder(kind).fit(column))
         validate_data(self, table, skip_check_array=True)  # learns number and names of columns
         self.kinds_ = found
+        self._zones = [
+            time_zone(table, i) if kind == kinds.DATETIME else None for i, kind in enumerate(found)
+        ]
         self._encoders = encoders
         self._dtype = np.dtype(self.dtype)
         return self
@@ -193,11 +196,12 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
         TypeError
             If X is sparse, or if a column holds containers, such as lists.
         ValueError
-            If columns differ in number, name or kind from those in ``fit``.
+            If columns differ in number, name, kind or time zone from those in ``fit``.
         """
         check_is_fitted(self)
         table = as_table(X, type(self).__name__)
         validate_data(self, table, reset=False, skip_check_array=True)
+        self._check_zones(table)
         columns = zip(_names(table), column_arrays(table), strict=True)
         encoded = np.empty((table.shape[0], len(self._output_names())), dtype=self._dtype)
         position = 0
@@ -206,6 +210,15 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
                 encoded[:, position] = output
                 position += 1
         return encoded
+
+    def _check_zones(self, table):
+        """Raise a ValueError if a column of times has another zone than in ``fit``."""
+        for i, zone in enumerate(self._zones):
+            if zone is not None and time_zone(table, i) not in (zone, None):
+                raise ValueError(
+                    f"Column {_names(table)[i]!r} has times of the zone {time_zone(table, i)!r}, "
+                    f"and had {zone!r} in fit. Convert them to that zone ('' is none)."
+                )
 
     def _output_names(self, names=None):
         """Return the names of all outputs, each once: a second 'a_b' is called 'a_b_2'."""

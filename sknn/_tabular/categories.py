@@ -34,11 +34,12 @@ class CategoryEncoder:
 
     def names(self, name):
         """Return the names of the outputs."""
-        names = [
-            level.replace("infrequent_sklearn", "infrequent")
-            for level in self.encoder.get_feature_names_out([str(name)])
-        ]
-        return names[1:] if self.is_binary else names
+        names = self.encoder.get_feature_names_out([str(name)]).tolist()
+        if self.is_binary:
+            return names[1:]
+        if self.encoder.infrequent_categories_[0] is not None:
+            names[-1] = f"{name}_infrequent"
+        return names
 
     def transform(self, labels):
         """Return the columns of the levels. For two, missing is in the middle between -1 and 1."""

@@ -99,3 +99,16 @@ def _from_polars(series):
     values = np.empty(len(series), dtype=object)
     values[:] = series.to_list()
     return values
+
+
+def time_zone(table, position):
+    """Return the zone of a column of times, '' if it has none, and None for other columns."""
+    if _is_pandas(table):
+        series = table.iloc[:, position]
+        if getattr(series.dtype, "kind", "O") == "M":
+            return str(series.dt.tz or "")
+    elif _is_polars(table):
+        dtype = table.get_columns()[position].dtype
+        if hasattr(dtype, "time_zone"):
+            return dtype.time_zone or ""
+    return None
