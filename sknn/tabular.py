@@ -165,7 +165,8 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             )
         if self.max_categories < 2:
             raise ValueError(f"max_categories={self.max_categories!r} must be at least 2.")
-        if self.dtype not in ("float32", "float64", np.float32, np.float64):
+        is_dtype = isinstance(self.dtype, str | type | np.dtype)
+        if not is_dtype or self.dtype not in ("float32", "float64", np.float32, np.float64):
             raise ValueError(f"dtype={self.dtype!r} must be 'float32' or 'float64'.")
 
     def _encoder(self, kind):

@@ -4,6 +4,8 @@ pandas and polars are not imported: a table comes from a library that is loaded,
 are enough. What other libraries have, such as pyarrow, is converted by its ``to_pandas``.
 """
 
+from collections import Counter
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
@@ -33,6 +35,7 @@ def as_table(X, estimator):
         X = X.to_pandas()
     if _is_frame(X) and len(X.shape) == 2:
         _check_not_empty(X.shape, estimator)
+        _check_unique([*X.columns])
         return X
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
         X = np.array(X, dtype=object)  # or the numbers beside a string would be strings too
@@ -60,10 +63,16 @@ def _check_not_empty(shape, estimator):
             )
 
 
+def _check_unique(names):
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"X has more than one column {twice[0]!r}. Rename or drop one.")
+
+
 def column_arrays(table):
     """Yield the columns of what ``as_table`` returned, as arrays of any dtype."""
     if _is_pandas(table):
-        for i in range(table.shape[1]):  # by position: names may occur twice
+        for i in range(table.shape[1]):
             yield _from_pandas(table.iloc[:, i])
     elif _is_polars(table):
         yield from map(_from_polars, table.get_columns())
