@@ -8,6 +8,7 @@ from .display import TrainingHistoryDisplay
 from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
+from .tabular import TabularPreprocessor
 from .warmup import warmup  # the function: as an attribute it hides the package of that name
 
 __version__ = "0.1.0"
@@ -18,6 +19,7 @@ __all__ = [
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
+    "TabularPreprocessor",
     "TrainingHistoryDisplay",
     "show_versions",
     "warmup",

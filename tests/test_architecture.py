@@ -34,9 +34,10 @@ BELOW = {
     "_validation": {"parts", "_hyperparameters"},
     "_runtime": {"_compiled", "parts", "_engine"},
     "_training": {"_compiled", "parts", "_engine", "_validation", "_runtime"},
+    "_tabular": set(),
     "_export": {"parts", "_engine", "_runtime", "_training", "_validation", "mlp"},
 }
-ABOVE_THE_ESTIMATORS = {"_export"}
+ABOVE_THE_ESTIMATORS = {"_export", "_tabular"}
 # Files of parts that hold no kind of part, but what several kinds share.
 SHARED_BY_PARTS = {"parts.operators", "parts.links"}
 FOR_ALL = {"_warnings"}  # imports nothing of the package
@@ -302,6 +303,7 @@ PUBLIC_CLASSES = [
     sknn.HiddenFeatures,
     sknn.MLPClassifier,
     sknn.MLPRegressor,
+    sknn.TabularPreprocessor,
     *(getattr(sknn.callbacks, name) for name in sknn.callbacks.__all__),
 ]
 

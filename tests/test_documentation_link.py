@@ -5,7 +5,7 @@ from importlib import metadata
 
 import pytest
 
-from sknn import HiddenFeatures, MLPClassifier, MLPRegressor
+from sknn import HiddenFeatures, MLPClassifier, MLPRegressor, TabularPreprocessor
 from sknn._versions import documentation_url
 
 ADDRESS = "https://example.org/sknn"
@@ -22,7 +22,9 @@ def urls(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "estimator", [MLPClassifier(), MLPRegressor(), HiddenFeatures(MLPClassifier())], ids=repr
+    "estimator",
+    [MLPClassifier(), MLPRegressor(), HiddenFeatures(MLPClassifier()), TabularPreprocessor()],
+    ids=repr,
 )
 def test_link_to_the_documentation(estimator, urls):
     urls["Project-URL"] = "Source, https://example.org/source"

@@ -195,6 +195,11 @@ TABLE = [
         lambda: "ensure_non_negative" in inspect.signature(_check_sample_weight).parameters,
         "weights of samples",
     ),
+    Private(
+        "_check_feature_names_in",
+        imports("sklearn.utils.validation", "_check_feature_names_in"),
+        NO_IMPORT,
+    ),
     Private("_safe_indexing", imports("sklearn.utils", "_safe_indexing"), NO_IMPORT),
     *(
         Private(name, imports("sklearn.utils._param_validation", name), NO_IMPORT)
