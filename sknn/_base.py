@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 
+from ._compiled.progress import compilation_report
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
@@ -150,7 +151,7 @@ class BaseMLP(
         self : BaseMLP
         """
         kept_networks.drop(id(self))
-        with self._unchanged_on_error():
+        with compilation_report.during(self.verbose), self._unchanged_on_error():
             if incremental and not get_config()["skip_parameter_validation"]:
                 self._validate_params()  # scikit-learn does so in the first call only
             if incremental and stops_early(self, None):
