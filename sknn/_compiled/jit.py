@@ -164,7 +164,7 @@ def compiled_address(kernel, signature):
         with _compiling():
             _keep_on_disk(kernel)
             if not isinstance(kernel._cache, GuardedCache):
-                compilation_report.begin_kernel()
+                compilation_report.begin_kernel(can_be_kept=False)
             kernel.compile(signature)
     except NumbaError as error:
         name = kernel.py_func.__qualname__

@@ -93,13 +93,15 @@ class CompilationReport:
                 with self._lock:
                     self._seconds += perf_counter() - current.started
 
-    def begin_kernel(self, *, is_first=False):
+    def begin_kernel(self, *, is_first=False, can_be_kept=True):
         """Count a kernel that is about to be compiled.
 
         Parameters
         ----------
         is_first : bool, default=False
             Whether the cache is empty, so that many others will follow.
+        can_be_kept : bool, default=True
+            False if it depends on functions of the user.
         """
         if self._current.started is None:
             self._current.started = perf_counter()
@@ -110,11 +112,12 @@ class CompilationReport:
                 return
             self._is_announced = True
         reason = reason_for_no_cache()
-        fate = (
-            f"This happens once: they are kept in {cache_directory()} and loaded from there later."
-            if reason is None
-            else f"They cannot be kept ({reason}), so every process compiles them."
-        )
+        if reason is not None:
+            fate = f"They cannot be kept ({reason}), so every process compiles them."
+        elif not can_be_kept:
+            fate = "Every process compiles those that contain functions of your own."
+        else:
+            fate = f"This happens once: they are kept in {cache_directory()} for later processes."
         self._say(f"Compiling kernels, which may take half a minute. {fate}")
 
     def keep_kernel(self):

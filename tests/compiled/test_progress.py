@@ -230,13 +230,14 @@ def fit(activation, **settings):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_a_fit_reports_before_its_first_epoch(slow_clock, log, capsys, solver):
-    fit("relu", solver=solver)  # whatever else has to be compiled
+    fit("relu", solver=solver).predict(X)  # whatever else has to be compiled
     log.clear()
     own = Activation(lambda z: z / (1 + abs(z)), lambda z: 1 / (1 + abs(z)) ** 2)
     network = fit(own, solver=solver, verbose=True)
     announcement, summary, *table = capsys.readouterr().out.splitlines()[-5:]
     assert log.messages == [announcement, summary]
     assert announcement.startswith("Compiling kernels")
+    assert "Every process compiles those that contain functions of your own." in announcement
     assert summary.startswith("Compiled 2 kernels in 4.0 s. Nothing is kept (")
     assert table[0].split()[0] == "epoch"
     log.clear()
