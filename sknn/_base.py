@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 
+from ._compiled.progress import compilation_report
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
 from ._runtime.compiled_network import CompiledNetwork
@@ -156,7 +157,7 @@ class BaseMLP(
         self : BaseMLP
         """
         kept_networks.drop(id(self))
-        with self._unchanged_on_error():
+        with compilation_report.during(self.verbose), self._unchanged_on_error():
             hidden, settings = self._check_call(incremental, has_X_val=validation[0] is not None)
             resumption = vars(self).pop("_resumption", None)
             goes_on = self.warm_start or incremental or resumption is not None

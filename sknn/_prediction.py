@@ -11,6 +11,7 @@ import scipy.special
 from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
+from ._compiled.progress import reports_compilation
 from ._runtime.data import Table
 from ._runtime.gradients import compute_gradients
 from ._runtime.layout import views
@@ -38,6 +39,7 @@ def check_layer(layer, n_hidden):
 class PredictionMixin:
     """Mixin for estimators with an architecture and learned attributes, which ``fit`` has set."""
 
+    @reports_compilation
     def _outputs(self, X, *, link=True):
         """Return the network's predictions for X, of shape (n_samples, n_outputs); logits if not
         ``link``. All are finite, or an error names the cause.
@@ -67,6 +69,7 @@ class PredictionMixin:
         network = network_for(self)
         return network, Table(X, None, None, network.dtype)
 
+    @reports_compilation
     def hidden_features(self, X, layer=-1):
         """Compute the outputs of a hidden layer, as the next layer reads them in prediction.
 
@@ -98,6 +101,7 @@ class PredictionMixin:
         keep_network(self, network)
         return features
 
+    @reports_compilation
     def evaluate(self, X, y, sample_weight=None):
         """Compute the loss and the score on samples.
 
@@ -131,6 +135,7 @@ class PredictionMixin:
         keep_network(self, network)
         return {"loss": float(loss), self._score_name: float(self.score(X, y, sample_weight))}
 
+    @reports_compilation
     def gradients(self, X, y, sample_weight=None):
         """Compute the gradients of the loss with respect to weights and inputs.
 

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ from test_jit import fit_everything
 
 import sknn
 from sknn._compiled import cache_folder, kinds
-from sknn.warmup import _KERNELS
+from sknn.warmup import CHOICES, _kernels
+from sknn.warmup.__main__ import main
 
 pytestmark = compiled_only
 
@@ -34,16 +36,62 @@ def test_after_a_warmup_nothing_is_left_to_compile(tmp_path):
 def test_every_kind_of_kernel_is_known():
     """Products and passes are compiled by any fit."""
     known = {kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)}
-    assert known - {kinds.PRODUCT, kinds.PASS, kinds.BLOCK_UPDATE} == set(_KERNELS)
+    kernels = _kernels(**{name: CHOICES[name] for name in ("activations", "losses", "solvers")})
+    assert known - {kinds.PRODUCT, kinds.PASS, kinds.BLOCK_UPDATE} == set(kernels)
 
 
-def test_unknown_dtype():
-    with pytest.raises(ValueError, match="'float16'"):
-        sknn.warmup(["float16"])
+@pytest.mark.parametrize("parameter", CHOICES)
+def test_names_that_are_none(parameter):
+    with pytest.raises(ValueError, match=f"^{parameter} must be of .*, got 'mysh'"):
+        sknn.warmup(**{parameter: ["mysh"]})
+    with pytest.raises(ValueError, match=f"^{parameter} must name at least one of "):
+        sknn.warmup(**{parameter: []})
 
 
-def test_command(tmp_path):
-    command = [sys.executable, "-W", "error", "-m", "sknn.warmup", "--dtypes", "float64"]
+def steps_of(output):
+    """Return what the lines of a warmup's output name, without numbers and seconds."""
+    return [line.split("  ", 2)[-1].rpartition(" ... ")[0] for line in output.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ({"solvers": "lbfgs", "losses": "huber"}, {"training with lbfgs", "loss huber"}),
+        ({"solvers": "sgd"}, {"training in minibatches", "optimizer step sgd"}),
+        ({"losses": "binary_log_loss"}, {"link to logits", "loss binary_log_loss"}),
+    ],
+    ids=str,
+)
+def test_only_what_is_named_is_compiled(capsys, chosen, expected):
+    sknn.warmup("float32", **{"activations": "relu", "solvers": "adam", **chosen}, verbose=True)
+    steps = steps_of(capsys.readouterr().out)
+    assert expected <= {step.removeprefix("float32  ") for step in steps}
+    of_activations = [step for step in steps if "activation" in step]
+    assert [step.split()[-1] for step in of_activations] == ["relu", "relu"]
+    assert ("training with lbfgs" in str(steps)) == ("lbfgs" in chosen.values())
+    assert "optimizer step adam" not in str(steps) or "solvers" not in chosen
+
+
+NAMES = ["--activation", "relu", "--loss", "log_loss", "--solver", "adam", "--dtype", "float64"]
+
+
+def test_command():
+    command = [sys.executable, "-W", "error", "-m", "sknn.warmup", *NAMES]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert output.startswith("compiled for float64 in ")
-    assert str(cache_folder.cache_directory()) in output
+    *steps, last = output.splitlines()
+    numbers = [step.split()[0] for step in steps]
+    assert numbers == [f"{i}/{len(steps)}" for i in range(1, len(steps) + 1)]
+    assert all(step.endswith(" s") for step in steps)
+    assert last.startswith("compiled for float64 in ")
+    assert str(cache_folder.cache_directory()) in last
+
+
+@pytest.mark.parametrize("option", ["--activation", "--loss", "--solver", "--dtype"])
+def test_command_lists_the_options(option, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["sknn.warmup", option, "mysh"])
+    with pytest.raises(SystemExit):
+        main()
+    errors = " ".join(capsys.readouterr().err.split())
+    assert re.search(
+        f"{option}: invalid choice: 'mysh' [(]choose from .*(relu|huber|adam|float32)", errors
+    )

@@ -33,6 +33,7 @@ from numba.core.serialize import dumps
 
 from .._warnings import warn_user
 from .cache_folder import FileSet, cache_directory
+from .progress import compilation_report
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -161,7 +162,13 @@ class GuardedCache:
         FILES.remove(f"{self._prefix}-*.nbc")
 
     def load_overload(self, signature, target_context):
-        """Return the compiled kernel from disk, or None."""
+        """Return the compiled kernel from disk, or None if it has to be compiled."""
+        compiled = self._load(signature, target_context)
+        if compiled is None:
+            compilation_report.begin_kernel(is_first=FILES.is_empty())
+        return compiled
+
+    def _load(self, signature, target_context):
         target_context.refresh()
         try:
             name = self._file_name(signature, target_context.codegen())
@@ -181,6 +188,7 @@ class GuardedCache:
             name = self._file_name(signature, compiled.codegen)
             payload = dumps(compiled._reduce())
             FILES.write(name, _checksum(name, payload) + payload)
+            compilation_report.keep_kernel()
         except Exception as error:
             warn_once("written", error)
 

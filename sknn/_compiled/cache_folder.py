@@ -67,13 +67,19 @@ def cache_directory():
 
 def describe_cache():
     """Return the folder of the cache for people, and why it is not used, if so."""
+    reason = reason_for_no_cache()
+    return str(cache_directory()) if reason is None else f"none ({reason})"
+
+
+def reason_for_no_cache():
+    """Return why the cache is not used, or None if it is."""
     try:
         _require_trusted_folder(_required_directory(), may_be_sticky=True)
     except FileNotFoundError:
-        return str(cache_directory())  # it will be made
+        return None  # it will be made
     except OSError as error:
-        return f"none ({error})"
-    return str(cache_directory())
+        return str(error)
+    return None
 
 
 def _required_directory():
@@ -141,6 +147,13 @@ class FileSet:
     def path(self):
         """Folder of the set, which need not exist."""
         return _required_directory() / self._name
+
+    def is_empty(self):
+        """Return whether nothing can have been kept, or nothing can be."""
+        try:
+            return not self.path.exists()
+        except OSError:
+            return True
 
     def read(self, name):
         """Return the content of a file.

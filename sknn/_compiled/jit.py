@@ -28,6 +28,7 @@ from numba.core.errors import NumbaError
 from numba.extending import overload, register_jitable
 
 from .cache import GuardedCache, identity_of, python_function
+from .progress import compilation_report
 
 INTERPRETED = bool(config.DISABLE_JIT)
 MOST_THREADS = config.NUMBA_NUM_THREADS
@@ -75,7 +76,7 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
     )
     dispatcher = compile_lazily(function)
     if entry:
-        _set_private(dispatcher, "compile", interrupts_held_back()(dispatcher.compile))
+        _set_private(dispatcher, "compile", _compiling()(dispatcher.compile))
         _keep_on_disk(dispatcher)
     return dispatcher
 
@@ -160,8 +161,11 @@ def compiled_address(kernel, signature):
     See :class:`kinds.Kind`, whose methods are the callers.
     """
     try:
-        with interrupts_held_back():
-            _keep_on_disk(kernel).compile(signature)
+        with _compiling():
+            _keep_on_disk(kernel)
+            if not isinstance(kernel._cache, GuardedCache):
+                compilation_report.begin_kernel(can_be_kept=False)
+            kernel.compile(signature)
     except NumbaError as error:
         name = kernel.py_func.__qualname__
         raise ValueError(f"{name} cannot be compiled for {signature}: {error}") from error
@@ -173,7 +177,6 @@ def _keep_on_disk(dispatcher):
     """Give a kernel the cache on disk, unless it depends on code that the stamp does not cover."""
     if identity_of(dispatcher.py_func) is not None:
         _set_private(dispatcher, "_cache", GuardedCache(dispatcher.py_func))
-    return dispatcher
 
 
 def _set_private(dispatcher, name, value):
@@ -186,7 +189,14 @@ def _set_private(dispatcher, name, value):
     setattr(dispatcher, name, value)
 
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------
+# ---- while Numba compiles ----------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _compiling():
+    """Compile in the block: without interrupts, and with a report of what takes long."""
+    with interrupts_held_back(), compilation_report.compiling():
+        yield
 
 
 @contextlib.contextmanager

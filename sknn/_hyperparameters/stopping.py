@@ -118,6 +118,7 @@ ROWS = {
         "bool or int",
         """Whether to print every epoch. True prints a line of a table with the losses, the score,
         the learning rate and the seconds, and a positive int prints what scikit-learn prints.
+        Both print that kernels are compiled, if that takes more than a second.
         """,
     ),
     "warm_start": Hyperparameter(

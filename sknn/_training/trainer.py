@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._compiled.progress import compilation_report
 from .._runtime.layout import views
 from .._warnings import warn_user
 from .printing import print_epoch
@@ -115,6 +116,7 @@ class Training:
 
     def _record_epoch(self, loss, val_loss, val_score, rate, seconds):
         """Add an epoch to the record; the arguments are a row of ``history_``."""
+        compilation_report.finish()  # all that an epoch needs is compiled now
         record = self.record
         record.append(self.n_rows, loss, val_loss, val_score, rate, seconds)
         if self.estimator.verbose:

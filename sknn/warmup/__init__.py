@@ -1,5 +1,7 @@
 """Compilation ahead of the first fit, for container images, worker processes and forks."""
 
+import functools
+import time
 import warnings
 from collections.abc import Iterable
 
@@ -7,32 +9,32 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiled import kinds
+from .._compiled.progress import compilation_report
 from .._engine import batch_norm, dropout, sparse
-from ..mlp import MLPClassifier
-from ..parts import activations, losses, optimizers, regularizers
+from .._hyperparameters.training import SOLVERS
+from ..mlp import MLPClassifier, MLPRegressor
+from ..parts.activations import ACTIVATIONS
+from ..parts.losses import LOSSES, REGRESSION_LOSSES, identity_link
+from ..parts.optimizers import OPTIMIZERS
+from ..parts.regularizers import REGULARIZERS
 
-_KERNELS = {  # kernels that only some fits use, by kind
-    kinds.ACTIVATION: [part.forward for part in activations.ACTIVATIONS.values()],
-    kinds.ACTIVATION_BACKWARD: [part.backward for part in activations.ACTIVATIONS.values()],
-    kinds.LOSS: [part.loss for part in losses.LOSSES.values()],
-    kinds.LINK: [losses.identity_link, *(part.link for part in losses.LOSSES.values())],
-    kinds.OPTIMIZER_STEP: [part.step for part in optimizers.OPTIMIZERS.values()],
-    kinds.STEP_SIZES: [part.step_sizes for part in optimizers.OPTIMIZERS.values()],
-    kinds.PENALTY: [part.penalize for part in regularizers.REGULARIZERS.values()],
-    kinds.PROXIMAL_STEP: [
-        part.shrink for part in regularizers.REGULARIZERS.values() if part.shrink is not None
-    ],
-    kinds.NORMALIZE: [batch_norm.normalize],
-    kinds.NORMALIZE_BACKWARD: [batch_norm.normalize_backward],
-    kinds.DROPOUT: [dropout.drop],
-    kinds.DROPOUT_IN_PLACE: [dropout.drop_in_place],
-    kinds.SPARSE_AFFINE: [sparse.affine],
-    kinds.SPARSE_WEIGHT_GRADIENT: [sparse.weight_gradient],
+CHOICES = {
+    "dtypes": ("float32", "float64"),
+    "activations": tuple(ACTIVATIONS),
+    "losses": tuple(LOSSES),
+    "solvers": SOLVERS,
 }
 
 
-def warmup(dtypes: str | Iterable[str] = ("float32", "float64")) -> None:
-    """Compile all kernels that a fit or a prediction may need, and keep them in the compile cache.
+def warmup(
+    dtypes: str | Iterable[str] = CHOICES["dtypes"],
+    *,
+    activations: str | Iterable[str] | None = None,
+    losses: str | Iterable[str] | None = None,
+    solvers: str | Iterable[str] | None = None,
+    verbose: bool = False,
+) -> None:
+    """Compile the kernels that a fit or a prediction may need, and keep them in the compile cache.
 
     Without it, a fit compiles the kernels that it is the first to use on this machine, which takes
     ten to twenty seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
@@ -42,11 +44,21 @@ def warmup(dtypes: str | Iterable[str] = ("float32", "float64")) -> None:
     ----------
     dtypes : {'float32', 'float64'} or several of them, default=('float32', 'float64')
         Types of numbers to compile for; see the parameter ``dtype`` of :class:`MLPClassifier`.
+    activations : str or list of str, default=None
+        Activations of hidden layers to compile. None is all; see the parameter ``activation``.
+    losses : str or list of str, default=None
+        Losses to compile: 'log_loss' and 'binary_log_loss' of classifiers, for several classes,
+        and for two classes or labels, and those of the parameter ``loss`` of
+        :class:`MLPRegressor`. None is all.
+    solvers : str or list of str, default=None
+        Solvers to compile. None is all; see the parameter ``solver``.
+    verbose : bool, default=False
+        Whether to print each step with the seconds that it takes.
 
     Raises
     ------
     ValueError
-        If a dtype is not one of these.
+        If a name is not one of these.
 
     See Also
     --------
@@ -55,23 +67,110 @@ def warmup(dtypes: str | Iterable[str] = ("float32", "float64")) -> None:
     Examples
     --------
     >>> import sknn
-    >>> sknn.warmup(["float64"])
+    >>> sknn.warmup("float64", activations="relu", losses="log_loss", solvers=["adam", "lbfgs"])
     """
-    dtypes = [dtypes] if isinstance(dtypes, str) else list(dtypes)
-    for name in dtypes:
-        if name not in ("float32", "float64"):
-            raise ValueError(f"dtypes must be of 'float32' and 'float64', got {name!r}.")
-    for name in dtypes:
-        for kind, kernels in _KERNELS.items():
-            for kernel in kernels:
-                kind.address(kernel, np.dtype(name))
-        X = np.eye(4, dtype=name)
-        y = np.arange(4) % 2
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            for settings in ({"input_dropout": 0.1, "max_grad_norm": 1.0}, {"solver": "lbfgs"}):
-                MLPClassifier((2,), max_iter=1, random_state=0, **settings).fit(X, y).predict(X)
+    chosen = {
+        "activations": _checked_names("activations", activations),
+        "losses": _checked_names("losses", losses),
+        "solvers": _checked_names("solvers", solvers),
+    }
+    dtypes = _checked_names("dtypes", dtypes)
+    steps = [step for dtype in dtypes for step in _steps(np.dtype(dtype), **chosen)]
+    with compilation_report.during(verbose=False):  # what follows is a report of its own
+        for number, (label, compile_step) in enumerate(steps, 1):
+            if verbose:
+                print(f"{number:3d}/{len(steps)}  {label}", end=" ... ", flush=True)
+            started = time.perf_counter()
+            compile_step()
+            if verbose:
+                print(f"{time.perf_counter() - started:.1f} s", flush=True)
+
+
+def _checked_names(parameter, names):
+    """Return the names as a list; all, if they are None."""
+    choices = CHOICES[parameter]
+    options = ", ".join(map(repr, choices))
+    if names is None:
+        return list(choices)
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError(f"{parameter} must name at least one of {options}, or be left out.")
+    for name in names:
+        if name not in choices:
+            raise ValueError(f"{parameter} must be of {options}, got {name!r}.")
+    return names
+
+
+def _steps(dtype, activations, losses, solvers):
+    """Return ``(label, function to call)`` for whatever is compiled by itself."""
+    steps = [
+        (f"{dtype}  {kind.name} {name}".rstrip(), functools.partial(kind.address, kernel, dtype))
+        for kind, kernels in _kernels(activations, losses, solvers).items()
+        for name, kernel in kernels.items()
+    ]
+    settings = {"activation": activations[0], "dtype": dtype.name, "random_state": 0}
+    fit = functools.partial(_fit, losses[0], **settings)
+    stochastic = [solver for solver in solvers if solver in OPTIMIZERS]
+    if stochastic:
+        in_minibatches = {"solver": stochastic[0], "input_dropout": 0.1, "max_grad_norm": 1.0}
+        steps += [
+            (f"{dtype}  training in minibatches", functools.partial(fit, **in_minibatches)),
             # A minibatch that is large compared to the network is trained on in shards.
-            MLPClassifier((600,), max_iter=1, random_state=0).fit(
-                np.tile(X, (50, 1)), np.tile(y, 50)
-            )
+            (
+                f"{dtype}  training in shards",
+                functools.partial(fit, 600, 50, solver=stochastic[0]),
+            ),
+        ]
+    if "lbfgs" in solvers:
+        steps.append((f"{dtype}  training with lbfgs", functools.partial(fit, solver="lbfgs")))
+    return steps
+
+
+def _kernels(activations, losses, solvers):
+    """Return the kernels that only some fits use, by kind and name."""
+    activation_parts = {name: ACTIVATIONS[name] for name in activations}
+    loss_parts = {name: LOSSES[name] for name in losses}
+    optimizers = {name: OPTIMIZERS[name] for name in solvers if name in OPTIMIZERS}
+    links = {f"of {name}": part.link for name, part in loss_parts.items()}
+    shrinking = {name: part for name, part in REGULARIZERS.items() if part.shrink is not None}
+    return {
+        kinds.ACTIVATION: {name: part.forward for name, part in activation_parts.items()},
+        kinds.ACTIVATION_BACKWARD: {name: part.backward for name, part in activation_parts.items()},
+        kinds.LOSS: {name: part.loss for name, part in loss_parts.items()},
+        kinds.LINK: {"to logits": identity_link, **links},
+        kinds.OPTIMIZER_STEP: {name: part.step for name, part in optimizers.items()},
+        kinds.STEP_SIZES: {name: part.step_sizes for name, part in optimizers.items()},
+        kinds.PENALTY: {name: part.penalize for name, part in REGULARIZERS.items()},
+        kinds.PROXIMAL_STEP: {name: part.shrink for name, part in shrinking.items()},
+        kinds.NORMALIZE: {"": batch_norm.normalize},
+        kinds.NORMALIZE_BACKWARD: {"": batch_norm.normalize_backward},
+        kinds.DROPOUT: {"": dropout.drop},
+        kinds.DROPOUT_IN_PLACE: {"": dropout.drop_in_place},
+        kinds.SPARSE_AFFINE: {"": sparse.affine},
+        kinds.SPARSE_WEIGHT_GRADIENT: {"": sparse.weight_gradient},
+    }
+
+
+def _fit(loss, n_units=2, n_copies=1, **settings):
+    """Fit and predict, which compiles the passes of the engine.
+
+    Parameters
+    ----------
+    loss : str
+        Key of ``LOSSES``. Classifiers have the one that fits the number of classes.
+    n_units : int, default=2
+        Units of the hidden layer.
+    n_copies : int, default=1
+        How often each of six rows occurs.
+    **settings : hyperparameters
+    """
+    n_classes = 2 if loss == "binary_log_loss" else 3
+    y = 1 + np.arange(6) % n_classes
+    if loss in REGRESSION_LOSSES:
+        network = MLPRegressor(loss, (n_units,), max_iter=1, **settings)
+    else:
+        network = MLPClassifier((n_units,), max_iter=1, **settings)
+    X = np.tile(np.eye(6), (n_copies, 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        network.fit(X, np.tile(y, n_copies)).predict(X)
