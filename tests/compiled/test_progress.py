@@ -245,6 +245,7 @@ def test_a_fit_reports_before_its_first_epoch(slow_clock, log, capsys, solver):
     assert log.messages == []
 
 
+@compiled_only
 @pytest.mark.parametrize("method", ["predict", "hidden_features", "evaluate", "gradients"])
 def test_predictions_report_too(log, monkeypatch, method):
     network = fit("relu")
