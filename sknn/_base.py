@@ -231,6 +231,11 @@ class BaseMLP(
                 f"{[*units, trained.n_outputs]}; set warm_start=False to start anew, or give the "
                 "same sizes, features and outputs."
             )
+        if not fresh and architecture.scales_targets != self._architecture.scales_targets:
+            raise ValueError(
+                f"normalize_y={self.normalize_y!r} changes what the network trained before "
+                "predicts; set warm_start=False to start anew, or give the same normalize_y."
+            )
         return architecture
 
     def _start(self, architecture, dtype, fresh, counts_on, watches_score):
@@ -262,12 +267,12 @@ class BaseMLP(
             for name in set(LEARNED) - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
             record = TrainingRecord(early_stopping=watches_score)
-            self._set_sizes(architecture)
         else:
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
             check_weights(flat, layout)
             record = TrainingRecord.resumed(self, early_stopping=watches_score, counts_on=counts_on)
         state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
+        self._set_sizes(architecture)
         record.publish(self)
         return flat, record, state
 

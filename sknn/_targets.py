@@ -142,13 +142,18 @@ class RegressionTargets:
         if fresh:
             vars(self).pop("y_mean_", None)
             vars(self).pop("y_scale_", None)
-        # What overflows makes the loss infinite, which is reported.
+        # Targets that overflow when they are cast make the loss infinite, which is reported.
         with np.errstate(over="ignore", invalid="ignore"):
             scales = self._architecture.scales_targets
             if scales and (fresh or not hasattr(self, "y_mean_")):
                 self.y_mean_ = np.average(y, axis=0, weights=weight)
                 deviation = np.sqrt(np.average((y - self.y_mean_) ** 2, axis=0, weights=weight))
                 self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
+                if not np.isfinite([self.y_mean_, self.y_scale_]).all():
+                    raise ValueError(
+                        "normalize_y=True needs targets whose mean and standard deviation are "
+                        f"finite, got values up to {np.abs(y).max():.3g}; divide y by a constant."
+                    )
             return (scaled(self, y) if scales else y).astype(dtype)
 
     def _validation_score(self, predictions, y, weight, loss):
@@ -180,3 +185,8 @@ class RegressionTargets:
 
     def _stratify(self, y):
         return None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = self.loss == "quantile"  # scikit-learn expects R^2
+        return tags

@@ -12,7 +12,7 @@ from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, pinball_score
 from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
-from ._validation.data import unscaled
+from ._validation.data import check_scored_targets, unscaled
 from ._validation.messages import explain_unknown_names
 
 
@@ -436,6 +436,6 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         if fitted is None or fitted.loss != "quantile":
             return super().score(X, y, sample_weight=sample_weight)
         predictions = self.predict(X)
-        y = np.asarray(y).reshape(len(predictions), -1)
+        y = check_scored_targets(y, len(predictions), fitted.n_targets)
         predictions = predictions.reshape(len(predictions), -1)
         return pinball_score(y, predictions, fitted.loss_parameters, sample_weight)

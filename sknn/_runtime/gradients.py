@@ -22,6 +22,7 @@ from .architecture import (
     SCALE,
     SHIFT,
 )
+from .finiteness import refuse_overflow
 
 _BLOCK_ROWS = 1024  # rows whose intermediate values are kept at a time
 
@@ -54,7 +55,8 @@ def compute_gradients(architecture, learned, table):
     scale = 1 / (table.weight.sum(dtype=np.float64) * n_averaged)
     for start in range(0, table.n_rows, _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
-        X = table.X[rows].astype(table.dtype)
+        with refuse_overflow(table.name, table.dtype):
+            X = table.X[rows].astype(table.dtype)
         values = _run_forward(architecture, learned, X)
         delta = _loss_gradient(architecture, values[-1], table.y[rows], table.weight[rows], scale)
         steps = list(zip(architecture.operations, values[:-1], values[1:], strict=False))

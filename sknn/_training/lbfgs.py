@@ -22,6 +22,7 @@ class LBFGSTraining(Training):
         self._rows = np.arange(self.n_rows) if self.train_rows is None else self.train_rows
         self._l1 = self._l1_strengths()
         self._started = time.perf_counter()
+        self._is_stopped = False
         result = self._minimize(n_epochs)
         self.record.loss_ = self._reported_loss(result.x)
         if not (np.isfinite(self.record.loss_) and np.isfinite(self.network.flat).all()):
@@ -31,7 +32,7 @@ class LBFGSTraining(Training):
                 "with StandardScaler."
             )
         self.network.set_running_statistics(self.table, self._rows)
-        if warn and result.status == 1:
+        if warn and not result.success and not self._is_stopped:
             self.warnings.append(
                 f"lbfgs failed to converge after {result.nit} iteration(s) (max_iter={n_epochs}, "
                 f"max_fun={self.estimator.max_fun}): {result.message}. Increase max_iter or "
@@ -111,4 +112,5 @@ class LBFGSTraining(Training):
         self._checkpoint()  # with what callbacks have changed
         self._started = time.perf_counter()
         if is_stopped or reason:
+            self._is_stopped = True
             raise StopIteration

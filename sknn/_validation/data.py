@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning, NotFittedError
-from sklearn.utils import assert_all_finite
+from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
 from .._warnings import warn_user
@@ -68,6 +68,8 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
                 raise ValueError(f"y must hold real numbers, got dtype {y.dtype}.")
             # scikit-learn has checked y, but what was None then is NaN by now
             assert_all_finite(y, input_name="y")
+    if y_numeric and sparse.issparse(y):
+        raise TypeError("y must be dense for regression, got a sparse matrix; pass y.toarray().")
     if reset:
         estimator._targets_are_sparse = sparse.issparse(y)
     if sparse.issparse(y):
@@ -129,6 +131,17 @@ def check_targets_of_loss(loss, y):
         raise ValueError(
             f"loss={loss!r} requires y {sign} 0, got a minimum of {lowest}; choose another loss."
         )
+
+
+def check_scored_targets(y, n_samples, n_targets):
+    """Return targets to compare predictions with, of shape (n_samples, n_targets)."""
+    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    columns = y.reshape(-1, 1) if y.ndim == 1 else y
+    if columns.shape != (n_samples, n_targets):
+        raise ValueError(
+            f"y of shape {y.shape} must have {n_targets} columns for {n_samples} samples."
+        )
+    return columns
 
 
 def check_regression_targets(estimator, y):
