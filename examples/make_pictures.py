@@ -13,10 +13,11 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent
 WIDTH = 900
+MOST_BYTES = 60 * 1024
 
 
 def make_picture(example):
-    """Run an example and save its last figure with 128 colors, which takes less space."""
+    """Run an example and save its last figure, with few colors, because these take less space."""
     runpy.run_path(str(example), run_name="__main__")
     path = FOLDER / "images" / f"{example.stem}.png"
     plt.gcf().savefig(path, dpi=100)
@@ -24,7 +25,10 @@ def make_picture(example):
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail((WIDTH, WIDTH))
-    small.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    for n_colors in (256, 128):
+        small.quantize(n_colors, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= MOST_BYTES:
+            break
     print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
 
 

@@ -38,8 +38,8 @@ X = x[:, None]
 # There is no penalty, and L-BFGS finds weights that fit the training set as well as they can.
 
 ERRORS = [0.02, 0.05, 0.1, 0.2, 0.5]  # labels of an axis
-UNITS = [1, 2, 3, 5, 8, 16, 32, 64]
-network = MLPRegressor(activation="tanh", solver="lbfgs", alpha=0.0, max_iter=2000, random_state=0)
+UNITS = [1, 2, 3, 5, 10, 30]
+network = MLPRegressor(activation="tanh", solver="lbfgs", alpha=0.0, max_iter=300, random_state=0)
 
 
 def errors_against_width(alpha):
@@ -50,7 +50,7 @@ def errors_against_width(alpha):
         y,
         param_name="hidden_layer_sizes",
         param_range=[(units,) for units in UNITS],
-        cv=ShuffleSplit(10, test_size=0.5, random_state=0),
+        cv=ShuffleSplit(5, test_size=0.5, random_state=0),
         scoring="neg_mean_squared_error",
     )
     return [-np.median(values, axis=1) for values in scores]
@@ -91,7 +91,7 @@ left.set(
     yticks=ERRORS,
     yticklabels=ERRORS,
     xlabel="hidden units",
-    ylabel="mean squared error (median of 10 splits)",
+    ylabel="mean squared error (median of 5 splits)",
     title="Error against capacity",
 )
 left.minorticks_off()
@@ -99,7 +99,7 @@ left.legend(fontsize=8)
 
 grid = np.linspace(-1, 1, 400)
 right.plot(x[:30], y[:30], "k.", label="training samples")
-for units in (1, 3, 64):
+for units in (1, 3, 30):
     fitted = network.set_params(hidden_layer_sizes=(units,), alpha=0.0).fit(X[:30], y[:30])
     right.plot(grid, fitted.predict(grid[:, None]), label=f"{units} unit{'s' * (units > 1)}")
 right.set(ylim=(-2.2, 2.2), xlabel="x", ylabel="y", title="Underfitting and overfitting")
