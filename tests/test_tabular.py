@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from scipy import sparse
 from sklearn import config_context
@@ -102,7 +104,6 @@ def test_set_output_keeps_the_index():
 
 
 def test_arrow_tables_and_dtypes():
-    pyarrow = pytest.importorskip("pyarrow")
     table = a_table().drop(columns="nothing")
     names, values = encoded(table)
     for other in (table.convert_dtypes(dtype_backend="pyarrow"), pyarrow.Table.from_pandas(table)):
@@ -112,7 +113,6 @@ def test_arrow_tables_and_dtypes():
 
 
 def test_polars():
-    polars = pytest.importorskip("polars")
     table = a_table().drop(columns=["nothing", "code"])
     frame = polars.from_pandas(table)
     names, values = encoded(table)
@@ -182,7 +182,7 @@ def test_clone_pickle_and_dtype():
 
 def test_in_a_search():
     table = a_table()
-    y = (table["member"] ^ (table["code"] == 1)).to_numpy()
+    y = np.where(table["member"], "yes", "no")
     network = MLPClassifier(max_iter=300, learning_rate_init=0.01, tol=0.01, random_state=0)
     search = GridSearchCV(
         make_pipeline(TabularPreprocessor(), network),
