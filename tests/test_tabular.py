@@ -275,3 +275,24 @@ def test_other_libraries_are_read_through_pandas():
     with config_context(transform_output="pandas"):
         frame = TabularPreprocessor().fit_transform(SimpleNamespace(to_pandas=a_table))
     np.testing.assert_array_equal(frame.to_numpy(), encoded(a_table())[1])
+
+
+def test_copies_depend_on_the_targets():
+    x = np.random.default_rng(0).standard_cauchy((500, 1))
+    labels = np.where(x[:, 0] > 0, "a", "b")
+    for y, n_outputs in (
+        (None, 2),
+        (x, 2),
+        (pd.Series(x[:, 0]), 2),
+        (np.c_[labels == "a", x], 2),
+        (x[:, 0] > 0, 1),
+        (labels, 1),
+        (labels.tolist(), 1),
+        (np.tanh(x), 1),
+        (sparse.csr_matrix(x), 1),
+        (np.full(500, np.nan), 1),
+        (x * 1e300, 1),
+    ):
+        assert TabularPreprocessor().fit_transform(x, y).shape == (500, n_outputs)
+    with pytest.raises(ValueError, match="y has 3 samples, and X 500"):
+        TabularPreprocessor().fit(x, [1, 2, 3])

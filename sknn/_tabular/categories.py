@@ -19,7 +19,7 @@ class CategoryEncoder:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
 
-    def fit(self, labels):
+    def fit(self, labels, targets=None):
         """Learn the levels. Missing is none of them, so it is encoded as zeros, like unknown."""
         levels = sorted(set(labels.tolist()) - {None})
         self.is_binary = len(levels) == 2
