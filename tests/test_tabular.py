@@ -153,6 +153,8 @@ def test_arrays_of_one_dtype():
     assert encoded(np.array([["a"], ["b"], ["c"]]))[0] == ["x0_infrequent"]
     times = np.array([["2024-01-01"], ["2024-01-02"]], dtype="datetime64[D]")
     assert encoded(times)[0][:2] == ["x0", "x0_week_sin"]
+    masked = np.ma.masked_array([[1.0], [2.0], [4.0]], mask=[[True], [False], [False]])
+    np.testing.assert_array_equal(encoded(masked)[1], encoded([[np.nan], [2.0], [4.0]])[1])
     pairs = np.array([[1.0, 2.0], [3.0, 5.0]], dtype=">f4", order="F")
     np.testing.assert_array_equal(encoded(pairs)[1], encoded(pairs.tolist())[1])
 
