@@ -38,7 +38,7 @@ def as_table(X, estimator):
         _check_unique([*X.columns])
         return X
     if isinstance(X, np.ma.MaskedArray):
-        X = X.astype(object).filled(None)  # masked is missing
+        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # masked is missing
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
         X = np.array(X, dtype=object)  # or the numbers beside a string would be strings too
     return check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X")
