@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from ._tabular import kinds
 from ._tabular.categories import CategoryEncoder
-from ._tabular.columns import as_table, column_arrays, time_zone
+from ._tabular.columns import as_table, column_arrays, numeric_targets, time_zone
 from ._tabular.datetimes import DatetimeEncoder
 from ._tabular.numeric import EmptyEncoder, NumberEncoder
 from ._versions import DocumentationLinkMixin
@@ -24,11 +24,10 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     **Numbers** are scaled robustly, :math:`x' = s (x - \mathrm{median})`, and clipped smoothly,
     :math:`x' / \sqrt{1 + (x' / 3)^2}`, to values between -3 and 3 [1]_. Here :math:`s` is
     :math:`1 / (q_{75} - q_{25})` with the quartiles, :math:`2 / (\max - \min)` where they are
-    equal, and 0 for constants. A column whose heavy tails the clip bends gets a second copy,
-    standardized to mean 0 and variance 1, so that a network can still follow a line. Beyond the
-    range of the training set, the copy stays at the ends. Missing numbers become the median, and
-    if there are any in the training set, another column is 1 for these. Durations and times of
-    day are numbers of seconds.
+    equal, and 0 for constants. A column whose heavy tails the clip bends, though the target is
+    linear in it, gets a second copy, standardized to mean 0 and variance 1. Missing numbers become
+    the median, and if there are any in the training set, another column is 1 for these. Durations
+    and times of day are numbers of seconds.
 
     **Categories and strings** are one-hot encoded. Rare levels share a column, and so do those
     beyond `max_categories`. Two levels, also of **booleans**, are one column of -1 and 1. Missing
@@ -41,10 +40,11 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     Parameters
     ----------
     heavy_tail_threshold : float, default=0.8
-        Numbers get a standardized copy if the squared correlation between them and their clipped
-        values is below this, in the range [0, 1]. It is 1.00 for normal, 0.95 for exponential,
-        0.78 for lognormal and 0.02 for Cauchy distributions. 0 is never, and 1 wherever the clip
-        is not linear.
+        Numbers can get a standardized copy if the squared correlation between them and their
+        clipped values is below this, in the range [0, 1]. It is 1.00 for normal, 0.95 for
+        exponential, 0.78 for lognormal and 0.02 for Cauchy distributions. If ``fit`` is given y,
+        the squared correlation with y (or one of its columns) must also be larger by at least 0.01
+        before the clip than after it; labels that are no numbers have none. 0 means no copies.
     min_frequency : int or float, default=2
         Levels with fewer samples share a column: a number of samples, or, in the range (0, 1), a
         fraction of them. 1 keeps all. Columns with two levels keep both.
@@ -74,7 +74,8 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     The kind of a column is inferred from its dtype, and for ``object`` from its values. Strings
     are not parsed: convert numbers and times that are strings, and convert numbers that are codes
     of categories to strings. In later tables, columns have to have the same kinds. Infinite
-    numbers are at the ends of the range.
+    numbers become -3 and 3. A standardized copy is limited to 10 times its largest value in the
+    training set.
 
     References
     ----------
@@ -116,8 +117,9 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
         ----------
         X : {DataFrame, array-like} of shape (n_samples, n_features)
             Training samples.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
+            Targets. If there are any, only columns in which they are linear get a standardized
+            copy.
 
         Returns
         -------
@@ -129,16 +131,18 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
         TypeError
             If X is sparse, or if a column holds containers, such as lists.
         ValueError
-            If a parameter is out of range, or if X is empty or complex.
+            If a parameter is out of range, if X is empty or complex, if two columns have the same
+            name, or if y has another length.
         """
         self._check_parameters()
         table = as_table(X, type(self).__name__)
+        targets = numeric_targets(y, table.shape[0])
         found = []
         encoders = []
         for name, values in zip(_names(table), column_arrays(table), strict=True):
             kind, column = kinds.infer(values, name)
             found.append(kind)
-            encoders.append(self._encoder(kind).fit(column))
+            encoders.append(self._encoder(kind).fit(column, targets))
         validate_data(self, table, skip_check_array=True)  # learns number and names of columns
         self.kinds_ = found
         self._zones = [

@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 from scipy import sparse
 from sklearn import config_context
@@ -102,7 +104,6 @@ def test_set_output_keeps_the_index():
 
 
 def test_arrow_tables_and_dtypes():
-    pyarrow = pytest.importorskip("pyarrow")
     table = a_table().drop(columns="nothing")
     names, values = encoded(table)
     for other in (table.convert_dtypes(dtype_backend="pyarrow"), pyarrow.Table.from_pandas(table)):
@@ -112,7 +113,6 @@ def test_arrow_tables_and_dtypes():
 
 
 def test_polars():
-    polars = pytest.importorskip("polars")
     table = a_table().drop(columns=["nothing", "code"])
     frame = polars.from_pandas(table)
     names, values = encoded(table)
@@ -153,6 +153,8 @@ def test_arrays_of_one_dtype():
     assert encoded(np.array([["a"], ["b"], ["c"]]))[0] == ["x0_infrequent"]
     times = np.array([["2024-01-01"], ["2024-01-02"]], dtype="datetime64[D]")
     assert encoded(times)[0][:2] == ["x0", "x0_week_sin"]
+    masked = np.ma.masked_array([[1.0], [2.0], [4.0]], mask=[[True], [False], [False]])
+    np.testing.assert_array_equal(encoded(masked)[1], encoded([[np.nan], [2.0], [4.0]])[1])
     pairs = np.array([[1.0, 2.0], [3.0, 5.0]], dtype=">f4", order="F")
     np.testing.assert_array_equal(encoded(pairs)[1], encoded(pairs.tolist())[1])
 
@@ -182,7 +184,7 @@ def test_clone_pickle_and_dtype():
 
 def test_in_a_search():
     table = a_table()
-    y = (table["member"] ^ (table["code"] == 1)).to_numpy()
+    y = np.where(table["member"], "yes", "no")
     network = MLPClassifier(max_iter=300, learning_rate_init=0.01, tol=0.01, random_state=0)
     search = GridSearchCV(
         make_pipeline(TabularPreprocessor(), network),
@@ -275,3 +277,24 @@ def test_other_libraries_are_read_through_pandas():
     with config_context(transform_output="pandas"):
         frame = TabularPreprocessor().fit_transform(SimpleNamespace(to_pandas=a_table))
     np.testing.assert_array_equal(frame.to_numpy(), encoded(a_table())[1])
+
+
+def test_copies_depend_on_the_targets():
+    x = np.random.default_rng(0).standard_cauchy((500, 1))
+    labels = np.where(x[:, 0] > 0, "a", "b")
+    for y, n_outputs in (
+        (None, 2),
+        (x, 2),
+        (pd.Series(x[:, 0]), 2),
+        (np.c_[labels == "a", x], 2),
+        (x[:, 0] > 0, 1),
+        (labels, 1),
+        (labels.tolist(), 1),
+        (np.tanh(x), 1),
+        (sparse.csr_matrix(x), 1),
+        (np.full(500, np.nan), 1),
+        (x * 1e300, 1),
+    ):
+        assert TabularPreprocessor().fit_transform(x, y).shape == (500, n_outputs)
+    with pytest.raises(ValueError, match="y has 3 samples, and X 500"):
+        TabularPreprocessor().fit(x, [1, 2, 3])

@@ -19,17 +19,19 @@ class CategoryEncoder:
         self.min_frequency = min_frequency
         self.max_categories = max_categories
 
-    def fit(self, labels):
+    def fit(self, labels, targets=None):
         """Learn the levels. Missing is none of them, so it is encoded as zeros, like unknown."""
         levels = sorted(set(labels.tolist()) - {None})
         self.is_binary = len(levels) == 2
         limits = {"min_frequency": self.min_frequency, "max_categories": self.max_categories}
-        self.encoder = OneHotEncoder(
+        encoder = OneHotEncoder(
             categories=[np.array(levels, dtype=object)],
             handle_unknown="ignore",
             sparse_output=False,
             **({} if self.is_binary else limits),
-        ).fit(labels[:, np.newaxis])
+        )
+        # Arrays, also where sklearn.set_config(transform_output=...) asks for DataFrames.
+        self.encoder = encoder.set_output(transform="default").fit(labels[:, np.newaxis])
         return self
 
     def names(self, name):

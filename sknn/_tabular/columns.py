@@ -37,6 +37,8 @@ def as_table(X, estimator):
         _check_not_empty(X.shape, estimator)
         _check_unique([*X.columns])
         return X
+    if isinstance(X, np.ma.MaskedArray):
+        X = np.where(np.ma.getmaskarray(X), None, X.data.astype(object))  # masked is missing
     if isinstance(X, list | tuple) and np.asarray(X).dtype.kind in "SU":
         X = np.array(X, dtype=object)  # or the numbers beside a string would be strings too
     return check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator, input_name="X")
@@ -121,3 +123,16 @@ def time_zone(table, position):
         if hasattr(dtype, "time_zone"):
             return dtype.time_zone or ""
     return None
+
+
+def numeric_targets(y, n_samples):
+    """Return y as numbers of shape (n_samples, n_targets); labels of classes are no targets."""
+    if y is None:
+        return None
+    values = np.empty(0) if issparse(y) else np.asarray(y)
+    if values.dtype.kind not in "iuf" or values.size == 0:
+        return np.empty((n_samples, 0))
+    if len(values) != n_samples:
+        raise ValueError(f"y has {len(values)} samples, and X {n_samples}. Each needs its target.")
+    targets = values.reshape(n_samples, -1).astype(np.float64)
+    return np.where(np.isfinite(targets).all(axis=0), targets, 0.0)

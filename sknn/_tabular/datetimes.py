@@ -36,9 +36,9 @@ class DatetimeEncoder:
     def __init__(self, heavy_tail_threshold):
         self.linear = NumberEncoder(heavy_tail_threshold)
 
-    def fit(self, times):
+    def fit(self, times, targets=None):
         """Learn the scale of the linear part, and in which cycles the times differ."""
-        self.linear.fit(_seconds(times))
+        self.linear.fit(_seconds(times), targets)
         present = times[~np.isnat(times)]
         self.cycles = [name for name, phase in CYCLES.items() if np.ptp(phase(present)) > 0]
         return self

@@ -37,6 +37,13 @@ def _seconds_of_day(time):
     return 3600 * time.hour + 60 * time.minute + time.second + time.microsecond / 1e6
 
 
+def _number(value):
+    try:
+        return float(value)
+    except OverflowError:  # an int or fraction beyond float64
+        return np.inf if value > 0 else -np.inf
+
+
 # Classes of objects, their kind, what is missing, and how to convert one. bool is an int.
 _OF_OBJECTS = (
     ((datetime.date, np.datetime64), DATETIME, _NAT, _local),
@@ -47,7 +54,7 @@ _OF_OBJECTS = (
         lambda time: np.timedelta64(time, "us") / np.timedelta64(1_000_000, "us"),
     ),
     ((datetime.time,), NUMBER, np.nan, _seconds_of_day),
-    ((int, float, np.integer, np.floating, Fraction, Decimal), NUMBER, np.nan, float),
+    ((int, float, np.integer, np.floating, Fraction, Decimal), NUMBER, np.nan, _number),
 )
 
 

@@ -38,6 +38,7 @@ INFERRED = [
         "number",
         [1, 2.5, 0.5, 0.25, NAN, 1],
     ),
+    (objects(10**400, -(10**400)), "number", [np.inf, -np.inf]),
     (objects(2, None, Decimal("nan")), "number", [2, NAN, NAN]),
     (objects("a", 1, 1.0, 2.5, None, NAN), "category", ["a", "1", "1", "2.5", None, None]),
     (objects(DAY, NOON, IN_JAPAN, pd.Timestamp(NOON)), "datetime", None),

@@ -66,15 +66,32 @@ def test_heavy_tails_have_a_copy():
 
 
 @pytest.mark.parametrize("column", HEAVY)
-def test_copy_is_standardized_and_stays_in_its_range(column):
+def test_copy_is_standardized_and_bounded(column):
     encoder = NumberEncoder(0.8).fit(column)
     _, copy = encoder.transform(column)
     np.testing.assert_allclose(copy, (column - column.mean()) / column.std(), atol=1e-9)
     _, beyond = encoder.transform(np.array([-np.inf, -1e300, np.nan, 1e300, np.inf]))
     median = (np.median(column) - column.mean()) / column.std()
-    np.testing.assert_allclose(
-        beyond, [copy.min(), copy.min(), median, copy.max(), copy.max()], atol=1e-9
-    )
+    end = 10 * np.abs(copy).max()
+    np.testing.assert_allclose(beyond, [-end, -end, median, end, end], atol=1e-9)
+
+
+def test_copy_is_for_targets_that_are_linear_in_it():
+    noise = DRAWS.normal(size=2000)
+    for complete in HEAVY:
+        column = np.where(np.arange(2000) == 7, np.nan, complete)
+        encoder = NumberEncoder(0.8)
+        line = np.nan_to_num(column) + column[0] * noise
+        bent = np.nan_to_num(clip_smoothly(column)) + 0.1 * noise
+        for targets, has_copy in (
+            ([line], True),
+            ([bent], False),
+            ([noise], False),
+            ([noise, line, bent], True),
+            ([np.zeros(2000)], False),
+            (np.empty((0, 2000)), False),
+        ):
+            assert encoder.fit(column, np.transpose(targets)).has_copy == has_copy
 
 
 @pytest.mark.parametrize(
