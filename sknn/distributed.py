@@ -5,20 +5,19 @@ running statistics and the optimizer's moments are averaged, and the next round 
 averages (local SGD). Workers send and receive networks, never rows.
 """
 
-import copy
 import warnings
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from ._training import partitions as on_workers
 from ._training.averaging import AveragedNetworks, merge_moments
-from ._validation.parameters import stops_early
+from ._validation.parameters import check_parameters, stops_early
 from ._warnings import warn_user
+from .mlp import MLPClassifier, MLPRegressor
 
 
 class ClusterLostError(RuntimeError):
@@ -47,8 +46,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     Parameters
     ----------
     estimator : MLPClassifier or MLPRegressor
-        Network to train. It stays as it is. ``early_stopping`` and ``solver='lbfgs'`` are not
-        available.
+        Network to train. It stays as it is. ``early_stopping``, ``solver='lbfgs'`` and callbacks
+        are not available.
     X : dask Array or DataFrame of shape (n_samples, n_features)
         Training samples.
     y : dask Array, Series or DataFrame of shape (n_samples,) or (n_samples, n_outputs)
@@ -56,8 +55,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     client : distributed.Client, default=None
         Connection to the cluster. None is the one that was made last.
     sample_weight : dask Array or Series of shape (n_samples,), default=None
-        Sample weights, in as many partitions as ``X``. They also weigh the workers' networks when
-        these are averaged.
+        Sample weights, in as many partitions as ``X``. Multiplied by ``class_weight``, they also
+        weigh the workers' networks when these are averaged.
     rounds : int, default=None
         Maximum number of rounds. None is ``max_iter`` epochs. Training stops earlier if the loss
         does not improve by ``tol`` for ``n_iter_no_change`` rounds.
@@ -72,9 +71,9 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     Raises
     ------
     ValueError
-        If a parameter is invalid or the partitions do not match.
+        If a parameter is invalid, the partitions do not match, or all weights are 0.
     TypeError
-        If X or y are not collections of Dask.
+        If ``estimator`` is no network, or X or y are not collections of Dask.
     ClusterLostError
         If the scheduler or all rows are lost. The error has the network of the last round.
 
@@ -95,8 +94,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     >>> round(clf.score(X / 16, y), 1)
     1.0
     """
-    client = _connected(client)
     rounds = _check_rounds(estimator, rounds, local_epochs)
+    client = _connected(client)
     partitions = _partitions(X, y, sample_weight)
     network = clone(estimator)
     if network.random_state is None:
@@ -105,7 +104,7 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     averaged = AveragedNetworks(*_make_network(network, groups))
     for _ in range(rounds):
         try:
-            averaged.average(groups.run(_train, averaged.networks, local_epochs))
+            averaged.average(groups.run(on_workers.train, averaged.networks, local_epochs))
         except groups.lost_errors as error:
             last = averaged.networks[0]
             raise ClusterLostError(
@@ -137,7 +136,20 @@ def _connected(client):
 
 
 def _check_rounds(estimator, rounds, local_epochs):
-    """Return the number of rounds, after checking it and the estimator's parameters."""
+    """Return the number of rounds, after checking it and the estimator with its parameters."""
+    if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
+        raise TypeError(
+            f"estimator must be an MLPClassifier or MLPRegressor of sknn, got {estimator!r}; "
+            "transform X with dask first, and give the last step of a Pipeline."
+        )
+    estimator._validate_params()
+    check_parameters(estimator)
+    callbacks = [type(callback).__name__ for callback in vars(estimator).get("_skl_callbacks", ())]
+    if callbacks:
+        raise ValueError(
+            f"fit_dask does not support callbacks, got {callbacks}; remove them with "
+            "estimator.set_callbacks()."
+        )
     for name, value in {"rounds": rounds, "local_epochs": local_epochs}.items():
         is_count = isinstance(value, Integral) and not isinstance(value, bool) and value > 0
         if not is_count and (name, value) != ("rounds", None):
@@ -216,8 +228,22 @@ class _Groups:
         """Return the future rows of a group. They may move if their worker is lost."""
         from dask import delayed  # noqa: PLC0415
 
-        rows = delayed(_join)(*(list(blocks) for blocks in zip(*partitions, strict=True)))
+        rows = delayed(on_workers.join)(*(list(blocks) for blocks in zip(*partitions, strict=True)))
         return self._client.compute(rows, workers=[worker], allow_other_workers=True)
+
+    def keep(self, is_kept):
+        """Leave groups out that have nothing to train on: no rows, or only rows of weight 0.
+
+        Parameters
+        ----------
+        is_kept : list of bool
+        """
+        if not any(is_kept):
+            raise ValueError(
+                "X, y, sample_weight and class_weight must leave at least one row with a positive "
+                "weight, got none."
+            )
+        self._rows = [rows for rows, kept in zip(self._rows, is_kept, strict=True) if kept]
 
     def run(self, function, networks=None, *arguments):
         """Return the results of ``function(rows, network, *arguments)``, one for each group.
@@ -265,63 +291,21 @@ class _RowsLostError(RuntimeError):
 def _make_network(network, groups):
     """Return the network to start with, trained for no epoch, and the groups' total weights."""
     if is_classifier(network):
-        network.classes_ = np.unique(np.concatenate(groups.run(_find_classes)))
-    moments = groups.run(_compute_moments, [network] * groups.size)
-    made = groups.run(_initialize, [network] * groups.size)[0]
-    if groups.size > 1 and getattr(made, "normalize_y", False):
-        _, made.y_mean_, variance = merge_moments(moments)
-        made.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
-    return made, [weight for weight, *_ in moments]
+        found = groups.run(on_workers.find_classes)
+        present = [classes for classes in found if classes is not None and len(classes) > 0]
+        network.classes_ = np.unique(np.concatenate(present or [[]]))
+    moments = _surviving(groups.run(on_workers.compute_moments, [network] * groups.size))
+    groups.keep([weight > 0 for weight, *_ in moments])
+    moments = [of_group for of_group in moments if of_group[0] > 0]
+    made = groups.run(on_workers.initialize, [network] * groups.size)
+    moments = [moments[i] for i, result in enumerate(made) if result is not None]
+    first = _surviving(made)[0]
+    if groups.size > 1 and getattr(first, "normalize_y", False):
+        _, first.y_mean_, variance = merge_moments(moments)
+        first.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+    return first, [weight for weight, *_ in moments]
 
 
-# ---- on the workers ----------------------------------------------------------------------------
-
-
-class _Rows(NamedTuple):
-    """The rows of a group of partitions."""
-
-    X: object
-    y: object
-    sample_weight: object
-
-
-def _join(*columns):
-    return _Rows(*map(_concatenate, columns))
-
-
-def _concatenate(blocks):
-    first = blocks[0]
-    if len(blocks) == 1 or first is None:
-        return first
-    if hasattr(first, "iloc"):
-        import pandas as pd  # noqa: PLC0415
-
-        return pd.concat(blocks)
-    return sparse.vstack(blocks).tocsr() if sparse.issparse(first) else np.concatenate(blocks)
-
-
-def _find_classes(rows, network):
-    y = np.asarray(rows.y)
-    return np.arange(y.shape[1]) if y.ndim == 2 and y.shape[1] > 1 else np.unique(y)
-
-
-def _compute_moments(rows, network):
-    """Return total weight, and weighted mean and variance of regression targets."""
-    y = np.asarray(rows.y)
-    weight = np.ones(len(y)) if rows.sample_weight is None else np.asarray(rows.sample_weight)
-    if is_classifier(network) or weight.sum() == 0:
-        return weight.sum(), 0.0, 0.0
-    y = y.reshape(len(y), -1).astype(np.float64)
-    mean = np.average(y, axis=0, weights=weight)
-    return weight.sum(), mean, np.average((y - mean) ** 2, axis=0, weights=weight)
-
-
-def _initialize(rows, network):
-    return copy.deepcopy(network)._fit(*rows, incremental=True, n_epochs=0)
-
-
-def _train(rows, network, n_epochs):
-    trained = copy.deepcopy(network)  # workers in this process get the client's own object
-    for _ in range(n_epochs):
-        trained.partial_fit(*rows)
-    return trained
+def _surviving(results):
+    """Return the results of the groups that are not lost."""
+    return [result for result in results if result is not None]

@@ -45,8 +45,8 @@ def to_onnx(
     TypeError
         If it is not an estimator of this package.
     ValueError
-        If an argument is invalid, or if the network has an :class:`Activation` of your own, or
-        class labels that are neither whole numbers nor strings.
+        If an argument is invalid, or if the network has an :class:`Activation` of your own,
+        weights that are not finite, or class labels that are neither whole numbers nor strings.
 
     See Also
     --------
@@ -97,8 +97,9 @@ def to_sklearn(estimator: _Network) -> Any:
         If it is not an estimator of this package.
     ValueError
         If scikit-learn's class cannot have such a network: if it has batch normalization, another
-        activation or different ones, several quantiles, or a loss with a link that scikit-learn
-        does not have. The message names all reasons.
+        activation or different ones, different values of ``alpha``, one class only, several
+        quantiles, or a loss with a link that scikit-learn does not have. The message names all
+        reasons. Also if weights are not finite.
 
     Notes
     -----

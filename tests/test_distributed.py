@@ -8,6 +8,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 
 import sknn.distributed as module
 from sknn import MLPClassifier, MLPRegressor
@@ -120,6 +121,59 @@ def test_weights_are_averaged_by_sample_weight(client):
     assert (fitted.n_iter_, fitted.t_) == (3, 1200)
 
 
+def test_weights_of_classes_are_weights_of_samples(client):
+    order = np.argsort(Y > 4, kind="stable")
+    X_sorted = parts(X[order], 4)
+    is_large = (Y > 4)[order].astype(int)
+    weigh = {0: 1, 1: 50}
+    settings = SETTINGS | {"hidden_layer_sizes": (), "alpha": 0.0}
+    by_class, by_sample = (
+        fit_dask(
+            MLPClassifier(**settings, class_weight=class_weight),
+            X_sorted,
+            parts(is_large, 4),
+            sample_weight=sample_weight,
+            client=client,
+        )
+        for class_weight, sample_weight in [
+            (weigh, None),
+            (None, parts(np.where(is_large == 1, 50.0, 1.0), 4)),
+        ]
+    )
+    np.testing.assert_allclose(by_class.coefs_[0], by_sample.coefs_[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("by", ["sample_weight", "class_weight", "empty partitions"])
+def test_workers_without_weight_are_left_out(client, by):
+    labels = np.r_[Y[:300] % 5, np.full(300, 9)]
+    X_parts = parts(X, 2)
+    y_parts = parts(labels, 2)
+    estimator = MLPClassifier(**SETTINGS)
+    weight = None
+    if by == "sample_weight":
+        weight = parts(np.r_[np.ones(300), np.zeros(300)], 2)
+    elif by == "class_weight":
+        estimator.set_params(class_weight={9: 0})
+    else:
+        X_parts = da.concatenate([X_parts[:300], parts(X[:0], 1)])
+        y_parts = da.concatenate([y_parts[:300], parts(labels[:0], 1)])
+    fitted = fit_dask(estimator, X_parts, y_parts, sample_weight=weight, client=client)
+    alone = MLPClassifier(**SETTINGS)
+    classes = fitted.classes_
+    assert classes.tolist() == [0, 1, 2, 3, 4] + [9] * (by != "empty partitions")
+    for _ in range(6):
+        alone.partial_fit(X[:300], labels[:300], classes=classes)
+    assert_same_weights(fitted, alone)
+
+
+def test_no_weight_at_all_is_an_error(client):
+    weight = parts(np.zeros(600), 2)
+    with pytest.raises(ValueError, match="at least one row with a positive weight"):
+        fit_dask(
+            MLPClassifier(**SETTINGS), parts(X, 2), parts(Y, 2), sample_weight=weight, client=client
+        )
+
+
 def test_two_workers_learn_and_repeat(client):
     settings = SETTINGS | {"max_iter": 40, "batch_norm": True, "learning_rate_init": 0.01}
     one, two = (
@@ -178,6 +232,8 @@ def test_warns_when_rounds_are_not_enough(client):
         ({"estimator": MLPClassifier(early_stopping=True)}, "early_stopping=True"),
         ({"estimator": MLPClassifier(solver="lbfgs")}, "solver='lbfgs'"),
         ({"estimator": MLPClassifier(alpha=-1)}, "'alpha' parameter"),
+        ({"estimator": MLPClassifier(max_iter="a")}, "'max_iter' parameter"),
+        ({"estimator": make_pipeline(MLPClassifier())}, "estimator must be an MLP"),
     ],
     ids=str,
 )
@@ -185,6 +241,14 @@ def test_errors_name_the_argument(client, arguments, message):
     given = {"estimator": MLPClassifier(**SETTINGS), "X": parts(X, 2), "y": parts(Y, 2)}
     with pytest.raises((ValueError, TypeError), match=message):
         fit_dask(**given | arguments, client=client)
+
+
+def test_callbacks_are_refused_by_name(client):
+    callbacks = pytest.importorskip("sknn.callbacks")
+    pytest.importorskip("sklearn.callback")
+    estimator = MLPClassifier(**SETTINGS).set_callbacks(callbacks.TimeLimit(60))
+    with pytest.raises(ValueError, match=r"callbacks, got \['TimeLimit'\]"):
+        fit_dask(estimator, parts(X, 2), parts(Y, 2), client=client)
 
 
 # ---- faults ------------------------------------------------------------------------------------
@@ -199,7 +263,7 @@ def before_third_round(monkeypatch):
         run = module._Groups.run
 
         def run_with_fault(self, function, *arguments):
-            if function is module._train:
+            if function is module.on_workers.train:
                 rounds.append(function)
                 if len(rounds) == 3:
                     fault()

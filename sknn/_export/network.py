@@ -2,6 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from .._runtime.finiteness import check_weights
 from .._runtime.layout import flat_vector, make_layout, views, weights_dtype
 from .._validation.data import check_was_fitted
 from ..mlp import MLPClassifier, MLPRegressor
@@ -23,7 +24,7 @@ def fitted_network(estimator, caller):
     NotFittedError
         If it is not fitted.
     ValueError
-        If an array that the user has assigned does not fit the network.
+        If an array that the user has assigned does not fit the network or is not finite.
     """
     if not isinstance(estimator, (MLPClassifier, MLPRegressor)):
         raise TypeError(
@@ -35,4 +36,5 @@ def fitted_network(estimator, caller):
     architecture = estimator._architecture
     layout = make_layout(architecture)
     flat = flat_vector(estimator, layout, weights_dtype(estimator))
+    check_weights(flat, layout)
     return architecture, views(flat, layout)

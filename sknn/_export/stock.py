@@ -1,6 +1,9 @@
 """scikit-learn's own networks with the weights of this package's."""
 
+from numbers import Real
+
 import numpy as np
+from scipy import sparse
 from sklearn import neural_network
 from sklearn.base import is_classifier
 from sklearn.preprocessing import LabelBinarizer
@@ -19,10 +22,7 @@ _ACTIVATIONS = {
 # Fitted attributes that both packages have.
 _RECORD = (
     "loss_",
-    "best_loss_",
     "loss_curve_",
-    "validation_scores_",
-    "best_validation_score_",
     "n_iter_",
     "t_",
     "n_layers_",
@@ -37,7 +37,9 @@ def build_stock_network(estimator):
     architecture, arrays = fitted_network(estimator, "to_sklearn")
     kind = neural_network.MLPClassifier if is_classifier(estimator) else neural_network.MLPRegressor
     parameters = _shared_parameters(estimator, kind)
-    _check_representable(architecture, parameters.get("loss", "squared_error"))
+    _check_representable(estimator, architecture, parameters.get("loss", "squared_error"))
+    if not isinstance(estimator.alpha, Real):
+        parameters["alpha"] = estimator.alpha[0]  # one value for all layers
     parameters["hidden_layer_sizes"] = tuple(layer.units for layer in architecture.hidden)
     if architecture.hidden:
         parameters["activation"] = _ACTIVATIONS[architecture.hidden[0].activation]
@@ -54,12 +56,39 @@ def build_stock_network(estimator):
         network.intercepts_[-1] = network.intercepts_[-1] * estimator.y_scale_ + estimator.y_mean_
     if is_classifier(estimator):
         network.classes_ = np.array(estimator.classes_)
-        labels = np.identity(len(network.classes_), int)
-        network._label_binarizer = LabelBinarizer().fit(
-            labels if estimator._multilabel else network.classes_
-        )
-    network._no_improvement_count = 0  # which partial_fit counts on
+        network._label_binarizer = LabelBinarizer().fit(_labels(estimator))
+    _prepare_training(network, estimator)
     return network
+
+
+def _labels(estimator):
+    """Return targets with all classes, of the kind that the network was fitted on and predicts."""
+    if not estimator._multilabel:
+        return np.array(estimator.classes_)
+    labels = np.identity(len(estimator.classes_), int)
+    are_sparse = getattr(estimator, "_targets_are_sparse", False)
+    return sparse.csr_matrix(labels) if are_sparse else labels
+
+
+def _prepare_training(network, estimator):
+    """Set what training goes on with, by whether scikit-learn's network will stop early.
+
+    It may not, although this package's has, since it has no ``early_stopping='auto'``.
+    """
+    scores = estimator.validation_scores_
+    if network.early_stopping:
+        network.best_loss_ = None
+        network.validation_scores_ = [] if scores is None else list(scores)
+        best = estimator.best_validation_score_
+        network.best_validation_score_ = -np.inf if best is None else best
+    else:
+        best = estimator.best_loss_
+        network.best_loss_ = np.inf if best is None else best
+        network.validation_scores_ = None
+        network.best_validation_score_ = None
+    network._best_coefs = [array.copy() for array in network.coefs_]
+    network._best_intercepts = [array.copy() for array in network.intercepts_]
+    network._no_improvement_count = 0  # which partial_fit counts on
 
 
 def _shared_parameters(estimator, kind):
@@ -75,11 +104,12 @@ def _shared_parameters(estimator, kind):
     return parameters
 
 
-def _check_representable(architecture, loss):
+def _check_representable(estimator, architecture, loss):
     """Raise ValueError if scikit-learn's class cannot have this network.
 
     Parameters
     ----------
+    estimator : MLPClassifier or MLPRegressor
     architecture : Architecture
     loss : str
         Loss that scikit-learn's class would get.
@@ -94,6 +124,10 @@ def _check_representable(architecture, loss):
     ]
     if len({_ACTIVATIONS.get(activation) for activation in activations}) > 1:
         reasons.append("different activations in different layers")
+    if len(np.unique(estimator.alpha)) > 1:
+        reasons.append(f"different values of alpha={estimator.alpha!r}")
+    if is_classifier(estimator) and len(estimator.classes_) == 1:
+        reasons.append(f"probabilities for one class, classes_={estimator.classes_!r}")
     if architecture.batch_norm is not None:
         reasons.append(f"batch_norm={architecture.batch_norm!r}")
     is_own = part.task == "classification" or loss == architecture.loss

@@ -12,6 +12,10 @@ from sklearn.utils.validation import _check_sample_weight
 _INDICATOR = np.array([0, 1])
 
 
+class NoWeightError(ValueError):
+    """The weights of the classes leave no row with a positive weight."""
+
+
 def check_sample_weight(sample_weight, X):
     """Check sample weights and scale them to a maximum of 1, so that sums cannot overflow.
 
@@ -128,7 +132,7 @@ def weigh_classes(class_weights, classes, weight, largest, y):
             weight = weight * of_column[(column != 0).astype(int)]
     factor = weight.max()
     if factor == 0:
-        raise ValueError(
+        raise NoWeightError(
             "class_weight and sample_weight must leave at least one row with a positive weight, "
             "their products are all 0."
         )

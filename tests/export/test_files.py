@@ -140,7 +140,7 @@ UNSAVABLE = {
     "scoring=<function": lambda est: est.set_params(scoring=constant),
     "activation": lambda est: est.set_params(activation="no such activation"),
     "coefs_": lambda est: est.coefs_.pop(),
-    "coefs_0 has values that are not finite": lambda est: est.coefs_[0].fill(np.nan),
+    r"coefs_\[0\] has NaN": lambda est: est.coefs_[0].fill(np.nan),
     "loss_": lambda est: setattr(est, "loss_", "low"),
     "history_": lambda est: est.history_["loss"].pop(),
     "loss_curve_": lambda est: delattr(est, "loss_curve_"),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas
 import pytest
 import sklearn
+from scipy import sparse
 from sklearn import neural_network
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -101,6 +102,49 @@ def test_weights_are_copies_that_train_further(kind):
     np.testing.assert_array_equal(estimator.predict(X), before)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("early_stopping", [False, True, "auto"])
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_training_goes_on_however_it_has_stopped(kind, early_stopping):
+    y = CODES if kind is MLPClassifier else Y
+    estimator = kind(hidden_layer_sizes=(6,), early_stopping=early_stopping, warm_start=True)
+    estimator.set_params(max_iter=3, random_state=0)
+    validation = {"X_val": X, "y_val": y} if early_stopping == "auto" else {}
+    estimator.fit(X, y, **validation)
+    network = to_sklearn(estimator)
+    assert len(network.fit(X, y).loss_curve_) == 6
+    assert len(network.validation_scores_ or []) == (6 if early_stopping is True else 0)
+    if early_stopping is not True:
+        assert len(to_sklearn(estimator).partial_fit(X, y).loss_curve_) == 4
+
+
+def test_equal_values_of_alpha_are_one():
+    estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,), alpha=(0.3, 0.3)), Y)
+    assert to_sklearn(estimator).alpha == 0.3
+
+
+def test_one_class_is_refused():
+    estimator = fitted(MLPClassifier((6,)), np.zeros(60, int))
+    with pytest.raises(ValueError, match="one class"):
+        to_sklearn(estimator)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(value):
+    estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,)), Y)
+    estimator.coefs_[1][0, 0] = value
+    with pytest.raises(ValueError, match=r"coefs_\[1\] has"):
+        to_sklearn(estimator)
+
+
+def test_sparse_targets_give_sparse_predictions():
+    targets = sparse.csr_matrix((Y > 2).astype(int))
+    estimator = fitted(MLPClassifier((6,)), targets)
+    found = to_sklearn(estimator).predict(X)
+    assert sparse.issparse(found)
+    np.testing.assert_array_equal(found.toarray(), estimator.predict(X).toarray())
+
+
 def test_assigned_weights_are_copied():
     estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,)), Y)
     estimator.coefs_ = [(2 * coefs).tolist() for coefs in estimator.coefs_]
@@ -116,6 +160,7 @@ REFUSED = [
     ({"activation": Activation(np.sin, np.cos)}, ["activation=Activation(sin, cos)"]),
     ({"batch_norm": "after"}, ["batch_norm='after'"]),
     ({"loss": "gamma"}, ["loss='gamma'"]),
+    ({"alpha": [0.1, 0.1, 0.2]}, ["alpha=[0.1, 0.1, 0.2]"]),
     ({"loss": "quantile", "quantile": (0.1, 0.9)}, ["loss='quantile'"]),
 ]
 
