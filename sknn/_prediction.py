@@ -125,7 +125,7 @@ class PredictionMixin:
         >>> from sklearn.datasets import load_iris
         >>> from sknn import MLPClassifier
         >>> X, y = load_iris(return_X_y=True)
-        >>> clf = MLPClassifier(learning_rate_init=0.1, random_state=0, max_iter=100).fit(X, y)
+        >>> clf = MLPClassifier(learning_rate_init=0.01, tol=1e-3, random_state=0).fit(X, y)
         >>> results = clf.evaluate(X, y)
         >>> print(sorted(results), round(results["accuracy"], 2))
         ['accuracy', 'loss'] 0.98
@@ -169,7 +169,7 @@ class PredictionMixin:
         >>> clf = MLPClassifier((8,) * 4, activation="logistic", random_state=0, max_iter=20)
         >>> gradients = clf.set_params(tol=0, n_iter_no_change=20).fit(X, y).gradients(X, y)
         >>> sizes = [np.abs(gradient).mean() for gradient in gradients["coefs"]]
-        >>> sizes[0] < 0.1 * sizes[-1]
+        >>> bool(sizes[0] < 0.1 * sizes[-1])
         True
         """
         network, table = self._with_targets(X, y, sample_weight)

@@ -129,9 +129,12 @@ class TrainingRecord:
         if self.watches_score:
             self.validation_scores_.append(val_score)
         row = (self.n_epochs, loss, val_loss, val_score, rate, seconds)
-        values = dict(zip(HISTORY_COLUMNS, row, strict=True))
-        for name, column in self.history_.items():
-            column.append(values.get(name, np.nan))
+        history = self.history_
+        for name, value in zip(HISTORY_COLUMNS, row, strict=True):
+            history[name].append(value)
+        if len(history) > len(HISTORY_COLUMNS):
+            for name in history.keys() - HISTORY_COLUMNS:
+                history[name].append(np.nan)
 
     def set_value(self, name, value):
         """Set the last epoch's value of a column of ``history_``; epochs without one have NaN."""
