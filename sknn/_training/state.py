@@ -47,6 +47,11 @@ class TrainingState:
         Epoch and flat weights that a callback has chosen to end with.
     n_stalled : int
         Epochs in a row without an improvement by ``tol``.
+    yardsticks : dict
+        What the best score (key True) or the best loss (key False) was measured by. Replaced, never
+        written to.
+    n_other_scores : int
+        Number of first validation scores that were measured by something else.
     counts_on : bool
         Whether the last call went on with the one before, as ``partial_fit`` and fits from
         checkpoints do, so that the schedule went on too.
@@ -68,6 +73,8 @@ class TrainingState:
         self.returned_weights = None
         self.chosen = None
         self.n_stalled = 0
+        self.yardsticks = {}
+        self.n_other_scores = 0
         self.counts_on = False
         self.is_incremental = False
 

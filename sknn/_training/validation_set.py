@@ -1,6 +1,8 @@
 """Validation rows: which they are, and the network's loss and score on them."""
 
 import copy
+import re
+import zlib
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -8,7 +10,10 @@ from sklearn.model_selection import train_test_split
 
 from .._runtime.layout import views
 from .._validation.data import naming
+from ..parts.custom import loss_part
 from .scoring import ValidationScorer
+
+_ROWS_OF_CHECKSUM = 4096
 
 
 class ValidationSet:
@@ -76,6 +81,20 @@ class ValidationSet:
         """Return the rows of X and their targets, as checked."""
         return self._samples.X[self.rows], self._samples.y[self.rows]
 
+    def yardstick(self):
+        """Return what decides which scores can be compared: plain values that are equal if the
+        score is computed in the same way on the same rows.
+        """
+        checksum = 0
+        for start in range(0, len(self.rows), _ROWS_OF_CHECKSUM):
+            rows = self._samples.X[self.rows[start : start + _ROWS_OF_CHECKSUM]]
+            parts = (rows.data, rows.indices, rows.indptr) if hasattr(rows, "indptr") else (rows,)
+            for part in parts:
+                checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+        for part in (self._targets, self._weight):
+            checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+        return *_description_of_score(self.estimator), len(self.rows), checksum
+
     def warnings(self):
         """Return what to tell the user about scores that early stopping could not use."""
         if self._n_undefined == 0 or not self.estimator.early_stopping:
@@ -104,6 +123,28 @@ def score_name(estimator, scoring=None):
         return "accuracy"
     names = {"squared_error": "r2", "quantile": "neg_mean_pinball_loss"}
     return names.get(estimator.loss, "neg_loss")
+
+
+def description_of_loss(estimator):
+    """Return the loss as text that is the same in every process, and its parameters."""
+    loss = estimator._loss_name
+    return _description(loss), *loss_part(loss).parameter_values(estimator).tolist()
+
+
+def _description_of_score(estimator):
+    """Return how the score is computed, as texts that are the same in every process."""
+    scoring = estimator.scoring
+    if scoring is not None and scoring != "loss":
+        return (_description(scoring),)
+    name = score_name(estimator, scoring)
+    return (name,) if name in ("accuracy", "r2") else (name, *description_of_loss(estimator))
+
+
+def _description(value):
+    """Return a text that describes a parameter, without addresses in memory."""
+    if hasattr(value, "__code__"):  # lambda functions share a name
+        return f"{value.__module__}.{value.__qualname__}:{value.__code__.co_firstlineno}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, groups=None):
