@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import sklearn
 
+from .._warnings import NonFinitePredictionError
 from .validation_set import in_training
 
 try:
@@ -136,12 +137,17 @@ class RunningFit:
         rows = self.training.train_rows
         return (self.X, self.y) if rows is None else (self.X[rows], self.y[rows])
 
-    def score(self, scorer, samples):
-        """Return a scorer's value with the present weights."""
+    def score(self, scorer, samples, undefined=np.nan):
+        """Return a scorer's value with the present weights, or ``undefined`` if their predictions
+        are not finite: training may be on its way to divergence, which it survives.
+        """
         twin = in_training(self.training.estimator, self.training.network)
         vars(twin).pop("feature_names_in_", None)  # the samples are arrays
-        with np.errstate(over="ignore", invalid="ignore"):  # on its way to divergence
-            return scorer(twin, *samples)
+        with np.errstate(over="ignore", invalid="ignore"):
+            try:
+                return scorer(twin, *samples)
+            except NonFinitePredictionError:
+                return undefined
 
     def end_with(self, epoch, weights):
         """Let the fit end with these flat weights, of this epoch, instead of the last ones."""

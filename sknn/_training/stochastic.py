@@ -10,8 +10,7 @@ import numpy as np
 
 from .._compiled.shuffle import Shuffler
 from .._runtime.binding import LEAST_NORMALIZED
-from .._runtime.finiteness import NonFinitePredictionError
-from .._warnings import warn_user
+from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.schedules import SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of

@@ -59,12 +59,16 @@ class ValidationSet:
         predictions, loss = network.outputs_and_loss(self.table, self.rows)
         score = float(self._score(network, predictions, loss))
         if not np.isfinite(score):
-            self._n_undefined += 1
-            self._cause = (
+            self.count_undefined(
                 f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or "
                 "lack a class"
             )
         return float(loss), score
+
+    def count_undefined(self, cause):
+        """Count an epoch whose score early stopping cannot use."""
+        self._n_undefined += 1
+        self._cause = cause
 
     def _score(self, network, predictions, loss):
         estimator = self.estimator
