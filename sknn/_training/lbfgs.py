@@ -120,8 +120,8 @@ class LBFGSTraining(Training):
         reason = self._reason_to_stop() if self.stops_early else None
         if reason and self.estimator.verbose:
             print(reason, "Stopping.")
-        is_stopped = self._callbacks.end_epoch()
+        is_stopped = self._callbacks.end_epoch(is_stopped=reason is not None)
         self._checkpoint()  # with what callbacks have changed
         self._started = time.perf_counter()
-        if is_stopped or reason:
+        if is_stopped:
             raise StopIteration

@@ -37,6 +37,8 @@ class TrainingState:
         Rows to train on and rows to validate on, as ``early_stopping`` has drawn them.
     n_rows_split : int
         Number of rows that they were drawn from.
+    split_by : tuple or None
+        Descriptions of the ``validation_fraction`` and of the groups by which they were drawn.
     best_weights : ndarray or None
         Flat weights of the epoch with the best validation score. Replaced, never written to.
     last_weights : ndarray or None
@@ -68,6 +70,7 @@ class TrainingState:
         self.orders_ahead = []
         self.split = None
         self.n_rows_split = 0
+        self.split_by = None
         self.best_weights = None
         self.last_weights = None
         self.returned_weights = None

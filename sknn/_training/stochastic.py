@@ -75,7 +75,7 @@ class StochasticTraining(Training):
             else:
                 callbacks.begin_epoch()
                 goes_on = self._run_epoch() and not self._stops_on_plateau()
-                goes_on = not callbacks.end_epoch() and goes_on
+                goes_on = not callbacks.end_epoch(is_stopped=not goes_on)
             if not goes_on:
                 return
         if warn and self._could_end_sooner():

@@ -77,8 +77,10 @@ class Training:
             self._train(n_epochs, callbacks, warn)
             self._hand_over()
             # Last of all: a filter may turn warnings into errors, which must not lose the result.
-            if self.validation_set is not None and not self._has_diverged:
-                self.warnings += self.validation_set.warnings()
+            if not self._has_diverged:
+                self.warnings += callbacks.warnings()
+                if self.validation_set is not None:
+                    self.warnings += self.validation_set.warnings()
             for message in self.warnings:
                 warn_user(message, ConvergenceWarning)
         except KeyboardInterrupt:

@@ -151,6 +151,25 @@ def _description(value):
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
+def description_of_split(validation_fraction, groups, known):
+    """Return what decides how rows are split, as plain values that are the same in every process.
+
+    Groups that are not given again stay as they were ``known``.
+    """
+    if not hasattr(validation_fraction, "split"):
+        return validation_fraction, None, None
+    arrays = [
+        array.tolist()
+        for array in getattr(validation_fraction, "__dict__", {}).values()
+        if isinstance(array, np.ndarray)
+    ]
+    if groups is not None:
+        groups = zlib.crc32(repr(np.asarray(groups).tolist()).encode())
+    elif known is not None:
+        groups = known[-1]
+    return _description(validation_fraction), zlib.crc32(repr(arrays).encode()), groups
+
+
 def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, groups=None):
     """Return ``(training rows, validation rows)``.
 

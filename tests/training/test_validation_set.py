@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     GroupShuffleSplit,
+    PredefinedSplit,
     ShuffleSplit,
     cross_validate,
     train_test_split,
@@ -535,3 +536,32 @@ def test_another_loss_is_not_compared():
     assert network.fit(X, y).best_loss_ == -1e6
     network.set_params(loss="absolute_error").fit(X, y)
     assert network.best_loss_ == min(network.loss_curve_[-3:])
+
+
+# ---- another split in further training ---------------------------------------------------------
+
+
+def test_rows_are_drawn_anew_if_the_split_has_changed():
+    network = MLPRegressor(**SETTINGS, early_stopping=True, warm_start=True)
+    groups = np.arange(60) % 3
+    first = GroupShuffleSplit(1, test_size=0.3, random_state=0)
+    steps = [
+        (0.1, None, True),
+        (np.float64(0.1), None, False),
+        (0.4, None, True),
+        (first, groups, True),
+        (first, list(groups), False),
+        (first, None, False),
+        (first, groups.astype(str), True),
+        (first, np.arange(60) % 4, True),
+        (GroupShuffleSplit(1, test_size=0.5, random_state=0), np.arange(60) % 4, True),
+        (PredefinedSplit(np.repeat([-1, 0], [40, 20])), None, True),
+        (PredefinedSplit(np.repeat([-1, 0], [40, 20])), None, False),
+        (PredefinedSplit(np.repeat([-1, 0], [30, 30])), None, True),
+    ]
+    split = None
+    for fraction, given, is_drawn in steps:
+        further = {} if given is None else {"groups": given}
+        network.set_params(validation_fraction=fraction).fit(X, NUMBERS, **further)
+        assert (network._training_state.split is not split) == is_drawn
+        split = network._training_state.split
