@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line."""
+"""Warnings that point at the user's own line, and the error that training can survive."""
 
 import sys
 import warnings
@@ -6,6 +6,10 @@ import warnings
 # Packages whose frames stand between a user's call and a warning: this one, scikit-learn's
 # decorators and meta-estimators, joblib, by which these call, and Numba, which asks for the cache.
 _NOT_THE_USERS = {__package__, "sklearn", "joblib", "numba"}
+
+
+class NonFinitePredictionError(ValueError):
+    """A network with finite weights predicts something that is not a finite number."""
 
 
 def warn_user(message, category=UserWarning):

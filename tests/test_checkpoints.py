@@ -149,6 +149,27 @@ def test_a_time_limit_does_not_end_training(tmp_path):
     assert_same(Checkpoint.resume(path, network).fit(X, NUMBERS), whole)
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_time_that_is_over_when_training_stops_by_itself(place, tmp_path):
+    path = tmp_path / "training"
+    reasons = [
+        {"n_iter_no_change": 2, "tol": 100},
+        {"early_stopping": True, "n_iter_no_change": 1, "tol": 100},
+    ]
+    for reason in (*reasons, {}):
+        network = MLPRegressor(**{**SETTINGS, **reason})
+        others = [] if reason else [EarlyStopping(patience=1, min_delta=100)]
+        stopping = clone(network).set_callbacks(*others).fit(X, NUMBERS)
+        assert stopping.n_iter_ < SETTINGS["max_iter"]
+        limits = [TimeLimit(0)]
+        callbacks = limits + others if place else others + limits
+        limited = clone(network).set_callbacks(Checkpoint(path), *callbacks).fit(X, NUMBERS)
+        for _ in range(stopping.n_iter_ + 1):
+            limited = Checkpoint.resume(path, limited).fit(X, NUMBERS)
+        assert_same(limited, stopping)
+        path.unlink()
+
+
 def test_lbfgs_goes_on_from_its_weights(tmp_path):
     path = tmp_path / "training"
     network = MLPRegressor(**SETTINGS, solver="lbfgs").set_callbacks(Checkpoint(path))
@@ -228,7 +249,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
     whole = path.read_bytes()
     for content in (b"", b"something else", whole[: len(whole) // 2], pickle.dumps([1, 2])):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="is no checkpoint"):
+        with pytest.raises(ValueError, match=r"is no checkpoint( of|, or is damaged: .)"):
             Checkpoint.resume(path, network)
 
 
@@ -247,6 +268,25 @@ def test_resuming_something_else(tmp_path):
         resumed.fit(X[1:], NUMBERS[1:])
     assert resumed.fit(X, NUMBERS).n_iter_ == 12  # it still goes on
     assert not hasattr(network, "coefs_")
+
+
+def test_parameters_that_mean_the_same_or_another_thing(tmp_path):
+    path = tmp_path / "training"
+    weights = {"class_weight": {"apple": 1, "pear": 2}, "alpha": (0.1, 0.2)}
+    network = MLPClassifier(**SETTINGS, **weights).set_callbacks(Checkpoint(path))
+    interrupt(network, 5, NAMES)
+    other = clone(network).set_params(class_weight={"apple": 9, "pear": 2})
+    with pytest.raises(ValueError, match=r"class_weight=.*'apple': 9.*was written with"):
+        Checkpoint.resume(path, other)
+    resumed = Checkpoint.resume(path, clone(network).set_params(alpha=[0.1, 0.2]))
+    assert resumed.fit(X, NAMES).n_iter_ == 12
+
+
+def test_folders_as_files(tmp_path):
+    network = MLPRegressor(**SETTINGS).set_callbacks(Checkpoint(tmp_path), Interruption(1))
+    with pytest.raises(IsADirectoryError, match="is a folder; give a file's name in it"):
+        network.fit(X, NUMBERS)
+    assert os.listdir(tmp_path) == []
 
 
 def test_folders_that_do_not_exist(tmp_path):

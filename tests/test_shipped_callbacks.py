@@ -11,6 +11,7 @@ import pytest
 from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.datasets import make_blobs, make_regression
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -125,6 +126,17 @@ def test_early_stopping_with_held_out_rows_watches_these():
     assert_same_network(
         network, clone(network).set_callbacks().set_params(max_iter=best).fit(X, NAMES)
     )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_early_stopping_by_a_metric_that_is_not_finite_is_reported(value):
+    def undefined(estimator, X, y):
+        return value
+
+    network = MLPRegressor(**SETTINGS).set_callbacks(EarlyStopping(undefined, patience=2))
+    with pytest.warns(ConvergenceWarning, match=r"metric of EarlyStopping.* after 2 epochs"):
+        network.fit(X, NUMBERS)
+    assert network.n_iter_ == 2
 
 
 def test_early_stopping_with_lbfgs():

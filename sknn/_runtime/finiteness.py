@@ -8,12 +8,9 @@ import contextlib
 
 import numpy as np
 
+from .._warnings import NonFinitePredictionError
 from .architecture import RUNNING_VARIANCE
 from .layout import views
-
-
-class NonFinitePredictionError(ValueError):
-    """A network with finite weights predicts something that is not a finite number."""
 
 
 @contextlib.contextmanager

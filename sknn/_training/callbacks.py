@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import sklearn
 
+from .._warnings import NonFinitePredictionError
 from .validation_set import in_training
 
 try:
@@ -78,6 +79,9 @@ class RunningFit:
         What each callback remembers, by its position in the estimator's list.
     is_out_of_time : bool
         Whether a limit of time, and so nothing about the network, stops training.
+    n_undefined : dict
+        Number of epochs in which a callback that watches a metric got no finite number, by the
+        callback's position.
     """
 
     def __init__(self, training, X, y, memories):
@@ -86,6 +90,7 @@ class RunningFit:
         self.y = y
         self.memories = {}
         self.is_out_of_time = False
+        self.n_undefined = {}
         rest = list(memories)
         for position, callback in enumerate(self._callbacks):
             name = type(callback).__name__
@@ -136,12 +141,30 @@ class RunningFit:
         rows = self.training.train_rows
         return (self.X, self.y) if rows is None else (self.X[rows], self.y[rows])
 
-    def score(self, scorer, samples):
-        """Return a scorer's value with the present weights."""
+    def score(self, scorer, samples, undefined=np.nan):
+        """Return a scorer's value with the present weights, or ``undefined`` if their predictions
+        are not finite: training may be on its way to divergence, which it survives.
+        """
         twin = in_training(self.training.estimator, self.training.network)
         vars(twin).pop("feature_names_in_", None)  # the samples are arrays
-        with np.errstate(over="ignore", invalid="ignore"):  # on its way to divergence
-            return scorer(twin, *samples)
+        with np.errstate(over="ignore", invalid="ignore"):
+            try:
+                return scorer(twin, *samples)
+            except NonFinitePredictionError:
+                return undefined
+
+    def count_undefined(self, callback):
+        """Count an epoch in which the metric that a callback watches is not finite."""
+        position = self.position(callback)
+        self.n_undefined[position] = self.n_undefined.get(position, 0) + 1
+
+    def warnings(self):
+        """Return what to tell the user about metrics that callbacks could not use."""
+        return [
+            f"The metric of {self._callbacks[position]!r} was not finite after {n_epochs} epochs, "
+            "which counted as no improvement; the rows may be too few, or lack a class."
+            for position, n_epochs in self.n_undefined.items()
+        ]
 
     def end_with(self, epoch, weights):
         """Let the fit end with these flat weights, of this epoch, instead of the last ones."""
@@ -178,7 +201,8 @@ class EpochCallbacks:
             "reconstruction_attributes": training.fitted_attributes,
         }
         memories = [] if resumption is None else resumption.memories
-        estimator._running_fit = RunningFit(training, samples.X, samples.y, memories)
+        self._running_fit = RunningFit(training, samples.X, samples.y, memories)
+        estimator._running_fit = self._running_fit
         self._context = estimator._init_callback_context(max_subtasks=max_epochs)
 
     @property
@@ -203,6 +227,18 @@ class EpochCallbacks:
             epoch = self._context.subcontext(task_name="epoch")
             self._epoch = epoch.call_on_fit_task_begin(**self._arguments)
 
-    def end_epoch(self):
-        """Tell that the epoch has ended; return whether a callback asks to stop."""
-        return self.has_listeners and self._epoch.call_on_fit_task_end(**self._arguments)
+    def end_epoch(self, *, is_stopped):
+        """Tell that the epoch has ended; return whether to stop: because training ``is_stopped`` by
+        itself, a callback asks for it, or, if neither, a limit of time is over.
+        """
+        if not self.has_listeners:
+            return is_stopped
+        is_asked = self._epoch.call_on_fit_task_end(**self._arguments)
+        is_stopped = is_stopped or bool(is_asked)
+        fit = self._running_fit
+        fit.is_out_of_time = fit.is_out_of_time and not is_stopped
+        return is_stopped or fit.is_out_of_time
+
+    def warnings(self):
+        """Return what to tell the user when the fit has ended."""
+        return self._running_fit.warnings() if self.has_listeners else []

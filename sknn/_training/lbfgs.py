@@ -6,6 +6,7 @@ import numpy as np
 import scipy.optimize
 
 from .._runtime.thread_limits import single_blas_thread
+from .._warnings import NonFinitePredictionError
 from ..parts.regularizers import penalty_strengths
 from .trainer import Training
 
@@ -97,6 +98,18 @@ class LBFGSTraining(Training):
             self._objective(x)
         return float(self._reported)
 
+    def _evaluate(self):
+        """Return loss and score of the validation rows; NaN if there are none, or if predictions
+        are not finite: a later iteration may come back from there.
+        """
+        try:
+            return super()._evaluate()
+        except NonFinitePredictionError as error:
+            if self.record.n_epochs == self._first_epoch:
+                raise  # no epoch before shows that the weights are the cause
+            self.validation_set.count_undefined(str(error).rstrip("."))
+            return np.nan, np.nan
+
     def _end_iteration(self, intermediate_result):
         """Record an iteration as an epoch; raise StopIteration to stop."""
         self._callbacks.begin_epoch()
@@ -108,9 +121,9 @@ class LBFGSTraining(Training):
         reason = self._reason_to_stop() if self.stops_early else None
         if reason and self.estimator.verbose:
             print(reason, "Stopping.")
-        is_stopped = self._callbacks.end_epoch()
+        is_stopped = self._callbacks.end_epoch(is_stopped=reason is not None)
         self._checkpoint()  # with what callbacks have changed
         self._started = time.perf_counter()
-        if is_stopped or reason:
+        if is_stopped:
             self._is_stopped = True
             raise StopIteration

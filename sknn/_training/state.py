@@ -37,6 +37,8 @@ class TrainingState:
         Rows to train on and rows to validate on, as ``early_stopping`` has drawn them.
     n_rows_split : int
         Number of rows that they were drawn from.
+    split_by : tuple or None
+        Descriptions of the ``validation_fraction`` and of the groups by which they were drawn.
     best_weights : ndarray or None
         Flat weights of the epoch with the best validation score. Replaced, never written to.
     last_weights : ndarray or None
@@ -47,6 +49,11 @@ class TrainingState:
         Epoch and flat weights that a callback has chosen to end with.
     n_stalled : int
         Epochs in a row without an improvement by ``tol``.
+    yardsticks : dict
+        What the best score (key True) or the best loss (key False) was measured by. Replaced, never
+        written to.
+    n_other_scores : int
+        Number of first validation scores that were measured by something else.
     counts_on : bool
         Whether the last call went on with the one before, as ``partial_fit`` and fits from
         checkpoints do, so that the schedule went on too.
@@ -63,11 +70,14 @@ class TrainingState:
         self.orders_ahead = []
         self.split = None
         self.n_rows_split = 0
+        self.split_by = None
         self.best_weights = None
         self.last_weights = None
         self.returned_weights = None
         self.chosen = None
         self.n_stalled = 0
+        self.yardsticks = {}
+        self.n_other_scores = 0
         self.counts_on = False
         self.is_incremental = False
 

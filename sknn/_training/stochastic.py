@@ -10,8 +10,7 @@ import numpy as np
 
 from .._compiled.shuffle import Shuffler
 from .._runtime.binding import LEAST_NORMALIZED
-from .._runtime.finiteness import NonFinitePredictionError
-from .._warnings import warn_user
+from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.schedules import SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of
@@ -76,7 +75,7 @@ class StochasticTraining(Training):
             else:
                 callbacks.begin_epoch()
                 goes_on = self._run_epoch() and not self._stops_on_plateau()
-                goes_on = not callbacks.end_epoch() and goes_on
+                goes_on = not callbacks.end_epoch(is_stopped=not goes_on)
             if not goes_on:
                 return
         if warn and self._could_end_sooner():

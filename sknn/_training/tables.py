@@ -6,7 +6,7 @@ from .._runtime.data import Table
 from .._validation.data import Samples, check_validation_samples
 from .._validation.parameters import settings_of, stops_early
 from .._validation.weights import check_sample_weight, relative_weight
-from .validation_set import ValidationSet, split_rows
+from .validation_set import ValidationSet, description_of_split, split_rows
 
 
 class TablesMixin:
@@ -65,15 +65,20 @@ class TablesMixin:
 
     def _split(self, samples, groups, state):
         """Return the rows to train on and the rows to validate on: the same ones when training goes
-        on.
+        on, unless they are to be drawn in another way.
         """
         X, y, (weight, _), _ = samples
-        if state.split is None or state.n_rows_split != len(y):
+        fraction = settings_of(self).validation_fraction
+        known = state.split_by
+        split_by = description_of_split(fraction, groups, known)
+        is_other = known is not None and split_by != known
+        state.split_by = split_by
+        if state.split is None or state.n_rows_split != len(y) or is_other:
             state.n_rows_split = len(y)
             state.split = split_rows(
                 X,
                 y,
-                settings_of(self).validation_fraction,
+                fraction,
                 state.random_state,
                 self._stratify(y),
                 weight=weight,

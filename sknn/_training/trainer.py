@@ -11,6 +11,7 @@ from .._compiled.progress import compilation_report
 from .._runtime.layout import views
 from .._warnings import warn_user
 from .printing import print_epoch
+from .validation_set import description_of_loss
 
 
 class Checkpoint(NamedTuple):
@@ -55,6 +56,7 @@ class Training:
         self._first_epoch = record.n_epochs
         self._last_epoch = None
         self._has_diverged = False
+        self._check_yardstick()
         self.warnings = []  # messages, to be given when the result has been handed over
 
     def run(self, n_epochs, callbacks, *, warn=True):
@@ -75,8 +77,10 @@ class Training:
             self._train(n_epochs, callbacks, warn)
             self._hand_over()
             # Last of all: a filter may turn warnings into errors, which must not lose the result.
-            if self.validation_set is not None and not self._has_diverged:
-                self.warnings += self.validation_set.warnings()
+            if not self._has_diverged:
+                self.warnings += callbacks.warnings()
+                if self.validation_set is not None:
+                    self.warnings += self.validation_set.warnings()
             for message in self.warnings:
                 warn_user(message, ConvergenceWarning)
         except KeyboardInterrupt:
@@ -106,6 +110,24 @@ class Training:
             "_training_state": self.state,
         }
 
+    def _check_yardstick(self):
+        """Forget the best epoch of earlier fits if its score, or loss, was measured by something
+        else: they cannot be compared.
+        """
+        record = self.record
+        state = self.state
+        key = self.stops_early
+        yardstick = self.validation_set.yardstick() if key else description_of_loss(self.estimator)
+        if state.yardsticks.get(key, yardstick) != yardstick:
+            state.n_stalled = 0
+            if key:
+                record.best_validation_score_ = -np.inf
+                state.best_weights = None
+                state.n_other_scores = len(record.validation_scores_)
+            else:
+                record.best_loss_ = np.inf
+        state.yardsticks = {**state.yardsticks, key: yardstick}
+
     # ---- the record -----------------------------------------------------------------------------
 
     def _evaluate(self):
@@ -132,7 +154,8 @@ class Training:
         settings = self.network.settings
         if self.stops_early:
             best = record.best_validation_score_
-            score = float(np.mean(record.validation_scores_[-settings.early_stopping_window :]))
+            scores = record.validation_scores_[self.state.n_other_scores :]
+            score = float(np.mean(scores[-settings.early_stopping_window :]))
             # A score that is not finite would compare as anything: it is no improvement.
             is_usable = np.isfinite(score)
             is_stalled = not is_usable or score < best + settings.tol

@@ -1,6 +1,8 @@
 """Validation rows: which they are, and the network's loss and score on them."""
 
 import copy
+import re
+import zlib
 
 import numpy as np
 from sklearn.base import is_classifier
@@ -8,7 +10,10 @@ from sklearn.model_selection import train_test_split
 
 from .._runtime.layout import views
 from .._validation.data import naming
+from ..parts.custom import loss_part
 from .scoring import ValidationScorer
+
+_ROWS_OF_CHECKSUM = 4096
 
 
 class ValidationSet:
@@ -54,12 +59,16 @@ class ValidationSet:
         predictions, loss = network.outputs_and_loss(self.table, self.rows)
         score = float(self._score(network, predictions, loss))
         if not np.isfinite(score):
-            self._n_undefined += 1
-            self._cause = (
+            self.count_undefined(
                 f"scoring={self.estimator.scoring!r} gave {score}; the rows may be too few, or "
                 "lack a class"
             )
         return float(loss), score
+
+    def count_undefined(self, cause):
+        """Count an epoch whose score early stopping cannot use."""
+        self._n_undefined += 1
+        self._cause = cause
 
     def _score(self, network, predictions, loss):
         estimator = self.estimator
@@ -75,6 +84,20 @@ class ValidationSet:
     def samples(self):
         """Return the rows of X and their targets, as checked."""
         return self._samples.X[self.rows], self._samples.y[self.rows]
+
+    def yardstick(self):
+        """Return what decides which scores can be compared: plain values that are equal if the
+        score is computed in the same way on the same rows.
+        """
+        checksum = 0
+        for start in range(0, len(self.rows), _ROWS_OF_CHECKSUM):
+            rows = self._samples.X[self.rows[start : start + _ROWS_OF_CHECKSUM]]
+            parts = (rows.data, rows.indices, rows.indptr) if hasattr(rows, "indptr") else (rows,)
+            for part in parts:
+                checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+        for part in (self._targets, self._weight):
+            checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+        return *_description_of_score(self.estimator), len(self.rows), checksum
 
     def warnings(self):
         """Return what to tell the user about scores that early stopping could not use."""
@@ -104,6 +127,47 @@ def score_name(estimator, scoring=None):
         return "accuracy"
     names = {"squared_error": "r2", "quantile": "neg_mean_pinball_loss"}
     return names.get(estimator.loss, "neg_loss")
+
+
+def description_of_loss(estimator):
+    """Return the loss as text that is the same in every process, and its parameters."""
+    loss = estimator._loss_name
+    return _description(loss), *loss_part(loss).parameter_values(estimator).tolist()
+
+
+def _description_of_score(estimator):
+    """Return how the score is computed, as texts that are the same in every process."""
+    scoring = estimator.scoring
+    if scoring is not None and scoring != "loss":
+        return (_description(scoring),)
+    name = score_name(estimator, scoring)
+    return (name,) if name in ("accuracy", "r2") else (name, *description_of_loss(estimator))
+
+
+def _description(value):
+    """Return a text that describes a parameter, without addresses in memory."""
+    if hasattr(value, "__code__"):  # lambda functions share a name
+        return f"{value.__module__}.{value.__qualname__}:{value.__code__.co_firstlineno}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
+
+
+def description_of_split(validation_fraction, groups, known):
+    """Return what decides how rows are split, as plain values that are the same in every process.
+
+    Groups that are not given again stay as they were ``known``.
+    """
+    if not hasattr(validation_fraction, "split"):
+        return validation_fraction, None, None
+    arrays = [
+        array.tolist()
+        for array in getattr(validation_fraction, "__dict__", {}).values()
+        if isinstance(array, np.ndarray)
+    ]
+    if groups is not None:
+        groups = zlib.crc32(repr(np.asarray(groups).tolist()).encode())
+    elif known is not None:
+        groups = known[-1]
+    return _description(validation_fraction), zlib.crc32(repr(arrays).encode()), groups
 
 
 def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, groups=None):

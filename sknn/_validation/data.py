@@ -9,7 +9,7 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import validate_data
 
-from .._warnings import warn_user
+from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.custom import loss_part
 from .containers import refuse_tensors
 from .explanations import explaining
@@ -101,7 +101,7 @@ def unscaled(estimator, predictions):
     with np.errstate(over="ignore"):
         scaled_back = (predictions * scale + mean).astype(predictions.dtype)
     if not np.isfinite(scaled_back).all():
-        raise ValueError(
+        raise NonFinitePredictionError(
             f"Predictions in the units of y are not finite in {predictions.dtype}: y_scale_ is "
             f"{np.asarray(scale)} and y_mean_ is {np.asarray(mean)}; assign finite numbers, or fit "
             "with dtype='float64' or with y in other units."
@@ -249,9 +249,14 @@ def check_groups(estimator, groups, validation):
 
 @contextlib.contextmanager
 def naming(arguments):
-    """Put ``arguments`` in front of errors that speak of X, y or sample_weight."""
+    """Put ``arguments`` in front of errors that speak of X, y or sample_weight.
+
+    Predictions that are not finite are no fault of these, and training can survive them.
+    """
     try:
         yield
+    except NonFinitePredictionError:
+        raise
     except ValueError as error:
         raise ValueError(f"{arguments}: {error}") from error
     except TypeError as error:

@@ -118,6 +118,8 @@ class Checkpoint(Callback):
         folder = Path(self.path).parent
         if not folder.is_dir():
             raise FileNotFoundError(f"path={self.path!r} is in a folder that does not exist.")
+        if Path(self.path).is_dir():
+            raise IsADirectoryError(f"path={self.path!r} is a folder; give a file's name in it.")
         fit.memories[fit.position(self)] = time.monotonic()
 
     def _begin_epoch(self, fit):

@@ -126,7 +126,7 @@ def read_checkpoint(path, estimator):
         raise ValueError(f"{path} is a checkpoint of {content['estimator']}, not of {kind}.")
     for name, value in _parameters(estimator).items():
         kept = content["parameters"].get(name, value)
-        if name not in _MAY_DIFFER and _is_plain(value) and value != kept:
+        if name not in _MAY_DIFFER and _is_plain(value) and _as_lists(value) != _as_lists(kept):
             raise ValueError(
                 f"{name}={value!r}, but {path} was written with {name}={kept!r}; resume with the "
                 "same parameters, and change them on the estimator that is returned."
@@ -141,7 +141,8 @@ def _content(path):
     except FileNotFoundError:
         raise
     except Exception as error:  # a pickle can raise anything
-        raise ValueError(f"{path} is no checkpoint, or is damaged: {error}") from error
+        cause = str(error) or type(error).__name__
+        raise ValueError(f"{path} is no checkpoint, or is damaged: {cause}") from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError(f"{path} is no checkpoint of this version.")
     return content
@@ -154,4 +155,13 @@ def _parameters(estimator):
 def _is_plain(value):
     if isinstance(value, (list, tuple)):
         return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, [*value.keys(), *value.values()]))
     return value is None or isinstance(value, (Number, str))
+
+
+def _as_lists(value):
+    """Return a plain value with lists instead of tuples, which mean the same."""
+    if isinstance(value, (list, tuple)):
+        return list(map(_as_lists, value))
+    return value

@@ -1,5 +1,6 @@
 """Callback that records further metrics of every epoch."""
 
+import numpy as np
 from sklearn.metrics import check_scoring
 
 from .._training.record import HISTORY_COLUMNS
@@ -60,14 +61,15 @@ class History(Callback):
         else:
             scorers = self._scorers()
         # one scorer for all, which predicts once
-        fit.memories[fit.position(self)] = check_scoring(estimator, scoring=scorers)
+        scorer = check_scoring(estimator, scoring=scorers)
+        fit.memories[fit.position(self)] = scorer, dict.fromkeys(scorers, np.nan)
 
     def _end_epoch(self, fit):
-        scorer = fit.memories[fit.position(self)]
-        for name, value in fit.score(scorer, fit.training_samples).items():
+        scorer, undefined = fit.memories[fit.position(self)]
+        for name, value in fit.score(scorer, fit.training_samples, undefined).items():
             fit.record.set_value(name, float(value))
         if fit.has_validation_samples:
-            for name, value in fit.score(scorer, fit.validation_samples).items():
+            for name, value in fit.score(scorer, fit.validation_samples, undefined).items():
                 fit.record.set_value(f"val_{name}", float(value))
 
 

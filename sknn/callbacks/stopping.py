@@ -27,7 +27,8 @@ class EarlyStopping(Callback):
     patience : int, default=10
         Number of consecutive epochs without an improvement after which training stops, >= 1.
     min_delta : float, default=0.0
-        An epoch is an improvement if its value exceeds the best one by more than this, >= 0.
+        An epoch is an improvement if its value exceeds the best one by more than this, >= 0. A
+        value that is not finite is none, and is reported by a ConvergenceWarning.
     restore_best : bool, default=True
         Whether to end with the weights of the best epoch, which is then ``best_iter_``. Of several
         callbacks that do so, the last one decides.
@@ -108,7 +109,10 @@ class EarlyStopping(Callback):
     def _end_epoch(self, fit):
         best = fit.memories[fit.position(self)]
         value = self._value(fit)
-        if value > best["value"] + self.min_delta:
+        is_defined = np.isfinite(value)
+        if not is_defined:
+            fit.count_undefined(self)
+        if is_defined and value > best["value"] + self.min_delta:
             best |= {"value": value, "epoch": fit.record.n_epochs, "n_stalled": 0}
             if self.restore_best:
                 best["weights"] = fit.training.network.flat.copy()
@@ -151,6 +155,6 @@ class TimeLimit(Callback):
         fit.memories[fit.position(self)] = time.monotonic()
 
     def _end_epoch(self, fit):
+        # The fit stops for this reason only if there is no other one.
         is_over = time.monotonic() - fit.memories[fit.position(self)] >= self.seconds
         fit.is_out_of_time |= is_over
-        return is_over

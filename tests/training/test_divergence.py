@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from problems import (
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier, MLPRegressor
+from sknn._warnings import NonFinitePredictionError
+from sknn.callbacks import EarlyStopping, History
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
@@ -118,3 +121,46 @@ def test_logarithms_of_probabilities_are_finite(dtype, n_classes):
     assert np.isfinite(logarithms).all()
     assert logarithms.min() < -80
     np.testing.assert_array_equal(logarithms, np.log(network.predict_proba(far)))
+
+
+class OverflowingRegressor(MLPRegressor):
+    """Cannot predict when two epochs are recorded, as if it were on its way to divergence."""
+
+    def predict(self, X):
+        if self.n_iter_ == 2:
+            raise NonFinitePredictionError("The predictions are not finite.")
+        return super().predict(X)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_metrics_of_predictions_that_are_not_finite_are_nan(solver):
+    pytest.importorskip("sklearn.callback")
+    X, y = CASES[MLPRegressor]
+    settings = {"hidden_layer_sizes": 6, "max_iter": 4, "random_state": 0, "solver": solver}
+    network = OverflowingRegressor(**settings)
+    network.set_callbacks(History(["r2"]), EarlyStopping(restore_best=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        history = network.fit(X, y, X_val=X, y_val=y).history_
+    for name in ("r2", "val_r2"):
+        assert np.isnan(history[name]).tolist() == [False, True, False, False]
+    assert_same_bits(network, MLPRegressor(**settings).fit(X, y))
+
+
+def test_lbfgs_survives_scores_of_predictions_that_are_not_finite():
+    X, y = CASES[MLPRegressor]
+    network = OverflowingRegressor(
+        hidden_layer_sizes=6, max_iter=4, random_state=0, solver="lbfgs"
+    ).set_params(early_stopping=True, scoring="r2")
+    with pytest.warns(ConvergenceWarning, match="after 1 epochs.*The predictions are not finite"):
+        network.fit(X, y)
+    assert np.isnan(network.validation_scores_).tolist() == [False, False, True, False]
+
+
+def test_a_scorer_may_show_that_training_has_diverged():
+    X, y = CASES[MLPRegressor]
+    network = OverflowingRegressor(hidden_layer_sizes=6, max_iter=4, random_state=0)
+    network.set_params(early_stopping=True, scoring="r2")
+    with pytest.warns(ConvergenceWarning, match="made the loss or the weights non-finite"):
+        network.fit(X, y)
+    assert network.n_iter_ == 3

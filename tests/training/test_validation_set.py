@@ -16,6 +16,7 @@ from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
     GroupShuffleSplit,
+    PredefinedSplit,
     ShuffleSplit,
     cross_validate,
     train_test_split,
@@ -485,3 +486,82 @@ def test_other_features_are_refused_without_n_features_in(n_features):
     del network.n_features_in_
     with pytest.raises(ValueError, match=f"X_val has {n_features} features, but X has 5"):
         network.fit(X, NUMBERS, X_val=np.ones((30, n_features)), y_val=NUMBERS_VAL)
+
+
+# ---- another score in further training ---------------------------------------------------------
+
+SUCCESSORS = {
+    "scoring": ({"scoring": "neg_mean_absolute_error"}, (X_VAL, NUMBERS_VAL[:, 0])),
+    "function": ({"scoring": lambda estimator, X, y: -1000.0 - estimator.t_}, None),
+    "loss": ({"scoring": "loss", "loss": "absolute_error"}, None),
+    "y_val": ({}, (X_VAL, -50 * NUMBERS_VAL[:, 0])),
+    "X_val": ({}, (50 * X_VAL, NUMBERS_VAL[:, 0])),
+    "sparse X_val": ({}, (sparse.csr_matrix(50 * X_VAL), NUMBERS_VAL[:, 0])),
+}
+
+
+@pytest.mark.parametrize("window", [1, 3])
+@pytest.mark.parametrize("change", SUCCESSORS)
+def test_scores_of_another_kind_are_not_compared(change, window):
+    settings, rows = SUCCESSORS[change]
+    first = X_VAL, NUMBERS_VAL[:, 0]
+    network = MLPRegressor(
+        **SETTINGS, early_stopping=True, warm_start=True, early_stopping_window=window
+    )
+    network.fit(X, NUMBERS[:, 0], X_val=first[0], y_val=first[1])
+    # a score that no other reaches
+    network.best_validation_score_ = 1e6
+    n_before = len(network.validation_scores_)
+    X_val, y_val = rows or first
+    network.set_params(**settings).fit(X, NUMBERS[:, 0], X_val=X_val, y_val=y_val)
+    scores = network.validation_scores_[n_before:]
+    means = [np.mean(scores[max(0, i - window) : i]) for i in range(1, len(scores) + 1)]
+    assert network.best_validation_score_ == max(means)
+    assert network.best_iter_ == n_before + 1 + np.argmax(means)
+
+
+def test_scores_of_one_kind_are_compared():
+    network = MLPRegressor(**SETTINGS, early_stopping=True, warm_start=True)
+    for rows in (X_VAL, X_VAL.copy()):
+        network.fit(X, NUMBERS, X_val=rows, y_val=NUMBERS_VAL)
+        network.best_validation_score_ = 1e6
+    assert network.fit(X, NUMBERS, X_val=X_VAL, y_val=NUMBERS_VAL).best_validation_score_ == 1e6
+    assert network.best_iter_ <= 3
+
+
+def test_another_loss_is_not_compared():
+    y = np.abs(NUMBERS[:, 0]) + 1
+    network = MLPRegressor(**SETTINGS, warm_start=True).fit(X, y)
+    network.best_loss_ = -1e6
+    assert network.fit(X, y).best_loss_ == -1e6
+    network.set_params(loss="absolute_error").fit(X, y)
+    assert network.best_loss_ == min(network.loss_curve_[-3:])
+
+
+# ---- another split in further training ---------------------------------------------------------
+
+
+def test_rows_are_drawn_anew_if_the_split_has_changed():
+    network = MLPRegressor(**SETTINGS, early_stopping=True, warm_start=True)
+    groups = np.arange(60) % 3
+    first = GroupShuffleSplit(1, test_size=0.3, random_state=0)
+    steps = [
+        (0.1, None, True),
+        (np.float64(0.1), None, False),
+        (0.4, None, True),
+        (first, groups, True),
+        (first, list(groups), False),
+        (first, None, False),
+        (first, groups.astype(str), True),
+        (first, np.arange(60) % 4, True),
+        (GroupShuffleSplit(1, test_size=0.5, random_state=0), np.arange(60) % 4, True),
+        (PredefinedSplit(np.repeat([-1, 0], [40, 20])), None, True),
+        (PredefinedSplit(np.repeat([-1, 0], [40, 20])), None, False),
+        (PredefinedSplit(np.repeat([-1, 0], [30, 30])), None, True),
+    ]
+    split = None
+    for fraction, given, is_drawn in steps:
+        further = {} if given is None else {"groups": given}
+        network.set_params(validation_fraction=fraction).fit(X, NUMBERS, **further)
+        assert (network._training_state.split is not split) == is_drawn
+        split = network._training_state.split
