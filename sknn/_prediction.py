@@ -4,7 +4,10 @@ All of it reads the architecture that ``fit`` built and the learned attributes, 
 constructor's parameters.
 """
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.special
@@ -19,6 +22,12 @@ from ._runtime.prediction_cache import keep_network, network_for
 from ._validation.data import Samples, check_was_fitted, check_X
 from ._validation.weights import check_sample_weight
 from .inspection import summarize
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ._validation.types import Gradients, Table
+    from .inspection import Summary
 
 
 def probabilities(logits):
@@ -70,7 +79,7 @@ class PredictionMixin:
         return network, Table(X, None, None, network.dtype)
 
     @reports_compilation
-    def hidden_features(self, X, layer=-1):
+    def hidden_features(self, X: Table, layer: int = -1) -> np.ndarray:
         """Compute the outputs of a hidden layer, as the next layer reads them in prediction.
 
         Parameters
@@ -102,7 +111,9 @@ class PredictionMixin:
         return features
 
     @reports_compilation
-    def evaluate(self, X, y, sample_weight=None):
+    def evaluate(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
         """Compute the loss and the score on samples.
 
         Parameters
@@ -136,7 +147,9 @@ class PredictionMixin:
         return {"loss": float(loss), self._score_name: float(self.score(X, y, sample_weight))}
 
     @reports_compilation
-    def gradients(self, X, y, sample_weight=None):
+    def gradients(
+        self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Gradients:
         """Compute the gradients of the loss with respect to weights and inputs.
 
         The loss L is that of :meth:`evaluate`: the mean over the samples, without the penalty, of
@@ -192,7 +205,7 @@ class PredictionMixin:
         samples = Samples(X, y, check_sample_weight(sample_weight, X), given)
         return network, self._make_table(samples, None, network.dtype, False)
 
-    def summary(self, n_features=None, n_outputs=None):
+    def summary(self, n_features: int | None = None, n_outputs: int | None = None) -> Summary:
         """Summarize the layers, their output shapes and their numbers of parameters.
 
         Parameters

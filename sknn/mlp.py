@@ -1,4 +1,12 @@
-"""The two estimators: constructors, documentation and public methods."""
+"""The two estimators: constructors, documentation and public methods.
+
+Types of arguments are for editors and type checkers. Names of parts are ``str``, so that a new part
+is a row in its registry and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.special
@@ -14,6 +22,16 @@ from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
 from ._validation.data import check_scored_targets, unscaled
 from ._validation.messages import explain_unknown_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Literal
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from ._validation.types import ClassWeight, Splitter, Table
+    from .parts.custom import Activation, Loss
 
 
 def _is_stochastic(estimator):
@@ -74,51 +92,51 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     @explain_unknown_names
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        negative_slope=0.1,
-        elu_alpha=1.0,
-        maxout_pieces=2,
-        initializer="auto",
-        rho=0.9,
-        decay_rate=0.1,
-        warmup_epochs=0,
-        l1_ratio=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        batch_norm=False,
-        batch_norm_momentum=0.9,
-        label_smoothing=0.0,
-        class_weight=None,
-        max_grad_norm=None,
-        scoring=None,
-        early_stopping_window=1,
-        restore_best=True,
-        dtype=None,
-    ):
+        solver: str = "adam",
+        alpha: float | Sequence[float] = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float | tuple[float, float] = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool | Literal["auto"] = False,
+        validation_fraction: float | Splitter = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int | float = 10,
+        max_fun: int = 15000,
+        negative_slope: float = 0.1,
+        elu_alpha: float = 1.0,
+        maxout_pieces: int = 2,
+        initializer: str = "auto",
+        rho: float = 0.9,
+        decay_rate: float = 0.1,
+        warmup_epochs: float = 0,
+        l1_ratio: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        batch_norm: bool | Literal["before", "after"] = False,
+        batch_norm_momentum: float = 0.9,
+        label_smoothing: float = 0.0,
+        class_weight: ClassWeight | None = None,
+        max_grad_norm: float | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        early_stopping_window: int = 1,
+        restore_best: bool = True,
+        dtype: Literal["float32", "float64"] | None = None,
+    ) -> None:
         self._set_parameters(locals())
 
     @explain_unknown_names
@@ -126,14 +144,14 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        groups=None,
-    ):
+        X: Table,
+        y: Table,
+        sample_weight: ArrayLike | None = None,
+        X_val: Table | None = None,
+        y_val: Table | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to samples X and class labels y.
 
         Parameters
@@ -152,7 +170,13 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
     @available_if(_is_stochastic)
     @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: Table,
+        y: Table,
+        sample_weight: ArrayLike | None = None,
+        classes: ArrayLike | None = None,
+    ) -> Self:
         """Train for one epoch on the given samples.
 
         ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
@@ -178,7 +202,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
             _check_partial_fit_first_call(self, classes)
             return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: Table) -> np.ndarray:
         """Predict class labels.
 
         Parameters
@@ -194,7 +218,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         """
         return self._like_targets(self._decode(self._outputs(X)))
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Table) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -215,7 +239,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         limits = np.finfo(probabilities.dtype)
         return probabilities[:, : len(fitted_classes(self))].clip(limits.tiny, 1 - limits.epsneg)
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Table) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
 
         Parameters
@@ -230,7 +254,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         """
         return np.log(self.predict_proba(X))
 
-    def logits(self, X):
+    def logits(self, X: Table) -> np.ndarray:
         """Compute the outputs before the logistic function or softmax.
 
         Parameters
@@ -292,53 +316,53 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     @explain_unknown_names
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: str | Loss = "squared_error",
+        hidden_layer_sizes: int | Sequence[int] = (100,),
+        activation: str | Activation | Sequence[str | Activation] = "relu",
         *,
-        solver="adam",
-        alpha=0.0001,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=0.001,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        negative_slope=0.1,
-        elu_alpha=1.0,
-        maxout_pieces=2,
-        initializer="auto",
-        rho=0.9,
-        decay_rate=0.1,
-        warmup_epochs=0,
-        l1_ratio=0.0,
-        weight_decay=0.0,
-        dropout=0.0,
-        input_dropout=0.0,
-        batch_norm=False,
-        batch_norm_momentum=0.9,
-        quantile=0.5,
-        huber_delta=1.0,
-        normalize_y=False,
-        max_grad_norm=None,
-        scoring=None,
-        early_stopping_window=1,
-        restore_best=True,
-        dtype=None,
-    ):
+        solver: str = "adam",
+        alpha: float | Sequence[float] = 0.0001,
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        tol: float = 1e-4,
+        verbose: bool | int = False,
+        warm_start: bool = False,
+        momentum: float | tuple[float, float] = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool | Literal["auto"] = False,
+        validation_fraction: float | Splitter = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: int | float = 10,
+        max_fun: int = 15000,
+        negative_slope: float = 0.1,
+        elu_alpha: float = 1.0,
+        maxout_pieces: int = 2,
+        initializer: str = "auto",
+        rho: float = 0.9,
+        decay_rate: float = 0.1,
+        warmup_epochs: float = 0,
+        l1_ratio: float | Sequence[float] = 0.0,
+        weight_decay: float = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        input_dropout: float = 0.0,
+        batch_norm: bool | Literal["before", "after"] = False,
+        batch_norm_momentum: float = 0.9,
+        quantile: float | Sequence[float] = 0.5,
+        huber_delta: float = 1.0,
+        normalize_y: bool = False,
+        max_grad_norm: float | None = None,
+        scoring: str | Callable[..., float] | None = None,
+        early_stopping_window: int = 1,
+        restore_best: bool = True,
+        dtype: Literal["float32", "float64"] | None = None,
+    ) -> None:
         self._set_parameters(locals())
 
     @explain_unknown_names
@@ -346,14 +370,14 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        groups=None,
-    ):
+        X: Table,
+        y: Table,
+        sample_weight: ArrayLike | None = None,
+        X_val: Table | None = None,
+        y_val: Table | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Fit the network to samples X and targets y.
 
         Parameters
@@ -372,7 +396,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     @available_if(_is_stochastic)
     @explain_unknown_names
     @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Table, y: Table, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on the given samples.
 
         ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
@@ -394,7 +418,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         """
         return self._fit(X, y, sample_weight, incremental=True)
 
-    def predict(self, X):
+    def predict(self, X: Table) -> np.ndarray:
         """Predict targets.
 
         Parameters
@@ -412,7 +436,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
             predictions = unscaled(self, predictions)
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, or minus the mean pinball loss if loss='quantile'.
 
         R^2 is best for the mean, not for a quantile. The pinball loss of a prediction p at level q
