@@ -22,6 +22,7 @@ from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
 from ._validation.data import check_scored_targets, unscaled
 from ._validation.messages import explain_unknown_names
+from ._validation.types import keeps_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -141,7 +142,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
 
     @explain_unknown_names
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
     def fit(
         self,
         X: Table,
@@ -167,9 +168,9 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
             X, y, sample_weight, incremental=False, validation=validation, groups=groups
         )
 
-    @available_if(_is_stochastic)
+    @keeps_type(available_if(_is_stochastic))
     @explain_unknown_names
-    @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
+    @keeps_type(_fit_context(prefer_skip_nested_validation=False))  # so that _fit knows to validate
     def partial_fit(
         self,
         X: Table,
@@ -367,7 +368,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
 
     @explain_unknown_names
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @keeps_type(_fit_context(prefer_skip_nested_validation=True))
     def fit(
         self,
         X: Table,
@@ -393,9 +394,9 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
             X, y, sample_weight, incremental=False, validation=validation, groups=groups
         )
 
-    @available_if(_is_stochastic)
+    @keeps_type(available_if(_is_stochastic))
     @explain_unknown_names
-    @_fit_context(prefer_skip_nested_validation=False)  # so that _fit knows whether to validate
+    @keeps_type(_fit_context(prefer_skip_nested_validation=False))  # so that _fit knows to validate
     def partial_fit(self, X: Table, y: Table, sample_weight: ArrayLike | None = None) -> Self:
         """Train for one epoch on the given samples.
 

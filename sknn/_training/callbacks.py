@@ -11,6 +11,7 @@ import functools
 import numpy as np
 import sklearn
 
+from .._validation.types import Function
 from .._warnings import NonFinitePredictionError
 from .validation_set import in_training
 
@@ -44,7 +45,7 @@ except ImportError:
 FIT_ATTRIBUTES = frozenset({"_callback_fit_ctx", "_skl_callbacks_to_teardown", "_running_fit"})
 
 
-def with_callbacks(method):
+def with_callbacks(method: Function) -> Function:
     """Decorate ``fit``: when it ends, callbacks are torn down, and what they remembered goes.
 
     A callback that raises in its teardown fails the fit like any other error.

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
 
 from .._hyperparameters import HYPERPARAMETERS
 from .._hyperparameters.rows import join
+from .types import Function
 
 # What arguments of other libraries' fit are here.
 _OTHER_WAYS = {
@@ -70,7 +71,7 @@ def check_value(label, value, name, constraints, caller_name):
         raise InvalidParameterError(f"{error}{hint}") from None
 
 
-def explain_unknown_names(method):
+def explain_unknown_names(method: Function) -> Function:
     """Decorate a constructor or a method, to say what an unknown keyword argument may have
     meant.
     """

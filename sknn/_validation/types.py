@@ -1,7 +1,7 @@
 """Types of what users give, for editors and type checkers; checks at run time do not read them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -9,6 +9,14 @@ from scipy.sparse import sparray, spmatrix
 
 Table = ArrayLike | spmatrix | sparray
 ClassWeight = Mapping[Any, float] | Sequence[Mapping[Any, float]] | Literal["balanced"]
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def keeps_type(decorator: Any) -> Callable[[Function], Function]:
+    """Return a decorator of scikit-learn's, which says no types, as one that keeps the type."""
+    return decorator
 
 
 class Splitter(Protocol):
