@@ -226,7 +226,7 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
 
     Parameters
     ----------
-    settings : BaseMLP
+    settings : namespace of constructor parameters
     n_layers : int
         Dense layers, each with penalties of its own.
     dtype : numpy.dtype
@@ -270,7 +270,7 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs):
     Parameters
     ----------
     update : Update
-    settings : BaseMLP
+    settings : namespace of constructor parameters
     optimizer : OptimizerState
         Its counter of steps goes on.
     batch_size : int

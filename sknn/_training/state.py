@@ -162,7 +162,7 @@ class TrainingState:
 
         Parameters
         ----------
-        settings : BaseMLP
+        settings : namespace of constructor parameters
         flat : ndarray
             Flat weights to train.
         drops : bool

@@ -16,8 +16,8 @@ To add one, edit one file, and add its formula to ``REFERENCE`` in the file's te
 - an initializer or a learning-rate schedule: plain functions in ``initializers.py`` or
   ``schedules.py``.
 
-The top of each file has the arguments. A new constructor argument also needs its place in both
-constructors in ``mlp.py``, in ``_docs.py`` and in ``_validation.py``.
+The top of each file has the arguments. A new constructor argument also needs its place in the
+constructors in ``mlp.py`` and a row in ``_hyperparameters``.
 
 ``links.py`` and ``operators.py`` hold what rows refer to: links from outputs to predictions, and
 activations and links in ONNX.
