@@ -15,7 +15,8 @@ from .phases import update_phase
 from .plan import choose_total
 from .scheduler import make_phase
 
-UNPENALIZED = -1  # in place of a layer's number
+# In place of a layer's number. Unlike the literal it is an int64: callees compile only once.
+UNPENALIZED = np.int64(-1)
 
 
 @jit(internal=True)

@@ -311,5 +311,7 @@ def test_the_score_is_that_of_the_fitted_loss():
     score = network.score(X, NUMBERS)
     assert network.set_params(loss="squared_error", quantile=0.9).score(X, NUMBERS) == score
     for wrong in (NUMBERS[:-1], np.column_stack([NUMBERS, NUMBERS]), np.full(80, np.nan)):
-        with pytest.raises(ValueError, match=r"inconsistent|different number|NaN|reshape"):
+        with pytest.raises(
+            ValueError, match=r"inconsistent|different number|NaN|must have 1 columns"
+        ):
             network.score(X, wrong)
