@@ -11,6 +11,7 @@ from sklearn.model_selection import TimeSeriesSplit
 
 from sknn import MLPClassifier, MLPRegressor
 from sknn._hyperparameters import HYPERPARAMETERS, network, own, stopping, training
+from sknn._validation.messages import check_constraints
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 Y = X[:, 0]
@@ -213,3 +214,10 @@ def test_validation_samples_are_scored_without_early_stopping():
     network.set_params(restore_best=False)
     [report] = reports(network, CODES, X_val=X, y_val=CODES)
     assert report == "restore_best=False has no effect without early_stopping=True."
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_defaults_satisfy_the_constraints(kind):
+    """Fits do not check them again."""
+    known = kind._constructor_parameters()
+    check_constraints({name: parameter.default for name, parameter in known.items()}, "kind")
