@@ -443,3 +443,12 @@ def test_automatic_early_stopping(solver):
     assert automatic.validation_scores_ is None
     if solver == "adam":
         automatic.set_params(scoring=None).partial_fit(X_TRAIN, N_TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("loss", "name"),
+    [("squared_error", "r2"), ("huber", "r2"), ("quantile", "neg_mean_pinball_loss")],
+)
+def test_history_names_the_score_of_the_network(loss, name):
+    network = MLPRegressor(loss, **SETTINGS).set_callbacks(History()).fit(X, NUMBERS)
+    assert network.history_[name][-1] == network.score(X, NUMBERS)

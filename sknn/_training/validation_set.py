@@ -5,7 +5,6 @@ import re
 import zlib
 
 import numpy as np
-from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 
 from .._runtime.layout import views
@@ -118,15 +117,15 @@ def in_training(estimator, network):
 
 
 def score_name(estimator, scoring=None):
-    """Return the name of a score: a scorer's, or the estimator's own one if ``scoring`` is None."""
+    """Return the name of the score that is watched: a scorer's, or the network's own one if
+    ``scoring`` is None.
+    """
     if isinstance(scoring, str):
         return scoring
     if scoring is not None:
         return getattr(scoring, "__name__", "score")
-    if is_classifier(estimator):
-        return "accuracy"
-    names = {"squared_error": "r2", "quantile": "neg_mean_pinball_loss"}
-    return names.get(estimator.loss, "neg_loss")
+    is_error = estimator._score_name == "r2" and estimator._architecture.loss != "squared_error"
+    return "neg_loss" if is_error else estimator._score_name
 
 
 def description_of_loss(estimator):

@@ -4,7 +4,6 @@ import numpy as np
 from sklearn.metrics import check_scoring
 
 from .._training.record import HISTORY_COLUMNS
-from .._training.validation_set import score_name
 from .protocol import Callback, as_scorer
 
 
@@ -57,7 +56,7 @@ class History(Callback):
     def _begin_fit(self, fit):
         estimator = fit.training.estimator
         if self.metrics is None:
-            scorers = {score_name(estimator): check_scoring(estimator)}
+            scorers = {estimator._score_name: check_scoring(estimator)}
         else:
             scorers = self._scorers()
         # one scorer for all, which predicts once
