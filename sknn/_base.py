@@ -185,6 +185,7 @@ class BaseMLP(
             counts_on = incremental or resumption is not None
             flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
             state.is_incremental = incremental
+            state.prepare_optimizer(settings, flat, drops=architecture.has_dropout)
             tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
             network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
@@ -278,7 +279,6 @@ class BaseMLP(
             flat = state.resumed_weights(flat_vector(self, layout, dtype))
             check_weights(flat, layout)
             record = TrainingRecord.resumed(self, early_stopping=watches_score, counts_on=counts_on)
-        state.prepare_optimizer(settings_of(self), flat, drops=architecture.has_dropout)
         self._set_sizes(architecture)
         record.publish(self)
         return flat, record, state

@@ -5,9 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
+from fruits import NAMES, NUMBERS, TARGETS, X
 from kills import train_through_kills
 from sklearn.base import clone
-from sklearn.datasets import make_blobs, make_regression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -19,10 +19,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
 )
 
-X, CODES = make_blobs(90, n_features=4, cluster_std=3, random_state=0)
-NAMES = np.array(["apple", "pear", "quince"])[CODES]
-NUMBERS = make_regression(90, 4, random_state=0)[1] / 100
-TARGETS = {MLPClassifier: NAMES, MLPRegressor: NUMBERS}
 SETTINGS = {"hidden_layer_sizes": 6, "max_iter": 12, "random_state": 0}
 CASES = [
     (MLPClassifier, {"dropout": 0.3, "batch_norm": True, "input_dropout": 0.1}),

@@ -8,9 +8,9 @@ import types
 
 import numpy as np
 import pytest
+from fruits import NAMES, NUMBERS, TARGETS, X
 from joblib import parallel_config
 from sklearn.base import clone
-from sklearn.datasets import make_blobs, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, mean_squared_error
 from sklearn.model_selection import GridSearchCV
@@ -26,10 +26,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
 )
 
-X, CODES = make_blobs(90, n_features=4, cluster_std=3, random_state=0)
-NAMES = np.array(["apple", "pear", "quince"])[CODES]
-NUMBERS = make_regression(90, 4, random_state=0)[1] / 100
-TARGETS = {MLPClassifier: NAMES, MLPRegressor: NUMBERS}
 SETTINGS = {"hidden_layer_sizes": 6, "max_iter": 5, "random_state": 0}
 LONG = {**SETTINGS, "max_iter": 80, "learning_rate_init": 0.1, "n_iter_no_change": np.inf}
 X_TRAIN, X_VAL, N_TRAIN, N_VAL = X[::2], X[1::2], NAMES[::2], NAMES[1::2]

@@ -6,9 +6,9 @@ import pickle
 
 import numpy as np
 import pytest
+from fruits import CODES, NAMES, NUMBERS, TARGETS, X
 from joblib import parallel_config
 from sklearn.base import clone
-from sklearn.datasets import make_blobs, make_regression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -22,10 +22,6 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
 )
 
-X, CODES = make_blobs(90, n_features=4, cluster_std=3, random_state=0)
-NAMES = np.array(["apple", "pear", "quince"])[CODES]
-NUMBERS = make_regression(90, 4, random_state=0)[1] / 100
-TARGETS = {MLPClassifier: NAMES, MLPRegressor: NUMBERS}
 SETTINGS = {"hidden_layer_sizes": 6, "max_iter": 5, "random_state": 0}
 both_kinds = pytest.mark.parametrize("kind", TARGETS)
 every_solver = pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
