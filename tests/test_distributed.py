@@ -1,10 +1,13 @@
-"""Data-parallel training on a real local cluster of processes."""
+"""What a Dask cluster does, on a real local one of processes: data-parallel training, searches, and
+blocks of rows one after the other.
+"""
 
 import os
 import signal
 
 import numpy as np
 import pytest
+import searches
 from scipy import sparse
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.exceptions import ConvergenceWarning
@@ -249,6 +252,29 @@ def test_callbacks_are_refused_by_name(client):
     estimator = MLPClassifier(**SETTINGS).set_callbacks(callbacks.TimeLimit(60))
     with pytest.raises(ValueError, match=r"callbacks, got \['TimeLimit'\]"):
         fit_dask(estimator, parts(X, 2), parts(Y, 2), client=client)
+
+
+# ---- other ways to use a cluster ---------------------------------------------------------------
+
+
+def test_a_search_finds_the_same_on_a_cluster(client):
+    client.wait_for_workers(2)
+    searches.assert_same_as_here(searches.search(backend="dask"))
+
+
+def test_incremental_passes_the_blocks_on_to_partial_fit(client):
+    wrappers = pytest.importorskip("dask_ml.wrappers", reason="dask-ml is not installed")
+    network = MLPClassifier(**SETTINGS)
+    incremental = wrappers.Incremental(network, shuffle_blocks=False, random_state=0)
+    for _ in range(2):  # epochs
+        incremental.partial_fit(parts(X, 3), parts(Y, 3), classes=range(10))
+    expected = MLPClassifier(**SETTINGS)
+    for _ in range(2):
+        for rows in np.split(np.arange(600), 3):
+            expected.partial_fit(X[rows], Y[rows], classes=range(10))
+    assert_same_weights(incremental.estimator_, expected)
+    predicted = incremental.predict(parts(X, 3)).compute()
+    np.testing.assert_array_equal(predicted, expected.predict(X))
 
 
 # ---- faults ------------------------------------------------------------------------------------

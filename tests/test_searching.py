@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+import searches
 from scipy.stats import loguniform
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
@@ -189,3 +190,18 @@ def test_a_schedule_and_a_number_of_epochs_are_searched_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         GridSearchCV(classifier(max_iter=12), grid, cv=2, error_score="raise").fit(*WINE)
+
+
+# ---- with other packages -----------------------------------------------------------------------
+
+
+def test_a_search_finds_the_same_on_ray():
+    ray = pytest.importorskip("ray", reason="ray is not installed")
+    register_ray = pytest.importorskip("ray.util.joblib").register_ray
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        register_ray()
+        results = searches.search(backend="ray", n_jobs=-1)
+    finally:
+        ray.shutdown()
+    searches.assert_same_as_here(results)
