@@ -171,10 +171,15 @@ def test_lbfgs_goes_on_from_its_weights(tmp_path):
     network = MLPRegressor(**SETTINGS, solver="lbfgs").set_callbacks(Checkpoint(path))
     interrupt(network, 4, NUMBERS)
     short = MLPRegressor(**{**SETTINGS, "max_iter": 4}, solver="lbfgs").fit(X, NUMBERS)
-    resumed = Checkpoint.resume(path, network)
+    with pytest.warns(UserWarning, match="goes on from the weights alone"):
+        resumed = Checkpoint.resume(path, network)
     np.testing.assert_array_equal(resumed.coefs_[0], short.coefs_[0])
     assert resumed.fit(X, NUMBERS).n_iter_ == 12
     assert resumed.loss_ < short.loss_
+    converged = clone(network).set_params(tol=10.0).fit(X, NUMBERS)  # nothing is left to do
+    assert converged.n_iter_ < 12
+    again = Checkpoint.resume(path, converged).fit(X, NUMBERS)
+    assert_same(again, converged)
 
 
 def test_checkpoints_in_a_pipeline(tmp_path):

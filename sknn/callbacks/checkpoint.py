@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from .._base import BaseMLP
+from .._warnings import warn_user
 from .checkpoint_file import Resumption, read_checkpoint, write_checkpoint
 from .protocol import Callback, check_argument
 
@@ -77,9 +78,11 @@ class Checkpoint(Callback):
         With the same arguments, that fit ends with the same bits as if it had never been
         interrupted: weights, optimizer, shuffling, dropout, schedule, early stopping and history
         go on, up to ``max_iter`` epochs in all. After a :class:`TimeLimit` training goes on, and
-        its time begins anew. 'lbfgs' goes on from its weights, but without what it remembers of
-        earlier steps. If training had ended, the next ``fit`` changes nothing, unless ``max_iter``
-        has been raised.
+        its time begins anew. If training had ended, the next ``fit`` changes nothing, unless
+        ``max_iter`` has been raised.
+
+        The exception is 'lbfgs', with a warning: SciPy cannot go on with what it remembers of
+        earlier steps, so a resumed fit starts from the weights alone and ends with other ones.
 
         Parameters
         ----------
@@ -112,6 +115,12 @@ class Checkpoint(Callback):
                 f"one, got {estimator!r}."
             )
         read_checkpoint(path, network)
+        if network.solver == "lbfgs" and not network._resumption.is_stopped:
+            warn_user(
+                "solver='lbfgs' goes on from the weights alone, because SciPy cannot be given what "
+                "it remembers of earlier steps: training ends with other weights than without the "
+                "interruption. With another solver it ends with the same."
+            )
         return resumed
 
     def _begin_fit(self, fit):
