@@ -260,14 +260,18 @@ def _synthetic(n_rows, n_features, n_classes):
     return X.astype(np.float32), y
 
 
-def _fashion_mnist(n_rows):
+def fashion_mnist(n_rows, part="train"):
+    """Return the first images of the training set, or of the test set (``"t10k"``), and labels."""
     if FASHION_MNIST.is_dir():
         X, y = (
-            _read_idx(FASHION_MNIST / f"train-{name}-ubyte.gz")
+            _read_idx(FASHION_MNIST / f"{part}-{name}-ubyte.gz")
             for name in ("images-idx3", "labels-idx1")
         )
     else:
         X, y = fetch_openml("Fashion-MNIST", version=1, as_frame=False, return_X_y=True)
+        first = 0 if part == "train" else 60_000
+        X = X[first:]
+        y = y[first:]
     return X[:n_rows].reshape(n_rows, 784).astype(np.float32) / 255, y[:n_rows].astype(np.int64)
 
 
@@ -294,6 +298,6 @@ WORKLOADS = {
     "tiny": Workload(lambda: _synthetic(500, 20, 5), (50,), 32, 200),
     "small": Workload(lambda: _synthetic(10_000, 50, 10), (100,), 200, 10),
     "mid": Workload(lambda: _synthetic(100_000, 100, 10), (256, 256), 256, 2),
-    "lecture-32": Workload(lambda: _fashion_mnist(20_000), (512, 512), 32, 1),
-    "lecture-256": Workload(lambda: _fashion_mnist(60_000), (512, 512), 256, 1),
+    "lecture-32": Workload(lambda: fashion_mnist(20_000), (512, 512), 32, 1),
+    "lecture-256": Workload(lambda: fashion_mnist(60_000), (512, 512), 256, 1),
 }

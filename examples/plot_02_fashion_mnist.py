@@ -113,14 +113,14 @@ def show_mistakes(network, X, y, n_images=10):
     predicted = network.classes_[probabilities.argmax(axis=1)]
     wrong = np.flatnonzero(predicted != y)
     surest = wrong[probabilities[wrong].max(axis=1).argsort()[::-1][:n_images]]
-    figure, axes = plt.subplots(2, n_images // 2, figsize=(n_images, 5))
+    figure, axes = plt.subplots(2, n_images // 2, figsize=(n_images, 5.4), layout="constrained")
+    figure.suptitle("Mistakes on test images: what the network says (and what it is)")
     for axis in axes.flat:
         axis.axis("off")
     for axis, i in zip(axes.flat, surest, strict=False):
         axis.imshow(X[i].reshape(28, 28), cmap="gray_r")
         axis.set_title(f"{KINDS[predicted[i]]}\n(is {KINDS[y[i]]})", fontsize=9)
     plt.show()
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -25,7 +26,8 @@ def fashion_mnist(monkeypatch):
     specification = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
-    return module
+    yield module
+    plt.close("all")
 
 
 def test_classification_prints_its_tables():
