@@ -125,13 +125,17 @@ class TrainingRecord:
         self.n_iter_ += 1
         self.t_ += n_rows
         self.loss_ = loss
-        self.loss_curve_.append(loss)
-        if self.watches_score:
+        curve = self.loss_curve_
+        curve.append(loss)
+        if self.best_loss_ is None:  # watches_score, written out: epochs may take microseconds
             self.validation_scores_.append(val_score)
-        row = (self.n_epochs, loss, val_loss, val_score, rate, seconds)
         history = self.history_
-        for name, value in zip(HISTORY_COLUMNS, row, strict=True):
-            history[name].append(value)
+        history["epoch"].append(len(curve))
+        history["loss"].append(loss)
+        history["val_loss"].append(val_loss)
+        history["val_score"].append(val_score)
+        history["learning_rate"].append(rate)
+        history["seconds"].append(seconds)
         if len(history) > len(HISTORY_COLUMNS):
             for name in history.keys() - HISTORY_COLUMNS:
                 history[name].append(np.nan)
