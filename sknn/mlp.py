@@ -17,10 +17,10 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from ._base import BaseMLP
 from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
-from ._targets import ClassificationTargets, RegressionTargets, pinball_score
+from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
-from ._validation.data import check_scored_targets, unscaled
+from ._validation.data import unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
 
@@ -460,7 +460,4 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         fitted = getattr(self, "_architecture", None)
         if fitted is None or fitted.loss != "quantile":
             return super().score(X, y, sample_weight=sample_weight)
-        predictions = self.predict(X)
-        y = check_scored_targets(y, len(predictions), fitted.n_targets)
-        predictions = predictions.reshape(len(predictions), -1)
-        return pinball_score(y, predictions, fitted.loss_parameters, sample_weight)
+        return score_quantiles(fitted, self.predict(X), y, sample_weight)
