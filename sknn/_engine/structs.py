@@ -98,8 +98,11 @@ class Update(NamedTuple):
     penalize: int  # address of the penalty with its gradient
     proximal_step: int  # address; 0 if the penalty has none
     penalty_strengths: np.ndarray  # of L1 and L2, layer by layer, over the mean sample weight
-    hyperparameters: np.ndarray  # of the chunk's steps, one after another
+    # of the chunk's steps, one after another, in each of the tables, one after another
+    hyperparameters: np.ndarray
     n_hyperparameters: int  # of one step
+    weight_tables: np.ndarray  # of the layers, numbers of the tables for their W
+    unpenalized_tables: np.ndarray  # the same for each unpenalized segment
     # of the chunk's steps: factors of weights under decoupled weight decay
     weight_decay_factors: np.ndarray
     # of the optimizer, laid out like the weights

@@ -85,7 +85,8 @@ ROWS = {
     "initializer": Hyperparameter(
         [Choice(INITIALIZERS)],
         "{initializers}",
-        """Distribution of the starting weights. Intercepts start at 0, except with 'auto'.
+        """Distribution of the starting weights. Intercepts start at 0, except with 'auto' and
+        'ntk'.
 
         {initializer_formulas}
         """,

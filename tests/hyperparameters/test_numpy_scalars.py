@@ -44,6 +44,8 @@ VALUES = {
     "elu_alpha": (0.3, {"activation": "elu"}),
     "maxout_pieces": (100, {"activation": "maxout"}),
     "initializer": ("he_normal", {}),
+    "parametrization": ("ntk", {}),
+    "bias_lr_factor": (0.3, {}),
     "rho": (0.7, {"solver": "rmsprop"}),
     "decay_rate": (0.3, {"learning_rate": "exponential"}),
     "warmup_epochs": (3, {}),

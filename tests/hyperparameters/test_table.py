@@ -66,6 +66,7 @@ WITHOUT_EFFECT = {
             {"solver": "sgd", "learning_rate": "plateau"},
         ),
     ],
+    "bias_lr_factor": [({"bias_lr_factor": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "sgd"})],
     "warmup_epochs": [({"warmup_epochs": 2} | LBFGS, "with solver='lbfgs'", {"solver": "sgd"})],
     "l1_ratio": [({"l1_ratio": 0.5, "alpha": 0}, "with alpha=0", {"alpha": 0.1})],
     "weight_decay": [({"weight_decay": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "adam"})],
