@@ -137,7 +137,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -365,7 +365,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
