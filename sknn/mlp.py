@@ -128,8 +128,10 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         warmup_epochs: float = 0,
         l1_ratio: float | Sequence[float] = 0.0,
         weight_decay: float = 0.0,
+        weight_decay_schedule: str = "constant",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        dropout_schedule: str = "constant",
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         label_smoothing: float = 0.0,
@@ -137,7 +139,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -355,8 +357,10 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         warmup_epochs: float = 0,
         l1_ratio: float | Sequence[float] = 0.0,
         weight_decay: float = 0.0,
+        weight_decay_schedule: str = "constant",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        dropout_schedule: str = "constant",
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         quantile: float | Sequence[float] = 0.5,
@@ -365,7 +369,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())

@@ -113,6 +113,7 @@ class Update(NamedTuple):
     # of the chunk's steps: how far a sample of weight 1 moves batch norm's running averages
     batch_norm_rates: np.ndarray
     batch_norm_least: int  # samples below which a minibatch is normalized by these averages
+    dropout_factors: np.ndarray  # of the chunk's steps: factors of `Network.dropout_rates`
     dropout_seed: int
     first_step: int  # number of the chunk's first step, counted from the start of training
 

@@ -13,6 +13,7 @@ from .rows import (
     NOT_NEGATIVE,
     POSITIVE,
     RATE,
+    SCHEDULE,
     WITH_LBFGS,
     Choice,
     Condition,
@@ -223,5 +224,17 @@ ROWS = {
         whatever the batch size. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
+    ),
+    "weight_decay_schedule": Hyperparameter(
+        [SCHEDULE],
+        "{'constant', 'flat_cos'}",
+        """Schedule of ``weight_decay``, by steps. 'flat_cos' keeps it for half of ``max_iter``
+        epochs, then takes it to 0 along a cosine, arXiv:2407.04491; as ``learning_rate`` says, it
+        begins anew in every ``fit``. Not used when solver='lbfgs'.
+        """,
+        conditions=(
+            IS_STOCHASTIC,
+            Condition(lambda estimator: estimator.weight_decay > 0, "with weight_decay=0"),
+        ),
     ),
 }

@@ -12,6 +12,7 @@ from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts.regularizers import penalty_strengths, regularizer_part
+from ..parts.schedules import SCHEDULES
 from .architecture import (
     ACTIVATION,
     BATCH_NORM,
@@ -217,6 +218,7 @@ def no_update(dtype):
         max_gradient_norm=nothing,
         batch_norm_rates=nothing,
         batch_norm_least=0,
+        dropout_factors=nothing,
         dropout_seed=0,
         first_step=0,
     )
@@ -292,16 +294,24 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
     """
     dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
-    table, rates = optimizer.hyperparameters(settings, n_steps, n_epochs, factors)
+    table, rates, epochs = optimizer.hyperparameters(settings, n_steps, n_epochs, factors)
+    of_decay = _factors(settings.weight_decay_schedule, settings, epochs)
+    of_dropout = _factors(settings.dropout_schedule, settings, epochs)
     return update._replace(
         hyperparameters=table.astype(dtype, order="C").reshape(-1),
         n_hyperparameters=table.shape[-1],
-        weight_decay_factors=(1 - rates * settings.weight_decay).astype(dtype),
+        weight_decay_factors=(1 - rates * (settings.weight_decay * of_decay)).astype(dtype),
         batch_norm_rates=_batch_norm_rates(
             settings.batch_norm_momentum, first_step + np.arange(len(rates)), batch_size
         ).astype(dtype),
+        dropout_factors=of_dropout.astype(dtype),
         first_step=first_step,
     )
+
+
+def _factors(schedule, settings, epochs):
+    """Return a schedule's factors in steps that have ``epochs`` of its cycle before them."""
+    return np.broadcast_to(SCHEDULES[schedule].factor(settings, epochs), epochs.shape)
 
 
 def _batch_norm_rates(momentum, steps, batch_size):

@@ -278,8 +278,8 @@ class OptimizerState:
         )
 
     def hyperparameters(self, settings, n_steps, n_epochs, factors):
-        """Return the kernel's hyperparameters and the learning rates of the next steps, and count
-        these steps.
+        """Return the kernel's hyperparameters of the next steps, their learning rates, and how many
+        epochs of the schedules' cycle lie before them; and count these steps.
 
         They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs. There is
         a table of hyperparameters for each pair of ``factors``; see step_factors.py.
@@ -288,7 +288,8 @@ class OptimizerState:
         epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
         rates = np.empty(n_steps * n_epochs)
         schedule = schedule_of(settings)
-        since_start = epochs - self.cycle_start if schedule.is_cyclic else epochs
+        in_cycle = epochs - self.cycle_start
+        since_start = in_cycle if schedule.is_cyclic else epochs
         rates[:] = self.learning_rate * schedule.factor(settings, since_start)
         rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
         if self.step_in_epoch == 0:
@@ -297,7 +298,7 @@ class OptimizerState:
         tables = make_tables(self.part, settings, first, rates, epochs, factors)
         self.n_steps += n_steps * n_epochs
         self.step_in_epoch += n_steps
-        return tables, rates
+        return tables, rates, in_cycle
 
     def fits(self, solver, flat):
         """Return whether ``solver`` can go on training ``flat`` with this state."""
