@@ -5,9 +5,11 @@ Every ingredient of a first deep-learning course is a hyperparameter.
 
 from ._versions import show_versions
 from .display import TrainingHistoryDisplay
+from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
+from .recipes import tabular_pipeline
 from .tabular import TabularPreprocessor
 from .warmup import warmup  # the function: as an attribute it hides the package of that name
 
@@ -15,6 +17,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activation",
+    "EnsembleClassifier",
+    "EnsembleRegressor",
     "HiddenFeatures",
     "Loss",
     "MLPClassifier",
@@ -22,5 +26,6 @@ __all__ = [
     "TabularPreprocessor",
     "TrainingHistoryDisplay",
     "show_versions",
+    "tabular_pipeline",
     "warmup",
 ]

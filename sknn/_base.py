@@ -271,7 +271,7 @@ class BaseMLP(
             flat = aligned_zeros(layout.size, dtype)
             arrays = views(flat, layout)
             random_state = state.random_state
-            draw_weights(architecture, self.initializer, arrays, random_state, self.activation)
+            draw_weights(architecture, self._initializer, arrays, random_state, self.activation)
             for name in set(LEARNED) - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
             record = TrainingRecord(early_stopping=watches_score)
@@ -282,6 +282,12 @@ class BaseMLP(
         self._set_sizes(architecture)
         record.publish(self)
         return flat, record, state
+
+    @property
+    def _initializer(self):
+        """Name of the initializer, or what 'auto' stands for."""
+        is_ntk = self.initializer == "auto" and self.parametrization == "ntk"
+        return "ntk" if is_ntk else self.initializer
 
     def _set_sizes(self, architecture):
         """Set the fitted attributes that describe the network."""

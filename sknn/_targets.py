@@ -6,6 +6,7 @@ from sklearn.metrics import mean_pinball_loss, r2_score
 from ._validation.classes import check_classes, fitted_classes
 from ._validation.data import (
     check_regression_targets,
+    check_scored_targets,
     check_targets_of_loss,
     check_training_data,
     scaled,
@@ -37,6 +38,16 @@ def pinball_score(y, predictions, levels, sample_weight=None, scale=1.0):
         )
         losses.append(float(np.mean(scale * of_targets)))
     return -sum(losses) / len(levels)
+
+
+def score_quantiles(architecture, predictions, y, sample_weight=None):
+    """Return minus the mean pinball loss of predictions for given rows, whose targets are checked.
+
+    ``architecture`` is that of the network, or of one of several whose predictions were averaged.
+    """
+    y = check_scored_targets(y, len(predictions), architecture.n_targets)
+    predictions = predictions.reshape(len(predictions), -1)
+    return pinball_score(y, predictions, architecture.loss_parameters, sample_weight)
 
 
 class ClassificationTargets:

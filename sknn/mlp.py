@@ -17,10 +17,10 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call
 from ._base import BaseMLP
 from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
-from ._targets import ClassificationTargets, RegressionTargets, pinball_score
+from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
-from ._validation.data import check_scored_targets, unscaled
+from ._validation.data import unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
 
@@ -121,13 +121,17 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         elu_alpha: float = 1.0,
         maxout_pieces: int = 2,
         initializer: str = "auto",
+        parametrization: Literal["standard", "ntk"] = "standard",
+        bias_lr_factor: float = 1.0,
         rho: float = 0.9,
         decay_rate: float = 0.1,
         warmup_epochs: float = 0,
         l1_ratio: float | Sequence[float] = 0.0,
         weight_decay: float = 0.0,
+        weight_decay_schedule: str = "constant",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        dropout_schedule: str = "constant",
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         label_smoothing: float = 0.0,
@@ -135,7 +139,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -346,13 +350,17 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         elu_alpha: float = 1.0,
         maxout_pieces: int = 2,
         initializer: str = "auto",
+        parametrization: Literal["standard", "ntk"] = "standard",
+        bias_lr_factor: float = 1.0,
         rho: float = 0.9,
         decay_rate: float = 0.1,
         warmup_epochs: float = 0,
         l1_ratio: float | Sequence[float] = 0.0,
         weight_decay: float = 0.0,
+        weight_decay_schedule: str = "constant",
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
+        dropout_schedule: str = "constant",
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         quantile: float | Sequence[float] = 0.5,
@@ -361,7 +369,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
-        restore_best: bool = True,
+        restore_best: bool | Literal["latest"] = True,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -460,7 +468,4 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         fitted = getattr(self, "_architecture", None)
         if fitted is None or fitted.loss != "quantile":
             return super().score(X, y, sample_weight=sample_weight)
-        predictions = self.predict(X)
-        y = check_scored_targets(y, len(predictions), fitted.n_targets)
-        predictions = predictions.reshape(len(predictions), -1)
-        return pinball_score(y, predictions, fitted.loss_parameters, sample_weight)
+        return score_quantiles(fitted, self.predict(X), y, sample_weight)

@@ -213,6 +213,7 @@ def draw(seed):
         and rng.random() < 0.2
     )
     X_new = _draw_table(rng, int(rng.integers(1, 9)), n_features)
+    parameters["weight_decay_schedule"] = _pick(rng, "constant", "flat_cos")
     return Trial(kind, parameters, X, y, sample_weight, X_new, bool(by_partial_fit))
 
 

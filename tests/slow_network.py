@@ -373,7 +373,7 @@ class SlowNetwork:
         self._follow(statistics, batch[2], batch[3], t)
         if settings.max_grad_norm is not None:
             g *= min(1.0, settings.max_grad_norm / max(np.linalg.norm(g), 1e-300))
-        w = self.weights * np.where(self.penalized, 1 - rate * settings.weight_decay, 1)
+        w = self.weights * np.where(self.penalized, 1 - rate * weight_decay(settings, now), 1)
         step = OPTIMIZERS[settings.solver]
         at_this_step = SimpleNamespace(**{**vars(settings), "momentum": momentum(settings, now)})
         moved, new_states = step(w, g, states, at_this_step, rate, t)
@@ -481,6 +481,14 @@ def rate_factor(settings, now, n_steps):
     if settings.warmup_epochs > 0:
         factor *= min(1.0, (now + 1 / n_steps) / settings.warmup_epochs)
     return factor
+
+
+def weight_decay(settings, now):
+    """Return the weight decay after ``now`` epochs."""
+    half = settings.max_iter / 2
+    if settings.weight_decay_schedule == "constant" or now < half:
+        return settings.weight_decay
+    return settings.weight_decay * (1 + np.cos(np.pi * min(1.0, (now - half) / half))) / 2
 
 
 def momentum(settings, now):

@@ -243,6 +243,39 @@ def test_restore_best_is_optional():
     assert not np.array_equal(best.coefs_[0], last.coefs_[0])
 
 
+@pytest.mark.parametrize("window", [1, 3])
+def test_restore_best_latest_takes_the_last_of_equally_good_epochs(window):
+    settings = {
+        "hidden_layer_sizes": (10,),
+        "max_iter": 24,
+        "n_iter_no_change": np.inf,
+        "early_stopping": True,
+        "early_stopping_window": window,
+        "learning_rate_init": 0.03,
+        "random_state": 2,
+    }
+    first = MLPClassifier(**settings).fit(X, y)
+    latest = MLPClassifier(restore_best="latest", **settings).fit(X, y)
+    scores = [np.mean(latest.validation_scores_[max(0, i + 1 - window) : i + 1]) for i in range(24)]
+    best = np.flatnonzero(np.array(scores) == max(scores)) + 1
+    assert (first.best_iter_, latest.best_iter_) == (best[0], best[-1])
+    assert best[0] < best[-1] < 24
+    assert latest.best_validation_score_ == first.best_validation_score_
+    # its weights are those of that epoch
+    shorter = MLPClassifier(**settings | {"max_iter": int(best[-1])}, restore_best=False)
+    np.testing.assert_array_equal(latest.coefs_[0], shorter.fit(X, y).coefs_[0])
+
+
+def test_restore_best_latest_goes_on_bit_for_bit():
+    settings = {"early_stopping": True, "n_iter_no_change": np.inf, "random_state": 1}
+    settings |= {"hidden_layer_sizes": (10,), "restore_best": "latest", "warm_start": True}
+    halves = MLPClassifier(**settings, max_iter=8).fit(X, y)
+    halves = pickle.loads(pickle.dumps(halves)).fit(X, y)
+    whole = MLPClassifier(**settings, max_iter=16).fit(X, y)
+    assert halves.best_iter_ == whole.best_iter_
+    np.testing.assert_array_equal(halves.coefs_[0], whole.coefs_[0])
+
+
 def test_a_splitter_makes_the_validation_rows():
     splitter = ShuffleSplit(1, test_size=77, random_state=3)
     clf = MLPClassifier(

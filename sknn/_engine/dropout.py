@@ -84,6 +84,14 @@ def get_dropout_key(run, batch, layer):
     return dropout_key(run.update.dropout_seed, run.update.first_step + batch.step, layer)
 
 
+@jit(inline=True)
+def get_dropout_rate(run, batch, layer):
+    """Return the dropout rate of a layer in this step; layer 0 are the inputs."""
+    rate = run.network.dropout_rates[layer]
+    # Passes without dropout have no factors.
+    return rate * run.update.dropout_factors[batch.step] if rate > 0 else rate
+
+
 @jit(internal=True)
 def apply_dropout(run, batch, layer, first, last, start, stop):
     """Drop some units of a hidden layer.
@@ -100,7 +108,7 @@ def apply_dropout(run, batch, layer, first, last, start, stop):
     values = run.scratch.values
     width = network.widths[layer]
     count = stop - start
-    rate = network.dropout_rates[layer + 1]
+    rate = get_dropout_rate(run, batch, layer + 1)
     key = get_dropout_key(run, batch, layer + 1)
     for i in range(first, last):
         begin = i * width + start
@@ -123,7 +131,7 @@ def backpropagate_dropout(run, batch, layer, first, last, start, stop, da):
     """
     network = run.network
     width = network.widths[layer]
-    rate = network.dropout_rates[layer + 1]
+    rate = get_dropout_rate(run, batch, layer + 1)
     key = get_dropout_key(run, batch, layer + 1)
     for i in range(first, last):
         gradients = segment(da, i * width + start, stop - start)

@@ -3,7 +3,7 @@
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_dropout_in_place
-from .dropout import get_dropout_key
+from .dropout import get_dropout_key, get_dropout_rate
 from .layers import FIRST, cut_weights, get_input, splits_k
 from .partition import locate_rectangle
 from .phases import input_phase
@@ -56,7 +56,8 @@ def _gather_block(run, batch, blocks, number, by_features):
     network = run.network
     rows = run.rows
     n_features = network.fan_ins[0]
-    rate = network.dropout_rates[0] if batch.is_training else network.dropout_rates.dtype.type(0)
+    no_rate = network.dropout_rates.dtype.type(0)
+    rate = get_dropout_rate(run, batch, FIRST) if batch.is_training else no_rate
     key = get_dropout_key(run, batch, FIRST)
     first, last, start, stop = locate_rectangle(blocks, number, batch.n_rows, n_features)
     for i in range(first, last):

@@ -98,8 +98,11 @@ class Update(NamedTuple):
     penalize: int  # address of the penalty with its gradient
     proximal_step: int  # address; 0 if the penalty has none
     penalty_strengths: np.ndarray  # of L1 and L2, layer by layer, over the mean sample weight
-    hyperparameters: np.ndarray  # of the chunk's steps, one after another
+    # of the chunk's steps, one after another, in each of the tables, one after another
+    hyperparameters: np.ndarray
     n_hyperparameters: int  # of one step
+    weight_tables: np.ndarray  # of the layers, numbers of the tables for their W
+    unpenalized_tables: np.ndarray  # the same for each unpenalized segment
     # of the chunk's steps: factors of weights under decoupled weight decay
     weight_decay_factors: np.ndarray
     # of the optimizer, laid out like the weights
@@ -110,6 +113,7 @@ class Update(NamedTuple):
     # of the chunk's steps: how far a sample of weight 1 moves batch norm's running averages
     batch_norm_rates: np.ndarray
     batch_norm_least: int  # samples below which a minibatch is normalized by these averages
+    dropout_factors: np.ndarray  # of the chunk's steps: factors of `Network.dropout_rates`
     dropout_seed: int
     first_step: int  # number of the chunk's first step, counted from the start of training
 

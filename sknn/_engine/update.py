@@ -46,8 +46,17 @@ def _add_penalty(run, batch, layer, start, size, total_number):
     total[1] = 0
 
 
+@jit(inline=True)
+def _get_hyperparameters(run, batch, table):
+    """Return the optimizer's hyperparameters of this step in one of the tables."""
+    update = run.update
+    size = update.n_hyperparameters
+    n_steps = update.weight_decay_factors.size
+    return segment(update.hyperparameters, (table * n_steps + batch.step) * size, size)
+
+
 @jit(internal=True)
-def _update_segment(run, batch, offset, size, penalized_layer):
+def _update_segment(run, batch, offset, size, table, penalized_layer):
     """Let the optimizer update a segment of the flat weight vector by its gradient.
 
     Parameters
@@ -55,6 +64,8 @@ def _update_segment(run, batch, offset, size, penalized_layer):
     run, batch
     offset, size : int
         The segment.
+    table : int
+        Number of the table with its hyperparameters.
     penalized_layer : int
         The layer whose weights these are, or ``UNPENALIZED`` for other values, which have no decay
         and no proximal step.
@@ -62,8 +73,7 @@ def _update_segment(run, batch, offset, size, penalized_layer):
     update = run.update
     w = segment(run.network.weights, offset, size)
     g = segment(run.scratch.gradient, offset, size)
-    n_hyperparameters = update.n_hyperparameters
-    h = segment(update.hyperparameters, batch.step * n_hyperparameters, n_hyperparameters)
+    h = _get_hyperparameters(run, batch, table)
     state_0 = segment(update.state_0, offset, size)
     state_1 = segment(update.state_1, offset, size)
     state_2 = segment(update.state_2, offset, size)
@@ -86,7 +96,9 @@ def _update_unpenalized(run, batch, layer):
     network = run.network
     for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
         offset = network.unpenalized_offsets[i]
-        _update_segment(run, batch, offset, network.unpenalized_sizes[i], UNPENALIZED)
+        size = network.unpenalized_sizes[i]
+        table = run.update.unpenalized_tables[i]
+        _update_segment(run, batch, offset, size, table, UNPENALIZED)
 
 
 @jit(internal=True)
@@ -102,7 +114,8 @@ def update_block(run, batch, layer, number):
     first = start * fan_out
     size = (stop - start) * fan_out
     _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
-    _update_segment(run, batch, network.weight_offsets[layer] + first, size, layer)
+    table = run.update.weight_tables[layer]
+    _update_segment(run, batch, network.weight_offsets[layer] + first, size, table, layer)
     if stop == network.fan_ins[layer]:
         _update_unpenalized(run, batch, layer)
 
@@ -132,7 +145,8 @@ def _update_all_weights(run, batch, blocks, number):
     if run.update.optimizer_step != 0:
         for layer in range(network.fan_ins.size):
             size = network.fan_ins[layer] * network.fan_outs[layer]
-            _update_segment(run, batch, network.weight_offsets[layer], size, layer)
+            table = run.update.weight_tables[layer]
+            _update_segment(run, batch, network.weight_offsets[layer], size, table, layer)
             _update_unpenalized(run, batch, layer)
 
 

@@ -15,6 +15,7 @@ from .rows import (
     NOT_NEGATIVE,
     POSITIVE,
     RATE,
+    SCHEDULE,
     WITHOUT_HIDDEN_LAYERS,
     Choice,
     Condition,
@@ -33,6 +34,11 @@ _HAS_BATCH_NORM = Condition(
 def _activation_acts(estimator):
     choices = each(estimator.activation)
     return has_hidden_layers(estimator) or all(choice in _OF_SCIKIT_LEARN for choice in choices)
+
+
+def _drops(estimator):
+    of_hidden = each(estimator.dropout) if has_hidden_layers(estimator) else []
+    return estimator.input_dropout > 0 or any(rate > 0 for rate in of_hidden)
 
 
 def _dtype_hint(value):
@@ -85,7 +91,8 @@ ROWS = {
     "initializer": Hyperparameter(
         [Choice(INITIALIZERS)],
         "{initializers}",
-        """Distribution of the starting weights. Intercepts start at 0, except with 'auto'.
+        """Distribution of the starting weights. Intercepts start at 0, except with 'auto' and
+        'ntk'.
 
         {initializer_formulas}
         """,
@@ -106,6 +113,15 @@ ROWS = {
         "float",
         """Dropout rate of the inputs, in [0, 1). Not used when solver='lbfgs'.""",
         conditions=(IS_STOCHASTIC,),
+    ),
+    "dropout_schedule": Hyperparameter(
+        [SCHEDULE],
+        "{'constant', 'flat_cos'}",
+        """Schedule of ``dropout`` and ``input_dropout``, by steps. 'flat_cos' keeps the rates for
+        half of ``max_iter`` epochs, then takes them to 0 along a cosine, arXiv:2407.04491; as
+        ``learning_rate`` says, it begins anew in every ``fit``. Not used when solver='lbfgs'.
+        """,
+        conditions=(IS_STOCHASTIC, Condition(_drops, "without dropout or input_dropout")),
     ),
     "batch_norm": Hyperparameter(
         ["boolean", Choice(["before", "after"])],

@@ -33,6 +33,10 @@ class Choice(StrOptions):
         return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
 
 
+# What rates other than the learning rate may follow, by their names in parts/schedules.py.
+SCHEDULE = Choice(["constant", "flat_cos"])
+
+
 class Condition(NamedTuple):
     """Something without which a hyperparameter has no effect."""
 

@@ -105,10 +105,12 @@ ROWS = {
         conditions=(STOPS_EARLY,),
     ),
     "restore_best": Hyperparameter(
-        ["boolean"],
-        "bool",
-        """Whether to end with the weights of the best epoch instead of the last. Only used when
-        early_stopping=True.
+        ["boolean", Choice(["latest"])],
+        "bool or 'latest'",
+        """Whether to end with the weights of the best epoch instead of the last. Of several epochs
+        that are equally good, True takes the first and 'latest' the last, which has been trained
+        for longer, as in arXiv:2407.04491. To choose among all ``max_iter`` epochs, set
+        n_iter_no_change=np.inf. Only used when early_stopping=True.
         """,
         conditions=(STOPS_EARLY,),
         other_names=("restore_best_weights",),

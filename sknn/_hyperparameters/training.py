@@ -13,6 +13,7 @@ from .rows import (
     NOT_NEGATIVE,
     POSITIVE,
     RATE,
+    SCHEDULE,
     WITH_LBFGS,
     Choice,
     Condition,
@@ -21,6 +22,7 @@ from .rows import (
 )
 
 SOLVERS = ("lbfgs", *OPTIMIZERS)
+SOLVERS_WITH_NTK = [name for name, part in OPTIMIZERS.items() if part.has_ntk]
 
 
 def _schedule_acts(estimator):
@@ -109,6 +111,24 @@ ROWS = {
         "float",
         """Number of epochs over which the learning rate rises linearly to the schedule's. Not used
         when solver='lbfgs'.
+        """,
+        conditions=(IS_STOCHASTIC,),
+    ),
+    "parametrization": Hyperparameter(
+        [Choice(["standard", "ntk"])],
+        "{'standard', 'ntk'}",
+        """Which weights the solver updates. 'standard' updates W, the ``coefs_`` of a layer. 'ntk'
+        is the neural tangent kernel parametrization, arXiv:1806.07572: it updates V, where W = V /
+        sqrt(fan_in), so wide layers learn more slowly, and one learning rate serves layers of all
+        widths. Either way ``coefs_`` are W, on which penalties and ``max_grad_norm`` act. With
+        'ntk', initializer='auto' is 'ntk'. Not available when solver is 'lbfgs' or 'adadelta'.
+        """,
+    ),
+    "bias_lr_factor": Hyperparameter(
+        [NOT_NEGATIVE],
+        "float",
+        """Factor on the learning rate of ``intercepts_``, >= 0. It is 0.1 in RealMLP,
+        arXiv:2407.04491. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
     ),
@@ -204,5 +224,17 @@ ROWS = {
         whatever the batch size. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
+    ),
+    "weight_decay_schedule": Hyperparameter(
+        [SCHEDULE],
+        "{'constant', 'flat_cos'}",
+        """Schedule of ``weight_decay``, by steps. 'flat_cos' keeps it for half of ``max_iter``
+        epochs, then takes it to 0 along a cosine, arXiv:2407.04491; as ``learning_rate`` says, it
+        begins anew in every ``fit``. Not used when solver='lbfgs'.
+        """,
+        conditions=(
+            IS_STOCHASTIC,
+            Condition(lambda estimator: estimator.weight_decay > 0, "with weight_decay=0"),
+        ),
     ),
 }

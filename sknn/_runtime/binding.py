@@ -12,6 +12,7 @@ from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts.regularizers import penalty_strengths, regularizer_part
+from ..parts.schedules import SCHEDULES
 from .architecture import (
     ACTIVATION,
     BATCH_NORM,
@@ -23,6 +24,7 @@ from .architecture import (
     SHIFT,
 )
 from .layout import padded
+from .step_factors import find_step_factors
 
 # Samples of a minibatch that batch norm normalizes by its own statistics. In regressions with 300
 # rows and two or five hidden layers, batches of 2 to 7 led to R^2 of 0.0 to 0.8 in this way, and to
@@ -207,6 +209,8 @@ def no_update(dtype):
         penalty_strengths=nothing,
         hyperparameters=nothing,
         n_hyperparameters=0,
+        weight_tables=np.empty(0, np.int64),
+        unpenalized_tables=np.empty(0, np.int64),
         weight_decay_factors=nothing,
         state_0=nothing,
         state_1=nothing,
@@ -214,12 +218,13 @@ def no_update(dtype):
         max_gradient_norm=nothing,
         batch_norm_rates=nothing,
         batch_norm_least=0,
+        dropout_factors=nothing,
         dropout_seed=0,
         first_step=0,
     )
 
 
-def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
+def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
     """Bind the weight update: the penalty and, if there is an optimizer, its step.
 
     The hyperparameters of steps follow chunk by chunk, see :func:`schedule_update`.
@@ -227,8 +232,7 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
     Parameters
     ----------
     settings : namespace of constructor parameters
-    n_layers : int
-        Dense layers, each with penalties of its own.
+    layout : Layout
     dtype : numpy.dtype
     mean_weight : float
         Mean of the sample weights, by which the penalty is divided as the loss is.
@@ -240,7 +244,7 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
     update : Update
     """
     regularizer = regularizer_part(settings)
-    l1_and_l2 = penalty_strengths(settings, n_layers, mean_weight)
+    l1_and_l2 = penalty_strengths(settings, layout.n_layers, mean_weight)
     update = no_update(dtype)._replace(
         penalize=kinds.PENALTY.address(regularizer.penalize, dtype),
         penalty_strengths=_vector(l1_and_l2, dtype),
@@ -256,7 +260,10 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
             proximal_step=kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype),
             step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
         )
+    factors = find_step_factors(settings, layout)
     return update._replace(
+        weight_tables=factors.of_weights,
+        unpenalized_tables=factors.of_others,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),
         max_gradient_norm=_vector([settings.max_grad_norm or 0.0], dtype),
         dropout_seed=optimizer.seed,
@@ -264,7 +271,7 @@ def bind_update(settings, n_layers, dtype, mean_weight, optimizer=None):
     )
 
 
-def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs):
+def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, factors):
     """Give an update the hyperparameters of the optimizer's next steps, and count these steps.
 
     Parameters
@@ -278,6 +285,8 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs):
         Steps in each epoch.
     n_epochs : int
         Epochs in one call of the engine.
+    factors : list of (float, float)
+        Of learning rate and epsilon, for each table of hyperparameters; see step_factors.py.
 
     Returns
     -------
@@ -285,16 +294,24 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs):
     """
     dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
-    table, rates = optimizer.hyperparameters(settings, n_steps, n_epochs)
+    table, rates, epochs = optimizer.hyperparameters(settings, n_steps, n_epochs, factors)
+    of_decay = _factors(settings.weight_decay_schedule, settings, epochs)
+    of_dropout = _factors(settings.dropout_schedule, settings, epochs)
     return update._replace(
         hyperparameters=table.astype(dtype, order="C").reshape(-1),
         n_hyperparameters=table.shape[-1],
-        weight_decay_factors=(1 - rates * settings.weight_decay).astype(dtype),
+        weight_decay_factors=(1 - rates * (settings.weight_decay * of_decay)).astype(dtype),
         batch_norm_rates=_batch_norm_rates(
             settings.batch_norm_momentum, first_step + np.arange(len(rates)), batch_size
         ).astype(dtype),
+        dropout_factors=of_dropout.astype(dtype),
         first_step=first_step,
     )
+
+
+def _factors(schedule, settings, epochs):
+    """Return a schedule's factors in steps that have ``epochs`` of its cycle before them."""
+    return np.broadcast_to(SCHEDULES[schedule].factor(settings, epochs), epochs.shape)
 
 
 def _batch_norm_rates(momentum, steps, batch_size):

@@ -202,7 +202,7 @@ class CompiledNetwork:
 
     def _bind_penalty(self, table):
         """Return an update that only adds the penalty."""
-        return bind_update(self.settings, self.layout.n_layers, self.dtype, table.mean_weight)
+        return bind_update(self.settings, self.layout, self.dtype, table.mean_weight)
 
     def accumulate_and_update(self, table, order, update):
         """Accumulate the gradient over the rows ``order`` chunk by chunk, then update the weights,

@@ -9,6 +9,7 @@ import numpy as np
 from .._engine import entry_points
 from .._engine.plan import choose_shard_rows
 from .._runtime.binding import bind_update, schedule_update
+from .._runtime.step_factors import find_step_factors
 from .._runtime.threads import ParallelRunner
 
 # Limits of several epochs in one call, which takes a few milliseconds.
@@ -54,9 +55,8 @@ class MinibatchLoop:
                 batch_size, layout.size, n_row_values, has_batch_norm
             )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._update = bind_update(
-            settings, layout.n_layers, network.dtype, table.mean_weight, optimizer
-        )
+        self._update = bind_update(settings, layout, network.dtype, table.mean_weight, optimizer)
+        self._step_factors = find_step_factors(settings, layout).tables
         self._runner = ParallelRunner(
             entry_points.train,
             int(batch_size * self._row_operations),
@@ -158,6 +158,7 @@ class MinibatchLoop:
             self._batch_size,
             n_steps,
             n_epochs,
+            self._step_factors,
         )
         # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
         # never happens in the user's X.
@@ -190,7 +191,13 @@ class MinibatchLoop:
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
             update = schedule_update(
-                self._update, self._network.settings, self._optimizer, self._batch_size, 1, 1
+                self._update,
+                self._network.settings,
+                self._optimizer,
+                self._batch_size,
+                1,
+                1,
+                self._step_factors,
             )
             data, penalty = self._network.accumulate_and_update(self._table, batch, update)
             if not np.isfinite(data):

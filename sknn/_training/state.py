@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._runtime.layout import aligned_zeros
+from .._runtime.step_factors import make_tables
 from ..parts.optimizers import OPTIMIZERS
 from ..parts.schedules import SCHEDULES, SMALLEST_RATE, warmup
 
@@ -276,25 +277,28 @@ class OptimizerState:
             settings, self.learning_rate, n_samples
         )
 
-    def hyperparameters(self, settings, n_steps, n_epochs=1):
-        """Return the kernel's hyperparameters and the learning rates of the next steps, and count
-        these steps.
+    def hyperparameters(self, settings, n_steps, n_epochs, factors):
+        """Return the kernel's hyperparameters of the next steps, their learning rates, and how many
+        epochs of the schedules' cycle lie before them; and count these steps.
 
-        They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs.
+        They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs. There is
+        a table of hyperparameters for each pair of ``factors``; see step_factors.py.
         """
         steps = np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
         epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
         rates = np.empty(n_steps * n_epochs)
         schedule = schedule_of(settings)
-        since_start = epochs - self.cycle_start if schedule.is_cyclic else epochs
+        in_cycle = epochs - self.cycle_start
+        since_start = in_cycle if schedule.is_cyclic else epochs
         rates[:] = self.learning_rate * schedule.factor(settings, since_start)
         rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
         if self.step_in_epoch == 0:
             self.rates_of_epochs = rates[::n_steps].tolist()
-        table = self.part.hyperparameters(settings, self.n_steps + 1, rates, epochs)
+        first = self.n_steps + 1
+        tables = make_tables(self.part, settings, first, rates, epochs, factors)
         self.n_steps += n_steps * n_epochs
         self.step_in_epoch += n_steps
-        return table, rates
+        return tables, rates, in_cycle
 
     def fits(self, solver, flat):
         """Return whether ``solver`` can go on training ``flat`` with this state."""

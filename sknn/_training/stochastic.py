@@ -11,7 +11,7 @@ import numpy as np
 from .._compiled.shuffle import Shuffler
 from .._runtime.binding import LEAST_NORMALIZED
 from .._warnings import NonFinitePredictionError, warn_user
-from ..parts.schedules import SMALLEST_RATE
+from ..parts.schedules import SCHEDULES, SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of
 from .trainer import Training
@@ -93,7 +93,8 @@ class StochasticTraining(Training):
         ``warm_start``, where a fit is one of several.
         """
         settings = self.network.settings
-        ends_by_schedule = "max_iter" in schedule_of(settings).parameters
+        others = SCHEDULES[settings.dropout_schedule], SCHEDULES[settings.weight_decay_schedule]
+        ends_by_schedule = any(part.is_cyclic for part in (schedule_of(settings), *others))
         can_stop = settings.n_iter_no_change < settings.max_iter or settings.warm_start
         return not ends_by_schedule and can_stop
 

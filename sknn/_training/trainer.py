@@ -159,7 +159,8 @@ class Training:
             # A score that is not finite would compare as anything: it is no improvement.
             is_usable = np.isfinite(score)
             is_stalled = not is_usable or score < best + settings.tol
-            is_better = is_usable and score > best
+            takes_ties = settings.restore_best == "latest"
+            is_better = is_usable and (score > best or (takes_ties and score == best))
             if is_better:
                 record.best_validation_score_ = score
                 self.state.best_weights = self.network.flat.copy()

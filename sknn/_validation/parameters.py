@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from .._hyperparameters import HYPERPARAMETERS
+from .._hyperparameters.training import SOLVERS_WITH_NTK
 from .._warnings import warn_user
 from .messages import check_value, refuse
 
@@ -45,6 +46,7 @@ def check_parameters(estimator):
         layers = "one for each layer, the output layer included"
         _check_per_layer(estimator, name, len(widths) + 1, layers)
     _check_momentum(estimator)
+    _check_parametrization(estimator)
     if "quantile" in estimator._constructor_parameters():
         _check_quantile(estimator)
     return widths
@@ -83,6 +85,16 @@ def _check_momentum(estimator):
         return
     if len(momentum) != 2 or not all(isinstance(m, Real) and 0 <= m <= 1 for m in momentum):
         refuse(estimator, "momentum", "a number in [0, 1] or a pair (start, end) of such numbers")
+
+
+def _check_parametrization(estimator):
+    if estimator.parametrization == "ntk" and estimator.solver not in SOLVERS_WITH_NTK:
+        solvers = ", ".join(map(repr, SOLVERS_WITH_NTK))
+        refuse(
+            estimator,
+            "parametrization",
+            f"'standard' with solver={estimator.solver!r}; 'ntk' is for {solvers}",
+        )
 
 
 def _check_quantile(estimator):

@@ -13,8 +13,8 @@ activation : str, Activation or None
     Activation of the layer. For the output layer it is that of the last hidden layer or, without
     hidden layers, the constructor's, as in scikit-learn.
 
-Intercepts are 0 except for "auto". To add an initializer: write the function, add its row, add its
-formula to ``REFERENCE`` in tests/parts/test_initializers.py.
+Intercepts are 0 except for "auto" and "ntk". To add an initializer: write the function, add its
+row, add its formula to ``REFERENCE`` in tests/parts/test_initializers.py.
 """
 
 import math
@@ -49,6 +49,11 @@ def _orthogonal(random_state, shape, fan_out, activation):
     q, r = np.linalg.qr(draws)
     q *= np.sign(np.diag(r))  # makes the distribution uniform over all such matrices
     return (q if shape[0] >= shape[1] else q.T), np.zeros(shape[1])
+
+
+def _ntk(random_state, shape, fan_out, activation):
+    weights = random_state.normal(0.0, math.sqrt(1 / shape[0]), shape)
+    return weights, random_state.normal(size=shape[1])
 
 
 def _zeros(random_state, shape, fan_out, activation):
@@ -104,6 +109,9 @@ INITIALIZERS = {
     "lecun_uniform": InitializerPart(_scaled(_lecun, normal=False), "uniform, variance 1 / fan_in"),
     "lecun_normal": InitializerPart(
         _scaled(_lecun, normal=True), "normal, variance 1 / fan_in; LeCun et al., 1998"
+    ),
+    "ntk": InitializerPart(
+        _ntk, "normal, variance 1 / fan_in, intercepts with variance 1; arXiv:1806.07572"
     ),
     "orthogonal": InitializerPart(
         _orthogonal, "columns (or rows) at right angles; arXiv:1312.6120"

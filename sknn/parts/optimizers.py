@@ -39,6 +39,7 @@ class OptimizerPart(NamedTuple):
     n_states: int
     parameters: tuple  # the constructor arguments that it reads
     formula: str
+    has_ntk: bool = True  # whether parametrization="ntk" is defined; see _runtime/step_factors.py
 
 
 # Positions in h. Those of one optimizer follow each other without a gap.
@@ -270,8 +271,7 @@ OPTIMIZERS = {
         _adagrad_hyperparameters,
         1,
         ("epsilon",),
-        "s += g^2; w -= rate g / (sqrt(s) + epsilon), Duchi et al., JMLR 12, 2011; s begins at 0 "
-        "(Keras: 0.1)",
+        "s += g^2, from 0 (Keras: 0.1); w -= rate g / (sqrt(s) + epsilon); Duchi et al., 2011",
     ),
     "rmsprop": OptimizerPart(
         _rmsprop,
@@ -279,8 +279,7 @@ OPTIMIZERS = {
         _rho_hyperparameters,
         1,
         ("epsilon", "rho"),
-        "s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon), Tieleman and Hinton, 2012; "
-        "epsilon beside the root as in PyTorch",
+        "s = rho s + (1 - rho) g^2; w -= rate g / (sqrt(s) + epsilon), as in PyTorch; Hinton, 2012",
     ),
     "adadelta": OptimizerPart(
         _adadelta,
@@ -290,6 +289,7 @@ OPTIMIZERS = {
         ("epsilon", "rho"),
         "s = rho s + (1 - rho) g^2; d = g sqrt((u + epsilon) / (s + epsilon)); "
         "u = rho u + (1 - rho) d^2; w -= rate d, arXiv:1212.5701; the paper's rate is 1",
+        has_ntk=False,
     ),
     "adam": OptimizerPart(
         _adam,

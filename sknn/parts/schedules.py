@@ -21,7 +21,8 @@ epochs are counted from the start of training, and 10 + 10 epochs are 20. But a 
 cyclic: a cycle of ``max_iter`` epochs begins with every ``fit``, and with the call of
 ``partial_fit`` after its last epoch, and epochs are counted from there. These are the warm restarts
 of arXiv:1608.03983. A ramp of ``momentum`` reads ``max_iter`` too, but stays where it ends, and a
-warm-up is for the start of training. So both count from there. When training goes on and another
+warm-up is for the start of training. So both count from there. Rates of dropout and weight decay
+follow a schedule in cycles too. When training goes on and another
 schedule has lowered the rate until weights hardly change, a warning says so. The rate is
 ``learning_rate_init`` again if that parameter or ``learning_rate`` has been changed.
 
@@ -82,6 +83,10 @@ def _progress(settings, epochs):
 
 def _cosine(settings, epochs):
     return (1 + np.cos(np.pi * _progress(settings, epochs))) / 2
+
+
+def _flat_cos(settings, epochs):
+    return (1 + np.cos(np.pi * (np.maximum(1.0, 2 * _progress(settings, epochs)) - 1))) / 2
 
 
 def _one_cycle(settings, epochs):
@@ -153,6 +158,12 @@ SCHEDULES = {
     "cosine": SchedulePart(
         "rate0 (1 + cos(pi s / max_iter)) / 2; arXiv:1608.03983 without restarts",
         factor=_cosine,
+        parameters=("max_iter",),
+    ),
+    "flat_cos": SchedulePart(
+        "rate0 (1 + cos(pi (max(1, 2 s / max_iter) - 1))) / 2: rate0 until half of max_iter; "
+        "arXiv:2407.04491",
+        factor=_flat_cos,
         parameters=("max_iter",),
     ),
     "one_cycle": SchedulePart(

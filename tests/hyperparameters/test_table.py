@@ -66,9 +66,18 @@ WITHOUT_EFFECT = {
             {"solver": "sgd", "learning_rate": "plateau"},
         ),
     ],
+    "bias_lr_factor": [({"bias_lr_factor": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "sgd"})],
     "warmup_epochs": [({"warmup_epochs": 2} | LBFGS, "with solver='lbfgs'", {"solver": "sgd"})],
     "l1_ratio": [({"l1_ratio": 0.5, "alpha": 0}, "with alpha=0", {"alpha": 0.1})],
     "weight_decay": [({"weight_decay": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "adam"})],
+    "weight_decay_schedule": [
+        ({"weight_decay_schedule": "flat_cos"}, "with weight_decay=0", {"weight_decay": 0.1}),
+        (
+            {"weight_decay_schedule": "flat_cos", "weight_decay": 0.1} | LBFGS,
+            "with solver='lbfgs'",
+            {"solver": "adam"},
+        ),
+    ],
     "dropout": [
         ({"dropout": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "adam"}),
         ({"dropout": 0.5} | NO_LAYERS, "without hidden layers", {}),
@@ -79,6 +88,23 @@ WITHOUT_EFFECT = {
         ),
     ],
     "input_dropout": [({"input_dropout": 0.5} | LBFGS, "with solver='lbfgs'", {"solver": "adam"})],
+    "dropout_schedule": [
+        (
+            {"dropout_schedule": "flat_cos"},
+            "without dropout or input_dropout",
+            {"dropout": [0.1]},
+        ),
+        (
+            {"dropout_schedule": "flat_cos", "dropout": 0.1} | NO_LAYERS,
+            "without dropout or input_dropout",
+            {"input_dropout": 0.1},
+        ),
+        (
+            {"dropout_schedule": "flat_cos", "dropout": 0.1} | LBFGS,
+            "with solver='lbfgs'",
+            {"solver": "adam"},
+        ),
+    ],
     "batch_norm": [({"batch_norm": True} | NO_LAYERS, "without hidden layers", {})],
     "batch_norm_momentum": [
         (

@@ -45,6 +45,10 @@ REFERENCE = {
     "he_normal_fan_out": _normal(lambda a, b: 2 / b),
     "lecun_uniform": _uniform(lambda a, b: 1 / a),
     "lecun_normal": _normal(lambda a, b: 1 / a),
+    "ntk": lambda random_state, a, b, _: (
+        random_state.standard_normal((a, b)) / np.sqrt(a),
+        random_state.standard_normal(b),
+    ),
     "orthogonal": _orthogonal,
     "random_normal": _normal(lambda a, b: 1),
     "random_uniform": _uniform(lambda a, b: 0.05**2 / 3),

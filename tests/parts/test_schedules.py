@@ -21,6 +21,7 @@ FACTORS = {
     "inverse_time": lambda s: 1 / (1 + DECAY * s),
     "step": lambda s: 2.0 ** -np.floor(DECAY * s),
     "cosine": lambda s: (1 + np.cos(np.pi * s / MAX_ITER)) / 2,
+    "flat_cos": lambda s: 1 if s < 10 else (1 + np.cos(np.pi * (s - 10) / 10)) / 2,
     "one_cycle": _one_cycle,
     "coslog": lambda s: (1 - np.cos(2 * np.pi * np.log2(1 + 15 * s / MAX_ITER))) / 2,
 }
@@ -40,14 +41,14 @@ def test_every_row_has_a_reference():
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_factors_are_the_formula(name):
     settings = MLPRegressor(max_iter=MAX_ITER, decay_rate=DECAY)
-    epochs = np.array([0, 0.25, 1, 3.5, 5.999, 6, 10, 19.9])
+    epochs = np.array([0, 0.25, 1, 3.5, 5.999, 6, 9.9, 10, 15, 19.9])
     expected = [FACTORS.get(name, lambda s: 1.0)(s) for s in epochs]
     np.testing.assert_allclose(
         SCHEDULES[name].factor(settings, epochs), expected, rtol=1e-12, atol=1e-15
     )
 
 
-@pytest.mark.parametrize("name", ["cosine", "one_cycle", "coslog"])
+@pytest.mark.parametrize("name", ["cosine", "flat_cos", "one_cycle", "coslog"])
 def test_nothing_changes_beyond_the_horizon(name):
     settings = MLPRegressor(max_iter=MAX_ITER)
     end, beyond = SCHEDULES[name].factor(settings, np.array([20.0, 35.0]))

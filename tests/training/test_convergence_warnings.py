@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sknn import MLPRegressor
 from sknn.parts.schedules import SCHEDULES
 
-UNTIL_MAX_ITER = {"cosine", "one_cycle", "coslog"}
+UNTIL_MAX_ITER = {"cosine", "flat_cos", "one_cycle", "coslog"}
 
 
 def warnings_of(kind=MLPRegressor, **settings):
@@ -48,6 +48,12 @@ def test_a_number_of_epochs_that_is_intended(n_iter_no_change, early_stopping):
 def test_schedules_that_end_at_max_iter(schedule, solver):
     texts = warnings_of(learning_rate=schedule, solver=solver, n_iter_no_change=1)
     assert len(texts) == (schedule not in UNTIL_MAX_ITER)
+
+
+def test_other_rates_that_end_at_max_iter():
+    settings = {"weight_decay": 0.1, "weight_decay_schedule": "flat_cos", "n_iter_no_change": 1}
+    assert not warnings_of(**settings)
+    assert not warnings_of(dropout=0.1, dropout_schedule="flat_cos", n_iter_no_change=1)
 
 
 def test_lbfgs_has_no_schedule():

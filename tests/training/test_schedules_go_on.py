@@ -16,7 +16,7 @@ from sknn.parts.schedules import SCHEDULES
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
 X, y = classification(n_rows=60)
-CYCLIC = {"cosine", "one_cycle", "coslog"}
+CYCLIC = {"cosine", "flat_cos", "one_cycle", "coslog"}
 LOWERED = "has lowered the rate"
 
 

@@ -1,0 +1,180 @@
+"""tabular_pipeline: what it is made of, where overrides go, and that it learns tables."""
+
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from fruits import CODES, NAMES, NUMBERS, X
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes, load_digits
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import GridSearchCV, cross_validate, train_test_split
+from sklearn.preprocessing import OneHotEncoder
+
+from sknn import (
+    EnsembleClassifier,
+    EnsembleRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    TabularPreprocessor,
+    tabular_pipeline,
+)
+
+TARGETS = {"classifier": NAMES, "regressor": NUMBERS}
+NETWORKS = {"classifier": MLPClassifier, "regressor": MLPRegressor}
+ENSEMBLES = {"classifier": EnsembleClassifier, "regressor": EnsembleRegressor}
+SMALL = {"hidden_layer_sizes": (8,), "max_iter": 3, "batch_size": 16, "random_state": 0}
+TABLE = pd.DataFrame(X, columns=list("abcd")).assign(
+    city=np.where(X[:, 0] > 0, "Rome", "Oslo"), seen=pd.Timestamp("2024-01-01")
+)
+TABLE.loc[::7, "a"] = np.nan
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_steps_show_the_recipe(task):
+    fast = tabular_pipeline(task)
+    assert [(name, type(step)) for name, step in fast.steps] == [
+        ("preprocessor", TabularPreprocessor),
+        ("network", NETWORKS[task]),
+    ]
+    assert fast.get_params()["network__activation"] == "mish"
+    best = tabular_pipeline(task, "best")
+    assert [(name, type(step)) for name, step in best.steps] == [
+        ("preprocessor", TabularPreprocessor),
+        ("ensemble", ENSEMBLES[task]),
+    ]
+    assert type(best[-1].estimator) is NETWORKS[task]
+    assert best.get_params()["ensemble__n_estimators"] > 1
+
+
+def test_overrides_reach_their_step():
+    overrides = {
+        "max_categories": 7,
+        "dropout": 0.4,
+        "n_estimators": 2,
+        "random_state": 3,
+        "dtype": "float64",
+    }
+    model = tabular_pipeline("classifier", "best", **overrides)
+    parameters = model.get_params()
+    assert parameters["preprocessor__max_categories"] == 7
+    assert parameters["preprocessor__dtype"] == "float64"
+    assert parameters["ensemble__n_estimators"] == 2
+    assert parameters["ensemble__random_state"] == 3
+    assert parameters["ensemble__estimator__dropout"] == 0.4
+    assert parameters["ensemble__estimator__dtype"] is None
+    assert tabular_pipeline("regressor", random_state=3)[-1].random_state == 3
+    assert tabular_pipeline("regressor", activation="relu")[-1].activation == "relu"
+
+
+@pytest.mark.parametrize("loss", ["poisson", "gamma"])
+def test_positive_losses_keep_their_units(loss):
+    assert not tabular_pipeline("regressor", loss=loss)[-1].normalize_y
+    assert tabular_pipeline("regressor", loss=loss, normalize_y=True)[-1].normalize_y
+
+
+@pytest.mark.parametrize(
+    ("arguments", "overrides", "error", "message"),
+    [
+        (["classification"], {}, ValueError, "task='classification' must be 'classifier' or"),
+        (["classification"], {}, ValueError, "Did you mean 'classifier'?"),
+        ([MLPClassifier], {}, ValueError, "must be 'classifier' or 'regressor'"),
+        (["regressor", "good"], {}, ValueError, "effort='good' must be 'fast' or 'best'."),
+        (["regressor"], {"droput": 0.1}, TypeError, "argument 'droput'. Did you mean 'dropout'?"),
+        (["regressor"], {"network__dropout": 0}, TypeError, "Did you mean 'dropout'?"),
+        (["regressor"], {"n_estimators": 9}, TypeError, "TabularPreprocessor, MLPRegressor."),
+        (["regressor"], {"class_weight": {}}, TypeError, "of TabularPreprocessor, MLPRegressor."),
+        (["regressor", "best"], {"estimator": 1}, TypeError, "MLPRegressor, EnsembleRegressor."),
+    ],
+)
+def test_errors_name_the_way_out(arguments, overrides, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        tabular_pipeline(*arguments, **overrides)
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+@pytest.mark.parametrize("task", TARGETS)
+def test_random_state_fixes_everything(task, effort):
+    y = TARGETS[task]
+    model = tabular_pipeline(task, effort, **SMALL).fit(TABLE, y)
+    again = clone(model).fit(TABLE, y)
+    other = clone(model).set_params(**{f"{model.steps[-1][0]}__random_state": 1}).fit(TABLE, y)
+    method = "predict_proba" if task == "classifier" else "predict"
+    expected = getattr(model, method)(TABLE)
+    assert np.array_equal(getattr(again, method)(TABLE), expected)
+    assert not np.array_equal(getattr(other, method)(TABLE), expected)
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(getattr(copy, method)(TABLE), expected)
+
+
+def test_arithmetic_is_float32():
+    model = tabular_pipeline("regressor", **SMALL).fit(TABLE, NUMBERS)
+    assert {coefs.dtype for coefs in model[-1].coefs_} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_model_selection(effort):
+    model = tabular_pipeline("classifier", effort, **SMALL)
+    assert np.isfinite(cross_validate(model, TABLE, NAMES, cv=2)["test_score"]).all()
+    name = "network" if effort == "fast" else "ensemble__estimator"
+    search = GridSearchCV(model, {f"{name}__dropout": [0.0, 0.5]}, cv=2).fit(TABLE, NAMES)
+    importances = permutation_importance(search, TABLE, NAMES, n_repeats=2, random_state=0)
+    assert importances.importances_mean.shape == (TABLE.shape[1],)
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_weights_count(effort):
+    """Rows of weight 0 of the target's rarest class: it is not predicted any more."""
+    heavy = tabular_pipeline("classifier", effort, **SMALL)
+    weight = np.where(CODES == 2, 0.0, 1.0)
+    key = f"{heavy.steps[-1][0]}__sample_weight"
+    without = heavy.fit(TABLE, CODES, **{key: weight}).predict_proba(TABLE)[:, 2].mean()
+    more = clone(heavy).fit(TABLE, CODES, **{key: 1 + 9 * (1 - weight)})
+    weighed = tabular_pipeline("classifier", effort, class_weight={2: 10}, **SMALL)
+    expected = weighed.fit(TABLE, CODES).predict_proba(TABLE)
+    assert without < 0.3 < expected[:, 2].mean()
+    np.testing.assert_allclose(more.predict_proba(TABLE), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_several_targets(effort):
+    labels = OneHotEncoder(sparse_output=False).fit_transform(CODES[:, np.newaxis]).astype(int)
+    model = tabular_pipeline("classifier", effort, **SMALL).fit(TABLE, labels)
+    assert model.predict(TABLE).shape == labels.shape
+    assert set(np.unique(model.predict(TABLE))) <= {0, 1}
+    numbers = np.c_[NUMBERS, -NUMBERS]
+    model = tabular_pipeline("regressor", effort, **SMALL).fit(TABLE, numbers)
+    assert model.predict(TABLE).shape == numbers.shape
+
+
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_quantiles_are_scored_as_quantiles(effort):
+    model = tabular_pipeline("regressor", effort, loss="quantile", quantile=[0.1, 0.9], **SMALL)
+    predictions = model.fit(TABLE, NUMBERS).predict(TABLE)
+    assert (predictions[:, 0] < predictions[:, 1]).all()
+    excess = NUMBERS[:, np.newaxis] - predictions
+    losses = np.maximum([0.1, 0.9] * excess, [-0.9, -0.1] * excess)
+    assert model.score(TABLE, NUMBERS) == pytest.approx(-losses.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("task", "load", "least"),
+    [("classifier", load_digits, 0.96), ("regressor", load_diabetes, 0.35)],
+)
+def test_recipe_learns(task, load, least):
+    data, y = load(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(data, y, random_state=0)
+    model = tabular_pipeline(task, random_state=0).fit(X_train, y_train)
+    assert model.score(X_test, y_test) > least
+
+
+def test_routing_of_weights():
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = tabular_pipeline("classifier", "best", **SMALL)
+        model[-1].estimator.set_fit_request(sample_weight=True)
+        model[-1].set_fit_request(sample_weight=True)
+        model.fit(TABLE, CODES, sample_weight=np.where(CODES == 2, 0.0, 1.0))
+    assert model.predict_proba(TABLE)[:, 2].mean() < 0.3
