@@ -16,6 +16,7 @@ runs all kernels as plain Python.
 
 import contextlib
 import functools
+import gc
 import hashlib
 import signal
 import threading
@@ -28,6 +29,7 @@ from numba.core.errors import NumbaError
 from numba.extending import overload, register_jitable
 
 from .cache import GuardedCache, identity_of, python_function
+from .pipeline import LinkedCompiler, RootCompiler
 from .progress import compilation_report
 
 INTERPRETED = bool(config.DISABLE_JIT)
@@ -70,9 +72,13 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
         return function
     name_closure(function)
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
-    options = _OPTIONS | (_INTERNAL if internal else {})
+    options = _OPTIONS | (_INTERNAL if internal or inline else {})
+    linked = internal or inline
     compile_lazily = numba.njit(
-        fastmath=fastmath, inline="always" if inline else "never", **options
+        fastmath=fastmath,
+        forceinline=inline,
+        pipeline_class=LinkedCompiler if linked else RootCompiler,
+        **options,
     )
     dispatcher = compile_lazily(function)
     if entry:
@@ -88,7 +94,7 @@ def portable(function):
     """
     if INTERPRETED:
         return function
-    return register_jitable(**_OPTIONS, **_INTERNAL)(function)
+    return register_jitable(**_OPTIONS, **_INTERNAL, pipeline_class=LinkedCompiler)(function)
 
 
 def name_closure(function):
@@ -137,7 +143,16 @@ def by_precision(single, double, interpreted):
         # Naming the two makes them part of the closure, and so of the function's identity.
         raise NotImplementedError(f"{single} and {double} are for compiled kernels only")
 
-    @overload(function, inline="always", jit_options={"fastmath": set(_FASTMATH), **_OPTIONS})
+    @overload(
+        function,
+        jit_options={
+            "fastmath": set(_FASTMATH),
+            "pipeline_class": LinkedCompiler,
+            "forceinline": True,
+            **_OPTIONS,
+            **_INTERNAL,
+        },
+    )
     def choose(x):
         return {types.float32: single, types.float64: double}.get(x)
 
@@ -160,17 +175,26 @@ def compiled_address(kernel, signature):
 
     See :class:`kinds.Kind`, whose methods are the callers.
     """
+    root = _root(kernel)
     try:
         with _compiling():
-            _keep_on_disk(kernel)
-            if not isinstance(kernel._cache, GuardedCache):
+            _keep_on_disk(root)
+            if not isinstance(root._cache, GuardedCache):
                 compilation_report.begin_kernel(can_be_kept=False)
-            kernel.compile(signature)
+            root.compile(signature)
     except NumbaError as error:
         name = kernel.py_func.__qualname__
         raise ValueError(f"{name} cannot be compiled for {signature}: {error}") from error
-    compiled = kernel.overloads[signature]
+    compiled = root.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
+
+
+@functools.cache
+def _root(kernel):
+    """Return a kernel with machine code of its own, but without wrappers for calls from Python."""
+    options = kernel.targetoptions | _INTERNAL | {"forceinline": False}
+    options.pop("nopython", None)
+    return numba.njit(pipeline_class=RootCompiler, **options)(kernel.py_func)
 
 
 def _keep_on_disk(dispatcher):
@@ -195,8 +219,20 @@ def _set_private(dispatcher, name, value):
 @contextlib.contextmanager
 def _compiling():
     """Compile in the block: without interrupts, and with a report of what takes long."""
-    with interrupts_held_back(), compilation_report.compiling():
+    with interrupts_held_back(), compilation_report.compiling(), _no_garbage_collection():
         yield
+
+
+@contextlib.contextmanager
+def _no_garbage_collection():
+    """Collect no garbage in the block: it takes a tenth of the time of compilation."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager
