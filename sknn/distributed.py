@@ -27,6 +27,22 @@ class ClusterLostError(RuntimeError):
     ----------
     estimator : MLPClassifier, MLPRegressor or None
         The network after the last complete round, fitted. None if there was none.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from sklearn.datasets import load_digits
+    >>> from sknn import MLPClassifier
+    >>> from sknn.distributed import ClusterLostError, fit_dask
+    >>> X, y = (da.from_array(array, chunks=600) for array in load_digits(return_X_y=True))
+    >>> with Client(processes=False, n_workers=2, dashboard_address=":0") as client:
+    ...     try:
+    ...         clf = fit_dask(MLPClassifier(random_state=0, tol=0.01), X / 16, y)
+    ...     except ClusterLostError as error:
+    ...         clf = error.estimator  # what was learned before
+    >>> clf.classes_.size
+    10
     """
 
     def __init__(self, message, estimator):

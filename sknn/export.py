@@ -58,6 +58,10 @@ def to_onnx(
     ``skl2onnx.to_onnx`` takes pipelines that end in a network. Its option ``zipmap=False`` gives
     probabilities as one array.
 
+    A model raises no errors about values, as ``predict`` does. For a row with NaN, probabilities
+    and targets are NaN, and the label is the first class. For a row with an infinite value they are
+    NaN, or what the activation makes of it: check the rows before.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris

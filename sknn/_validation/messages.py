@@ -23,6 +23,12 @@ _OTHER_WAYS = {
     "eval_set": ["X_val and y_val"],
     "callbacks": ["set_callbacks, a method to call before fit"],
 }
+# What arguments of other libraries' constructors are here, if they are no hyperparameters.
+_NO_HYPERPARAMETERS = {
+    "callbacks": " Did you mean set_callbacks, a method to call before fit?",
+    "metrics": " Did you mean set_callbacks(sknn.callbacks.History(metrics)), before fit?",
+    "loss": " A classifier's loss is always the cross-entropy.",
+}
 
 
 def check_constraints(parameters, caller_name):
@@ -92,9 +98,9 @@ def explain_unknown_names(method: Function) -> Function:
 
 
 def _known_name(name, known, kind):
-    """Return a sentence with the hyperparameter that a name is like, or an empty string."""
+    """Return a sentence with what a name of another library is here, or an empty string."""
     closest = _closest_hyperparameter(name, known)
-    return f" Did you mean {closest!r}?" if closest else ""
+    return f" Did you mean {closest!r}?" if closest else _NO_HYPERPARAMETERS.get(name, "")
 
 
 def _known_elsewhere(name, known, kind):

@@ -84,6 +84,28 @@ def test_activations(activation, dtype):
         check(fitted(estimator, Y[:, :2], weights), dtype)
 
 
+@dtypes
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_rows_that_are_not_finite(activation, dtype):
+    """The estimator refuses them. The model has no errors, but NaN becomes no number."""
+    classifier = fitted(MLPClassifier((6,), activation=activation), CODES)
+    rows = X[:4].astype(dtype)
+    rows[0, 1] = np.nan
+    rows[1, 2] = np.inf
+    for row in rows[:2]:
+        with pytest.raises(ValueError, match="Input X contains"):
+            classifier.predict(row[np.newaxis])
+    found = run(to_onnx(classifier, dtype=dtype), rows)
+    assert np.isnan(found["probabilities"][0]).all()
+    assert found["label"][0] == classifier.classes_[0]
+    total = found["probabilities"][1].sum()
+    assert np.isnan(total) or abs(total - 1) < 1e-5
+    rest = classifier.predict_proba(X[2:4])
+    np.testing.assert_allclose(found["probabilities"][2:], rest, rtol=1e-5, atol=1e-5)
+    regressor = fitted(MLPRegressor(hidden_layer_sizes=(6,), activation=activation), Y[:, 0])
+    assert np.isnan(run(to_onnx(regressor, dtype=dtype), rows)["variable"][0]).all()
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_has_operators(name):
     assert callable(ACTIVATIONS[name].onnx)

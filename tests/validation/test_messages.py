@@ -153,6 +153,13 @@ def test_error_says_what_quantiles_are(quantile):
         (MLPClassifier, "hidden_layer_size", " Did you mean 'hidden_layer_sizes'?"),
         (MLPClassifier, "batchnorm", " Did you mean 'batch_norm'?"),
         (MLPRegressor, "criterion", " Did you mean 'loss'?"),
+        (MLPClassifier, "loss", " A classifier's loss is always the cross-entropy."),
+        (MLPRegressor, "callbacks", " Did you mean set_callbacks, a method to call before fit?"),
+        (
+            MLPRegressor,
+            "metrics",
+            " Did you mean set_callbacks(sknn.callbacks.History(metrics)), before fit?",
+        ),
         (MLPClassifier, "normalize_y", ""),
         (MLPClassifier, "x", ""),
     ],
