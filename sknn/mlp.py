@@ -185,7 +185,8 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         """Train for one epoch on the given samples.
 
         ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
-        ``max_iter=k`` that does not stop early. Not available when solver='lbfgs'.
+        ``max_iter=k`` that does not stop early (with ``batch_norm``, if ``batch_size`` is at least
+        32). Not available when solver='lbfgs'.
 
         Parameters
         ----------
@@ -194,7 +195,8 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Class labels, or the indicator matrix of a multilabel target.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, not negative. None is 1 for every sample.
+            Sample weights, not negative. None is 1 for every sample. They and ``class_weight``
+            count relative to the mean weight of the samples of all calls so far.
         classes : array-like of shape (n_classes,), default=None
             All classes that any call will see. Required in the first call.
 
@@ -409,7 +411,8 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         """Train for one epoch on the given samples.
 
         ``k`` calls with the same samples give the same weights, bit for bit, as one ``fit`` with
-        ``max_iter=k`` that does not stop early. Not available when solver='lbfgs'.
+        ``max_iter=k`` that does not stop early (with ``batch_norm``, if ``batch_size`` is at least
+        32). Not available when solver='lbfgs'.
 
         Parameters
         ----------
@@ -418,7 +421,8 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Real targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, not negative. None is 1 for every sample.
+            Sample weights, not negative. None is 1 for every sample. They count relative to the
+            mean weight of the samples of all calls so far.
 
         Returns
         -------

@@ -276,6 +276,7 @@ def _settings(trial):
         activation_of_output=activation[-1] if sizes else parameters["activation"],
         activation=list(activation),
         dtype=_arithmetic_dtype(trial),
+        by_partial_fit=trial.by_partial_fit,
     )
     return SimpleNamespace(**parameters)
 

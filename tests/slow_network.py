@@ -18,6 +18,7 @@ from test_optimizers import REFERENCE as OPTIMIZERS
 _TINY = 1e-200  # whose square is 0, so that no real part moves off a kink
 _NORM_EPSILON = 1e-5
 _LEAST_NORMALIZED = 8  # rows that weigh something; fewer are normalized by the running averages
+_LEAST_AVERAGED = 32  # rows of a batch; the statistics of smaller ones are measured after an epoch
 
 
 # ---- starting weights --------------------------------------------------------------------------
@@ -176,6 +177,7 @@ class SlowNetwork:
     ----------
     settings : SimpleNamespace
         The estimator's parameters, checked; ``hidden_layer_sizes`` and ``activation`` are lists.
+        ``by_partial_fit`` says whether each epoch is a call of its own.
     n_features, n_outputs : int
     loss : str
         As in :func:`row_losses`.
@@ -187,6 +189,7 @@ class SlowNetwork:
         self.rng = np.random.RandomState(settings.random_state)
         self.shapes = []  # of coefs, intercepts, scale, shift of each layer
         self.penalized = []
+        self.trained = []
         values = []
         fan_in = n_features
         names = [*settings.activation, settings.activation_of_output]
@@ -202,9 +205,13 @@ class SlowNetwork:
             for i, array in enumerate(arrays):
                 values.append(array.ravel())
                 self.penalized.append(np.full(array.size, i == 0))
+                # Batch norm takes away the intercepts before it, so they are left as they are.
+                is_shifted = i == 1 and len(arrays) > 2 and settings.batch_norm != "after"
+                self.trained.append(np.full(array.size, not is_shifted))
             fan_in = units
         self.weights = np.concatenate(values)
         self.penalized = np.concatenate(self.penalized)
+        self.trained = np.concatenate(self.trained)
         self.running = [
             (np.zeros(shapes[2]), np.ones(shapes[2])) for shapes in self.shapes if len(shapes) > 2
         ]
@@ -348,6 +355,8 @@ class SlowNetwork:
                 rate = rate_of_epoch * rate_factor(settings, now, n_steps)
                 states = self._step(batch, states, rate, now, t, noise)
                 self.weights = noise(self.weights)
+            if settings.batch_size < _LEAST_AVERAGED and not settings.by_partial_fit:
+                self._measure(X, row_weight)
             if settings.learning_rate == "invscaling" and settings.solver == "sgd":
                 seen = (epoch + 1) * len(X)
                 rate_of_epoch = settings.learning_rate_init / (seen + 1) ** settings.power_t
@@ -373,6 +382,7 @@ class SlowNetwork:
         self._follow(statistics, batch[2], batch[3], t)
         if settings.max_grad_norm is not None:
             g *= min(1.0, settings.max_grad_norm / max(np.linalg.norm(g), 1e-300))
+        g *= self.trained
         w = self.weights * np.where(self.penalized, 1 - rate * weight_decay(settings, now), 1)
         step = OPTIMIZERS[settings.solver]
         at_this_step = SimpleNamespace(**{**vars(settings), "momentum": momentum(settings, now)})
@@ -405,7 +415,7 @@ class SlowNetwork:
         of total variance.
         """
         settings = self.settings
-        size = min(1.0, settings.batch_size / _LEAST_NORMALIZED)
+        size = min(1.0, settings.batch_size / _LEAST_AVERAGED)
         fraction = max(1 - settings.batch_norm_momentum, 1 / (1 + size * (t - 1))) * size
         fraction = min(1.0, fraction * row_weight.sum() / mean_weight / settings.batch_size)
         for i, of_batch in enumerate(statistics):
@@ -416,6 +426,14 @@ class SlowNetwork:
                 (1 - fraction) * mean + fraction * new_mean,
                 (1 - fraction) * variance + fraction * new_variance + between,
             )
+
+    def _measure(self, X, row_weight):
+        """Set the running averages to the statistics of all rows."""
+        statistics = self.forward(self.weights[None], X, row_weight)[2]
+        self.running = [
+            tuple(value.reshape(old.shape) for value, old in zip(new, running, strict=True))
+            for new, running in zip(statistics, self.running, strict=True)
+        ]
 
     def train_by_lbfgs(self, X, y, row_weight, noise):
         """Train by SciPy's L-BFGS-B; return the last loss. Arguments: see :meth:`train`."""
@@ -447,11 +465,7 @@ class SlowNetwork:
             options={"maxiter": settings.max_iter, "gtol": settings.tol, "maxfun": 15_000},
         )
         self.weights = np.subtract(*np.split(result.x, 2)) if has_l1 else result.x
-        statistics = self.forward(self.weights[None], X, row_weight)[2]
-        self.running = [
-            tuple(value.reshape(old.shape) for value, old in zip(new, running, strict=True))
-            for new, running in zip(statistics, self.running, strict=True)
-        ]
+        self._measure(X, row_weight)
         return [self.reported_loss(*batch, noise)]
 
 

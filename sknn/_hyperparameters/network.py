@@ -128,10 +128,12 @@ ROWS = {
         "{False, True, 'before', 'after'}",
         """Whether to use batch normalization, arXiv:1502.03167, before the activation (True or
         'before') or after it. Each unit is normalized over the minibatch, x = (z - mean) / sqrt(var
-        + 1e-5), and becomes scale x + shift, where scale and shift are learned. Predictions use
-        running averages of mean and variance, as do minibatches with fewer than 8 samples, after a
-        warning. With fewer than half of ``batch_size`` samples left in an epoch, the minibatch
-        before takes them too.
+        + 1e-5), and becomes scale x + shift, where scale and shift are learned. The intercept of z
+        would have no effect and is not trained. Predictions use running averages of mean and
+        variance, as do minibatches with fewer than 8 samples, after a warning. If ``batch_size`` is
+        less than 32, ``fit`` sets them to the statistics of the training samples, or of 2,048 of
+        them, after every epoch. With fewer than half of ``batch_size`` samples left in an epoch,
+        the minibatch before takes them too.
         """,
         conditions=(HAS_HIDDEN_LAYERS,),
         other_names=("batch_normalization",),
@@ -140,7 +142,7 @@ ROWS = {
         [RATE],
         "float",
         """Momentum of the running averages, in [0, 1): average = momentum average + (1 - momentum)
-        batch statistic, for full minibatches of at least 8 samples. Smaller ones count in
+        batch statistic, for full minibatches of at least 32 samples. Smaller ones count in
         proportion, and the first ones equally. Only used when batch_norm is not False.
         """,
         conditions=(_HAS_BATCH_NORM, IS_STOCHASTIC, HAS_HIDDEN_LAYERS),

@@ -28,6 +28,8 @@ class AveragedNetworks:
         self.networks = [copy.deepcopy(network) for _ in weights]
         self._weights = np.array(weights, dtype=np.float64)
         self._n_stalled = 0
+        for copied in self.networks:
+            copied._training_state.weighed = 0.0, 0  # by rows of its own
         seeds = copy.deepcopy(network._training_state.random_state)
         for number, copied in enumerate(self.networks[1:], start=1):
             state = copied._training_state

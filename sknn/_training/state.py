@@ -58,6 +58,8 @@ class TrainingState:
     counts_on : bool
         Whether the last call went on with the one before, as ``partial_fit`` and fits from
         checkpoints do, so that the schedule went on too.
+    weighed : (float, int)
+        Mean weight and number of the rows trained on, over the last fit and ``partial_fit`` since.
     is_incremental : bool
         Whether ``partial_fit`` trained last, so that pickles keep this state.
     """
@@ -80,6 +82,7 @@ class TrainingState:
         self.yardsticks = {}
         self.n_other_scores = 0
         self.counts_on = False
+        self.weighed = 0.0, 0
         self.is_incremental = False
 
     def copy(self):

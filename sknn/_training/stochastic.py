@@ -9,12 +9,14 @@ import time
 import numpy as np
 
 from .._compiled.shuffle import Shuffler
-from .._runtime.binding import LEAST_NORMALIZED
+from .._runtime.binding import LEAST_AVERAGED, LEAST_NORMALIZED
 from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.schedules import SCHEDULES, SMALLEST_RATE
 from .minibatches import MinibatchLoop
 from .state import schedule_of
 from .trainer import Training
+
+_ROWS_OF_STATISTICS = 2048  # whose variance is that of all rows within a few percent
 
 
 class StochasticTraining(Training):
@@ -24,6 +26,9 @@ class StochasticTraining(Training):
         super().__init__(estimator, network, record, state, table, train_rows, validation_set)
         self._batch_size = self._checked_batch_size()
         self._warn_about_batch_norm()
+        # The rows of a call of partial_fit may be few of those that the network is trained on.
+        has_small_batches = self._has_batch_norm and self._batch_size < LEAST_AVERAGED
+        self._measures_statistics = has_small_batches and not state.is_incremental
         self._minibatches = MinibatchLoop(network, table, self._batch_size, state.optimizer)
         self._shuffle = Shuffler(state.random_state).shuffle if estimator.shuffle else None
         self._n_one_by_one = 0  # epochs that have to run one by one
@@ -55,8 +60,12 @@ class StochasticTraining(Training):
                 "learning_rate_init, to go on at a higher rate."
             )
 
+    @property
+    def _has_batch_norm(self):
+        return self.network.architecture.batch_norm is not None
+
     def _warn_about_batch_norm(self):
-        if self.network.architecture.batch_norm is None or self._batch_size >= LEAST_NORMALIZED:
+        if not self._has_batch_norm or self._batch_size >= LEAST_NORMALIZED:
             return
         warn_user(
             f"batch_norm={self.estimator.batch_norm!r} with minibatches of fewer than "
@@ -66,6 +75,10 @@ class StochasticTraining(Training):
         )
 
     def _train(self, n_epochs, callbacks, warn):
+        self._run_epochs(n_epochs, callbacks, warn)
+        self._warn_about_squares()
+
+    def _run_epochs(self, n_epochs, callbacks, warn):
         while (n_done := self.record.n_epochs - self._first_epoch) < n_epochs:
             if n_done > 0:
                 self._checkpoint()
@@ -84,6 +97,20 @@ class StochasticTraining(Training):
                 "optimization hasn't converged yet. Raise max_iter, scale X (for instance with "
                 "StandardScaler), or try another learning_rate_init. If this number of epochs is "
                 "intended, set n_iter_no_change=np.inf."
+            )
+
+    def _warn_about_squares(self):
+        """Warn if squares of gradients have overflowed: steps that are divided by them are 0 ever
+        after, while the loss is finite.
+        """
+        states = self.state.optimizer.states
+        is_lost = [~np.isfinite(state) for state in states if not np.isfinite(state).all()]
+        if is_lost:
+            n_lost = np.any(is_lost, axis=0).sum()
+            self.warnings.append(
+                f"Squares of gradients grew beyond {self.network.dtype}, so solver="
+                f"{self.estimator.solver!r} does not change {n_lost} weights any more. Scale X "
+                "(and y, in regression), for instance with StandardScaler, or set max_grad_norm."
             )
 
     def _could_end_sooner(self):
@@ -111,6 +138,8 @@ class StochasticTraining(Training):
         [loss] = self._minibatches.train([self._next_rows()])
         [rate] = optimizer.rates_of_epochs
         self._n_one_by_one -= 1
+        if self._measures_statistics:
+            self._measure_statistics()
         if not self._is_finite(loss):
             self._end_diverged(rate, time.perf_counter() - started)
             return False
@@ -125,6 +154,16 @@ class StochasticTraining(Training):
         self.record.publish(self.estimator)
         optimizer.end_epoch(self.network.settings, self.record.t_)
         return True
+
+    def _measure_statistics(self):
+        """Set batch norm's running averages to the statistics of the training rows, as weights
+        change too much while small minibatches are averaged.
+        """
+        order = self.state.order
+        rows = order if self.train_rows is None else self.train_rows[order]
+        rows = rows[self.table.weight[rows] > 0]
+        step = -(-len(rows) // _ROWS_OF_STATISTICS)
+        self.network.set_running_statistics(self.table, rows[::step])
 
     @property
     def _n_steps(self):
@@ -160,8 +199,8 @@ class StochasticTraining(Training):
         """Return how many epochs to run in one compiled call.
 
         It is 1 if something has to happen between epochs (validation, callbacks, printing, a
-        schedule that reacts to the loss), and if the generator is the user's, because orders are
-        drawn before it is known whether training stops earlier.
+        schedule that reacts to the loss, statistics of small minibatches), and if the generator is
+        the user's, because orders are drawn before it is known whether training stops earlier.
         """
         settings = self.network.settings
         is_watched = self.validation_set is not None or callbacks.has_listeners or settings.verbose
@@ -169,6 +208,7 @@ class StochasticTraining(Training):
         if (
             is_watched
             or shares_generator
+            or self._measures_statistics
             or self._n_one_by_one > 0
             or not schedule_of(settings).is_known_in_advance
         ):

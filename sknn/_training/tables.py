@@ -47,7 +47,10 @@ class TablesMixin:
         train_rows = validation_rows = None
         if validation is None and stops_early(self, None):
             train_rows, validation_rows = self._split(samples, groups, state)
-        table = self._make_table(samples, train_rows, dtype, fresh)
+        seen = state.weighed if state.is_incremental else (0.0, 0)
+        table = self._make_table(samples, train_rows, dtype, fresh, seen)
+        n_rows = table.n_rows if train_rows is None else len(train_rows)
+        state.weighed = table.mean_weight, seen[1] + n_rows
         if validation is not None:
             table_val = self._make_table(validation, None, dtype, False)
             table_val.name = "X_val"
@@ -57,9 +60,11 @@ class TablesMixin:
             return table, None, None
         return table, train_rows, ValidationSet(self, table, validation_rows, samples)
 
-    def _make_table(self, samples, train_rows, dtype, fresh):
-        """Return a table; see :meth:`_make_tables` for the arguments."""
-        relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype)
+    def _make_table(self, samples, train_rows, dtype, fresh, seen=(0.0, 0)):
+        """Return a table; see :meth:`_make_tables` and :func:`relative_weight` for the
+        arguments.
+        """
+        relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype, seen)
         y = self._encode(samples.y, samples.weight[0], dtype, fresh)
         return Table(samples.X, y, relative, dtype, mean_weight)
 

@@ -9,9 +9,11 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._compiled.progress import compilation_report
 from .._runtime.layout import views
-from .._warnings import warn_user
+from .._warnings import NonFinitePredictionError, warn_user
 from .printing import print_epoch
 from .validation_set import description_of_loss
+
+_SMALL_MEAN_WEIGHT = 1e-2
 
 
 class Checkpoint(NamedTuple):
@@ -55,6 +57,7 @@ class Training:
         self.stops_early = record.watches_score
         self._first_epoch = record.n_epochs
         self._last_epoch = None
+        self._epoch_before = None
         self._has_diverged = False
         self._check_yardstick()
         self.warnings = []  # messages, to be given when the result has been handed over
@@ -192,6 +195,9 @@ class Training:
         It takes effect by one assignment, so that an interrupt finds the whole of the last
         checkpoint or the whole of this one.
         """
+        last = self._last_epoch
+        if last is not None and last.n_epochs < self.record.n_epochs:
+            self._epoch_before = last
         self._last_epoch = Checkpoint(
             self.record.n_epochs,
             self.network.flat.copy(),
@@ -201,13 +207,34 @@ class Training:
 
     def _rollback(self):
         """Take back everything since the last checkpoint."""
-        np.copyto(self.network.flat, self._last_epoch.weights)
-        self.record.restore(self._last_epoch.record)
-        self.state.restore(self._last_epoch.state)
+        self._restore(self._last_epoch)
+
+    def _restore(self, checkpoint):
+        np.copyto(self.network.flat, checkpoint.weights)
+        self.record.restore(checkpoint.record)
+        self.state.restore(checkpoint.state)
         self.record.publish(self.estimator)
 
+    def _rollback_to_predictions(self):
+        """Roll back to the last checkpoint whose weights predict finite numbers.
+
+        Those of the last one may be finite and yet too large: with one minibatch an epoch, the loss
+        that is not finite is theirs. Return whether there is such a checkpoint of trained weights.
+        """
+        for checkpoint in (self._last_epoch, self._epoch_before):
+            if checkpoint is None or checkpoint.n_epochs == 0:
+                return False
+            self._restore(checkpoint)
+            try:
+                self.network.outputs(self.table, self.train_rows)
+            except NonFinitePredictionError:
+                continue
+            return True
+        return False
+
     def _end_diverged(self, rate, seconds):
-        """Roll back to the last finite weights, and warn; raise if there were none.
+        """Roll back to the last weights that predict finite numbers, and warn; raise if there are
+        none.
 
         Parameters
         ----------
@@ -216,24 +243,34 @@ class Training:
         seconds : float
             Its duration.
         """
+        is_usable = self._rollback_to_predictions()
         epoch = self.record.n_epochs + 1
         advice = (
             f"learning_rate_init={self.estimator.learning_rate_init!r} made the loss or the "
             f"weights non-finite in epoch {epoch}; lower it, or scale X (and y, in regression), "
-            "for instance with StandardScaler."
+            f"for instance with StandardScaler.{self._advice_on_penalty()}"
         )
-        if epoch == 1:
+        if not is_usable:
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "
                 f"values and need to be preprocessed. {advice}"
             )
         self._has_diverged = True
-        self._rollback()
         last_loss = self.record.loss_
         self._record_epoch(np.nan, np.nan, np.nan, rate, seconds)
         self.record.loss_ = last_loss
         self.record.publish(self.estimator)
         self.warnings.append(f"{advice} The weights of epoch {epoch - 1} are kept.")
+
+    def _advice_on_penalty(self):
+        """Return what to say about a penalty that small sample weights make large."""
+        mean = self.table.mean_weight
+        if mean > _SMALL_MEAN_WEIGHT or not np.any(self.estimator.alpha):
+            return ""
+        return (
+            f" The cause may be the penalty, which is alpha={self.estimator.alpha!r} over the mean "
+            f"sample weight, {mean:.3g}: scale sample_weight to a mean of 1, or set alpha=0."
+        )
 
     def _hand_over(self):
         """Give the estimator the record, the state and the weights: those that a callback has

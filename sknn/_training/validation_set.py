@@ -217,7 +217,8 @@ def _first_split(splitter, X, y, groups):
     further = {} if groups is None else {"groups": groups}
     with naming(
         f"validation_fraction={splitter!r} cannot split the rows; if it needs groups, pass them as "
-        "fit(X, y, groups=...)"
+        "fit(X, y, groups=...); a search such as GridSearchCV keeps its groups for cv, and passes "
+        "them on only after sklearn.set_config(enable_metadata_routing=True)"
     ):
         split = next(iter(splitter.split(X, y, **further)), None)
         if split is None:

@@ -31,11 +31,24 @@ def check_sample_weight(sample_weight, X):
     largest = weight.max()
     if largest == 0:
         raise ValueError("sample_weight must have at least one positive weight, got only zeros.")
+    _check_largest(largest, "sample_weight")
     return weight / largest, largest
 
 
-def relative_weight(weight, largest, train_rows, dtype):
+def _check_largest(largest, name):
+    """Raise if the largest weight is a number that has lost its digits, or is infinite."""
+    if not np.finfo(np.float64).tiny <= largest < np.inf:
+        raise ValueError(
+            f"{name} must have a largest weight between 2.3e-308 and 1.7e308, got {largest}; "
+            "multiply all of them by a constant, which changes only how much alpha counts."
+        )
+
+
+def relative_weight(weight, largest, train_rows, dtype, seen=(0.0, 0)):
     """Scale sample weights to a mean of 1 over the training rows.
+
+    Rows of one call of ``partial_fit`` may all have the same weight, so that only other calls show
+    what it is worth: there the mean is that of the rows of all calls so far.
 
     Parameters
     ----------
@@ -46,23 +59,31 @@ def relative_weight(weight, largest, train_rows, dtype):
         None stands for all rows.
     dtype : dtype
         Of the result.
+    seen : (float, int), default=(0.0, 0)
+        Mean weight and number of the rows of the calls before.
 
     Returns
     -------
     relative : ndarray of shape (n_samples,)
     mean : float
-        Mean of the weights as the user gave them.
+        Mean of the weights as the user gave them, over the rows before and these.
     """
-    mean = (weight if train_rows is None else weight[train_rows]).mean()
+    rows = weight if train_rows is None else weight[train_rows]
+    mean = rows.mean()
     if mean == 0:
         raise ValueError(
             "sample_weight must have at least one positive weight among the rows that "
             "early_stopping leaves for training."
         )
+    mean_before, n_before = seen
+    mean_here = mean * largest
+    mean_of_all = mean_before + (mean_here - mean_before) * (len(rows) / (n_before + len(rows)))
+    if mean_of_all != mean_here:
+        mean = mean_of_all / largest
     relative = np.empty(len(weight), dtype)
     # computed in float64, but without a float64 array of its own
     np.divide(weight, mean, out=relative, casting="same_kind")
-    return relative, mean * largest
+    return relative, mean_of_all
 
 
 def find_class_weights(class_weight, classes, y, sample_weight, *, incremental):
@@ -136,6 +157,7 @@ def weigh_classes(class_weights, classes, weight, largest, y):
             "class_weight and sample_weight must leave at least one row with a positive weight, "
             "their products are all 0."
         )
+    _check_largest(largest * factor, "class_weight times sample_weight")
     return weight / factor, largest * factor
 
 

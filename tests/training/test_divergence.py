@@ -14,6 +14,7 @@ from problems import (
     parts,
     regression,
 )
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from sknn import MLPClassifier, MLPRegressor
@@ -74,6 +75,56 @@ def test_divergence_later_keeps_the_last_finite_weights(kind, settings, dtype):
     assert network.loss_ == network.loss_curve_[-2]
     assert all(np.isfinite(part).all() for part in parts(network))
     assert_same_bits(network, kind(**{**settings, "max_iter": n_finite}).fit(X, y))
+
+
+def _one_step_an_epoch(**settings):
+    X, y = CASES[MLPClassifier]
+    settings = {"hidden_layer_sizes": (8, 8), "solver": "sgd", "random_state": 0, **settings}
+    return MLPClassifier(**PATIENT, **settings), X, y
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rate", [1e5, 1e9, 1e20, 1e80])
+def test_weights_that_are_kept_predict(rate, dtype):
+    """With one minibatch an epoch, a loss that is not finite is that of the weights before."""
+    network, X, y = _one_step_an_epoch(dtype=dtype, max_iter=60, learning_rate_init=rate)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            network.fit(X, y)
+        except ValueError:
+            assert vars(network) == network.get_params()
+            return
+        n_kept = network.n_iter_ - np.isnan(network.loss_curve_).sum()
+        assert np.isfinite(network.predict_proba(X)).all()
+        network_until_then = clone(network).set_params(max_iter=n_kept).fit(X, y)
+    assert_same_bits(network, network_until_then)
+
+
+def test_a_good_fit_is_not_lost_to_weights_that_cannot_predict():
+    network, X, y = _one_step_an_epoch(dtype="float32", max_iter=5, warm_start=True)
+    network.set_params(learning_rate_init=0.01).fit(X, y)
+    before = copy.deepcopy(network)
+    network.set_params(learning_rate_init=1e30, max_iter=60)
+    with pytest.warns(ConvergenceWarning, match="The weights of epoch 5 are kept"):
+        network.fit(X, y)
+    assert_same_bits(network, before)
+    assert np.isfinite(network.predict_proba(X)).all()
+
+
+@pytest.mark.parametrize("solver", ["adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad"])
+def test_squares_that_overflow_are_said(solver):
+    X, y = CASES[MLPRegressor]
+    network = MLPRegressor(solver=solver, max_iter=3, random_state=0, dtype="float32")
+    with pytest.warns(
+        ConvergenceWarning, match=f"Squares of gradients .* solver='{solver}' .* weights any more"
+    ):
+        network.fit(X * 1e6, y * 1e15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "Stochastic Optimizer")
+        network.set_params(max_grad_norm=1.0).fit(X * 1e6, y * 1e15)
+        network.set_params(max_grad_norm=None).fit(X, y)
 
 
 def test_diverging_partial_fit_keeps_the_last_finite_weights():

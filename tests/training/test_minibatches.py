@@ -1,5 +1,6 @@
 """Batch norm in training: minibatches of every size, and the averages that predictions use."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ from reference import bits
 from scipy import sparse
 
 import sknn._runtime.data
+import sknn._training.stochastic
 from sknn import MLPClassifier, MLPRegressor
 from sknn._runtime.binding import LEAST_NORMALIZED
 from sknn._training.minibatches import MinibatchLoop
@@ -114,6 +116,58 @@ def test_averages_after_a_few_minibatches():
     X += 1000
     model = network(batch_size=50, max_iter=1, learning_rate_init=1e-9).fit(X, y)
     assert_averages_are_those_of(model, X)
+
+
+@pytest.mark.filterwarnings("ignore:batch_norm")
+@pytest.mark.parametrize("position", ["before", "after"])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 31])
+def test_small_minibatches_predict_by_the_statistics_of_all_rows(batch_size, position):
+    X, y = problem(501)
+    settings = {"hidden_layer_sizes": (32, 16), "batch_norm": position, "batch_size": batch_size}
+    model = network(**settings, max_iter=3, learning_rate_init=0.01).fit(X, y)
+    for layer, z in enumerate(values_before_batch_norm(model, X)):
+        np.testing.assert_allclose(model.batch_norm_mean_[layer], z.mean(axis=0), atol=1e-9)
+        np.testing.assert_allclose(model.batch_norm_var_[layer], z.var(axis=0), rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:batch_norm")
+def test_statistics_are_those_of_some_of_many_rows(monkeypatch):
+    monkeypatch.setattr(sknn._training.stochastic, "_ROWS_OF_STATISTICS", 300)
+    X, y = problem(2001)
+    weight = np.where(np.arange(2001) % 2, 1.0, 0.0)
+    model = network(batch_size=7, max_iter=1).fit(X, y, sample_weight=weight)
+    [z] = values_before_batch_norm(model, X[weight > 0])
+    ratio = model.batch_norm_var_[0] / z.var(axis=0)
+    assert (ratio != 1).all()
+    assert np.abs(ratio - 1).max() < 0.3
+    assert_averages_are_those_of(model, X, weight)
+
+
+@pytest.mark.filterwarnings("ignore:batch_norm")
+@pytest.mark.parametrize("batch_size", [3, 8])
+def test_small_minibatches_go_on_bit_for_bit(batch_size):
+    X, y = problem(60)
+    settings = {"batch_size": batch_size, "early_stopping": True}
+    whole = network(**settings, max_iter=6).fit(X, y)
+    halves = network(**settings, max_iter=3, warm_start=True).fit(X, y)
+    halves = pickle.loads(pickle.dumps(halves)).fit(X, y)
+    for name in ("coefs_", "batch_norm_mean_", "batch_norm_var_"):
+        for mine, other in zip(getattr(halves, name), getattr(whole, name), strict=True):
+            np.testing.assert_array_equal(bits(mine), bits(other))
+
+
+@pytest.mark.filterwarnings("ignore:batch_norm")
+@pytest.mark.parametrize("batch_size", [4, 50])
+def test_intercepts_that_batch_norm_takes_away_stay(batch_size):
+    X, y = problem(100)
+    settings = {"batch_size": batch_size, "dtype": "float32", "hidden_layer_sizes": (8, 4)}
+    after = {"batch_norm": "after"}
+    first, last = (network(**settings, max_iter=n).fit(X, y).intercepts_ for n in (1, 5))
+    trained = network(**settings, **after, max_iter=5).fit(X, y).intercepts_
+    for layer in range(2):
+        assert np.array_equal(first[layer], last[layer])
+        assert not np.array_equal(first[layer], trained[layer])
+    assert not np.array_equal(first[2], last[2])
 
 
 def test_weights_count():

@@ -9,7 +9,7 @@ from problems import (
     both_kinds,
 )
 
-from sknn import MLPClassifier
+from sknn import MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Stochastic Optimizer", "ignore:lbfgs failed to converge"
@@ -104,6 +104,7 @@ def test_only_the_ratios_of_weights_matter_without_a_penalty(kind, scale, dtype)
         (np.r_[np.nan, np.ones(119)], "sample_weight contains NaN"),
         (np.r_[np.inf, np.ones(119)], "sample_weight contains infinity"),
         (np.ones(119), "sample_weight"),
+        (np.full(120, 1e-320), "sample_weight must have a largest weight between 2.3e-308"),
         (np.ones((120, 2)), "[Ss]ample weights must be 1D"),
     ],
 )
@@ -116,3 +117,45 @@ def test_unusable_weights_are_refused(kind, weight, message):
         with pytest.raises(ValueError, match=message):
             getattr(estimator, method)(*CASES[kind], sample_weight=weight, **classes)
         assert vars(estimator) == kind().get_params()
+
+
+def test_a_penalty_over_tiny_weights_is_named():
+    X, y = CASES[MLPRegressor]
+    settings = {"solver": "sgd", "hidden_layer_sizes": 6, "random_state": 0}
+    weight = np.full(len(y), 1e-200)
+    with pytest.raises(ValueError, match=r"penalty, which is alpha=0\.0001 over .* weight, 1e-200"):
+        MLPRegressor(**settings).fit(X, y, sample_weight=weight)
+
+
+# ---- partial_fit -------------------------------------------------------------------------------
+
+
+def parts_of(*sizes):
+    X, y = CASES[MLPRegressor]
+    stops = np.cumsum(sizes)
+    starts = stops - sizes
+    return [(X[i:j], y[i:j]) for i, j in zip(starts, stops, strict=True)]
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+def test_weights_act_from_call_to_call(solver):
+    """Relative to the mean of all samples so far, as by hand with whatever mean a call has."""
+    weights = [np.full(5, 1.0), np.full(10, 4.0), np.array([0.5, 2.0, 0.0])]
+    network = MLPRegressor(hidden_layer_sizes=4, solver=solver, alpha=0, random_state=0)
+    for (X, y), weight in zip(parts_of(5, 10, 3), weights, strict=True):
+        network.partial_fit(X, y, weight)
+    assert network._training_state.weighed == (pytest.approx(47.5 / 18), 18)
+    expected = MLPRegressor(hidden_layer_sizes=4, solver=solver, alpha=0, random_state=0)
+    means = [1.0, 45 / 15, 47.5 / 18]
+    for (X, y), weight, mean in zip(parts_of(5, 10, 3), weights, means, strict=True):
+        _step_with(expected, X, y, weight / mean)
+    assert_close_weights(network, expected, 1e-12)
+
+
+def _step_with(network, X, y, relative):
+    """Train for an epoch with these weights as they are, as if they had a mean of 1."""
+    state = vars(network).get("_training_state")
+    if state is not None:
+        # so many rows before, of a mean of 1, that these do not change it
+        state.weighed = 1.0, 10**18
+    network.partial_fit(X, y, relative)

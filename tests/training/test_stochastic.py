@@ -29,7 +29,7 @@ SETTINGS = {
     "step schedule": {"learning_rate": "step", "decay_rate": 0.37, "max_iter": 25},
     "warm-up": {"learning_rate": "one_cycle", "warmup_epochs": 2.5, "max_iter": 25},
     "dropout": {"dropout": 0.3, "input_dropout": 0.1, "max_iter": 20},
-    "batch norm": {"batch_norm": True, "max_iter": 20},
+    "batch norm": {"batch_norm": True, "max_iter": 20, "batch_size": 32},
     "clipped": {"max_grad_norm": 0.05, "max_iter": 20, "weight_decay": 0.01},
     "a plateau changes the rate": {
         "learning_rate": "adaptive",

@@ -280,6 +280,13 @@ def test_groups_without_metadata_routing():
     assert np.isfinite(scores["test_score"]).all()
 
 
+def test_a_search_that_keeps_the_groups_is_named():
+    search = GridSearchCV(by_group(), {"alpha": [0.1, 1]}, cv=GroupKFold(3), error_score="raise")
+    hint = r"GridSearchCV keeps its groups for cv, .*set_config\(enable_metadata_routing=True\)"
+    with pytest.raises(ValueError, match=hint):
+        search.fit(X, CODES, groups=GROUPS)
+
+
 @pytest.fixture
 def metadata_routing():
     with sklearn.config_context(enable_metadata_routing=True):

@@ -190,6 +190,21 @@ def test_partial_fit_weighs_the_classes_that_a_batch_has(weights, seen):
     np.testing.assert_allclose(by_class.coefs_[0], by_row.coefs_[0], rtol=1e-12)
 
 
+def test_class_weights_count_where_calls_have_one_class_each():
+    """They would cancel if each call were relative to its own mean weight."""
+    y = np.repeat([0, 1], 30)
+    settings = {"hidden_layer_sizes": 5, "random_state": 0, "learning_rate_init": 0.01}
+    means = []
+    for class_weight in (None, {1: 20.0}):
+        network = MLPClassifier(**settings, class_weight=class_weight)
+        for _ in range(20):
+            for rows in (slice(0, 30), slice(30, 60)):
+                network.partial_fit(X[rows], y[rows], classes=[0, 1])
+        means.append(network.predict_proba(X)[:, 1].mean())
+    assert means[0] < 0.6
+    assert means[1] > means[0] + 0.2
+
+
 def test_partial_fit_cannot_balance():
     for choice, y in (("balanced", CODES), ([{1: 2.0}, "balanced"], LABELS)):
         classes = np.unique(y) if y.ndim == 1 else [0, 1]
