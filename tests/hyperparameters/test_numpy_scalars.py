@@ -53,6 +53,7 @@ VALUES = {
     "weight_decay": (0.3, {}),
     "dropout": (0.3, {}),
     "input_dropout": (0.3, {}),
+    "input_scale": (3, {}),
     "batch_norm": (True, {}),
     "batch_norm_momentum": (0.3, {"batch_norm": "before"}),
     "max_grad_norm": (0.07, {}),
