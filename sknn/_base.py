@@ -185,7 +185,7 @@ class BaseMLP(
             counts_on = incremental or resumption is not None
             flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
             state.is_incremental = incremental
-            state.prepare_optimizer(settings, flat, drops=architecture.has_dropout)
+            state.prepare_optimizer(settings, flat, architecture)
             tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
             network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
