@@ -20,7 +20,6 @@ import subprocess
 import sys
 import time
 import warnings
-from pathlib import Path
 
 import contestants
 import numpy as np
@@ -101,8 +100,8 @@ def run_one(name, where, table_name, seeds):
 
 def run_all(names, options):
     """Return all results, after running what is not in the partial file."""
-    known = [json.loads(line) for line in PARTIAL.read_text().splitlines()] if PARTIAL.exists() else []
-    results = {(row["model"], row["table"], row["seed"]): row for row in known}
+    lines = PARTIAL.read_text().splitlines() if PARTIAL.exists() else []
+    results = {(row["model"], row["table"], row["seed"]): row for row in map(json.loads, lines)}
     for table_name in options.only or tables.names(options.tables):
         for name in names:
             if all((name, table_name, seed) in results for seed in range(options.rounds)):

@@ -113,6 +113,9 @@ class BaseMLP(
     def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
 
+    def _learn_range(self, y, weight, fresh):
+        """Keep what predictions need to know about the targets of the rows with a weight."""
+
     @abstractmethod
     def _n_outputs_of(self, y):
         """Return the number of outputs for checked targets."""

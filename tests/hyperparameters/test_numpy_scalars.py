@@ -72,6 +72,7 @@ VALUES = {
     "quantile": (0.3, {"loss": "quantile"}),
     "huber_delta": (0.3, {"loss": "huber"}),
     "normalize_y": (True, {}),
+    "clip_output": (True, {}),
 }
 # Values inside of sequences and dicts.
 MORE_VALUES = [
