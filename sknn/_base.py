@@ -113,6 +113,9 @@ class BaseMLP(
     def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
 
+    def _learn_range(self, y, weight, fresh):
+        """Keep what predictions need to know about the targets of the rows with a weight."""
+
     @abstractmethod
     def _n_outputs_of(self, y):
         """Return the number of outputs for checked targets."""
@@ -185,7 +188,7 @@ class BaseMLP(
             counts_on = incremental or resumption is not None
             flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
             state.is_incremental = incremental
-            state.prepare_optimizer(settings, flat, drops=architecture.has_dropout)
+            state.prepare_optimizer(settings, flat, architecture)
             tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
             network = CompiledNetwork(flat, architecture, settings)
             kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining

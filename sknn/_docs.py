@@ -19,7 +19,11 @@ classes_ : ndarray of shape (n_classes,)
 y_mean_ : ndarray of shape (n_outputs,)
     Means of the targets. Only when normalize_y=True.
 y_scale_ : ndarray of shape (n_outputs,)
-    Standard deviations of the targets. Only when normalize_y=True.""",
+    Standard deviations of the targets. Only when normalize_y=True.
+y_min_ : ndarray of shape (n_targets,)
+    Smallest predictions: the least of the targets. Only when clip_output=True.
+y_max_ : ndarray of shape (n_targets,)
+    Largest predictions. Only when clip_output=True.""",
 }
 
 _FIT_ARGUMENTS = """\

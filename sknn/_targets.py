@@ -1,5 +1,7 @@
 """Targets of the two estimators: checks, encoding for the loss, decoding of outputs, scores."""
 
+import functools
+
 import numpy as np
 from sklearn.metrics import mean_pinball_loss, r2_score
 
@@ -10,6 +12,7 @@ from ._validation.data import (
     check_targets_of_loss,
     check_training_data,
     scaled,
+    target_range,
 )
 from ._validation.weights import find_class_weights, weigh_classes
 from ._warnings import warn_user
@@ -167,8 +170,22 @@ class RegressionTargets:
                     )
             return (scaled(self, y) if scales else y).astype(dtype)
 
+    def _learn_range(self, y, weight, fresh):
+        """Keep the range of the targets of all rows that training has seen, to clip predictions."""
+        goes_on = not fresh and "y_min_" in vars(self) and self.clip_output
+        known = target_range(self, np.dtype(float)) if goes_on else ()
+        for name in ("y_min_", "y_max_"):
+            vars(self).pop(name, None)
+        if self.clip_output:
+            seen = y.reshape(len(y), -1)[weight > 0]
+            self.y_min_ = functools.reduce(np.minimum, known[:1], seen.min(axis=0).astype(float))
+            self.y_max_ = functools.reduce(np.maximum, known[1:], seen.max(axis=0).astype(float))
+
     def _validation_score(self, predictions, y, weight, loss):
         """Return R^2 for the squared error, the score of quantiles, or minus another loss."""
+        if self.clip_output:
+            limits = np.vstack(target_range(self, predictions.dtype))
+            predictions = predictions.clip(*(scaled(self, limits) if self.normalize_y else limits))
         if self.loss == "quantile":
             scale = self.y_scale_ if self.normalize_y else 1.0
             levels = self._architecture.loss_parameters

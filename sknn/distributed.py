@@ -319,6 +319,9 @@ def _make_network(network, groups):
     if groups.size > 1 and getattr(first, "normalize_y", False):
         _, first.y_mean_, variance = merge_moments(moments)
         first.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+    if getattr(first, "clip_output", False):
+        first.y_min_ = np.min([made_there.y_min_ for made_there in _surviving(made)], axis=0)
+        first.y_max_ = np.max([made_there.y_max_ for made_there in _surviving(made)], axis=0)
     return first, [weight for weight, *_ in moments]
 
 

@@ -102,8 +102,8 @@ def to_sklearn(estimator: _Network) -> Any:
     ValueError
         If scikit-learn's class cannot have such a network: if it has batch normalization, another
         activation or different ones, different values of ``alpha``, one class only, several
-        quantiles, or a loss with a link that scikit-learn does not have. The message names all
-        reasons. Also if weights are not finite.
+        quantiles, ``clip_output``, or a loss with a link that scikit-learn does not have. The
+        message names all reasons. Also if weights are not finite.
 
     Notes
     -----

@@ -20,7 +20,7 @@ from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
 from ._validation.classes import fitted_classes
-from ._validation.data import unscaled
+from ._validation.data import target_range, unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
 
@@ -132,6 +132,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         dropout_schedule: str = "constant",
+        input_scale: bool | float = False,
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         label_smoothing: float = 0.0,
@@ -363,11 +364,13 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         dropout: float | Sequence[float] = 0.0,
         input_dropout: float = 0.0,
         dropout_schedule: str = "constant",
+        input_scale: bool | float = False,
         batch_norm: bool | Literal["before", "after"] = False,
         batch_norm_momentum: float = 0.9,
         quantile: float | Sequence[float] = 0.5,
         huber_delta: float = 1.0,
         normalize_y: bool = False,
+        clip_output: bool = False,
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
@@ -447,6 +450,8 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         predictions = self._outputs(X)
         if self._architecture.scales_targets:
             predictions = unscaled(self, predictions)
+        if "y_min_" in vars(self):
+            predictions = predictions.clip(*target_range(self, predictions.dtype))
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions
 
     def score(self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:

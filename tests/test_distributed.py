@@ -200,8 +200,9 @@ def test_partitions_need_not_have_all_classes(client):
 
 def test_targets_are_scaled_alike_on_all_workers(client):
     y = np.r_[np.full(300, 100.0), np.full(300, 500.0)] + X[:, 10]
-    model = MLPRegressor(normalize_y=True, **SETTINGS)
+    model = MLPRegressor(normalize_y=True, clip_output=True, **SETTINGS)
     fitted = fit_dask(model, parts(X, 4), parts(y, 4), client=client)
+    assert (fitted.y_min_, fitted.y_max_) == (y.min(), y.max())
     np.testing.assert_allclose(fitted.y_mean_, y.mean(), rtol=1e-12)
     np.testing.assert_allclose(fitted.y_scale_, y.std(), rtol=1e-12)
 

@@ -103,6 +103,9 @@ class Update(NamedTuple):
     n_hyperparameters: int  # of one step
     weight_tables: np.ndarray  # of the layers, numbers of the tables for their W
     unpenalized_tables: np.ndarray  # the same for each unpenalized segment
+    # of the first layer's inputs, with their own table; empty if not learned. See input_scale.py
+    input_scale: np.ndarray
+    input_scale_table: int
     # of the chunk's steps: factors of weights under decoupled weight decay
     weight_decay_factors: np.ndarray
     # of the optimizer, laid out like the weights
@@ -158,6 +161,7 @@ class Passes(NamedTuple):
     backward: int
     update_all: int
     update_block: int
+    update_scaled_weights: int  # 0 unless inputs have learned scales
     # of one shard; 0 unless the minibatch is cut into shards
     shard_forward: int
     shard_backward: int

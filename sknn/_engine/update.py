@@ -8,7 +8,13 @@ import numpy as np
 
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
-from .._compiled.kinds import call_optimizer_step, call_penalty, call_proximal_step, call_step_sizes
+from .._compiled.kinds import (
+    call_block_update,
+    call_optimizer_step,
+    call_penalty,
+    call_proximal_step,
+    call_step_sizes,
+)
 from .layers import FIRST, cut_weights
 from .partition import locate_block
 from .phases import update_phase
@@ -47,7 +53,7 @@ def _add_penalty(run, batch, layer, start, size, total_number):
 
 
 @jit(inline=True)
-def _get_hyperparameters(run, batch, table):
+def get_hyperparameters(run, batch, table):
     """Return the optimizer's hyperparameters of this step in one of the tables."""
     update = run.update
     size = update.n_hyperparameters
@@ -73,7 +79,7 @@ def _update_segment(run, batch, offset, size, table, penalized_layer):
     update = run.update
     w = segment(run.network.weights, offset, size)
     g = segment(run.scratch.gradient, offset, size)
-    h = _get_hyperparameters(run, batch, table)
+    h = get_hyperparameters(run, batch, table)
     state_0 = segment(update.state_0, offset, size)
     state_1 = segment(update.state_1, offset, size)
     state_2 = segment(update.state_2, offset, size)
@@ -88,6 +94,24 @@ def _update_segment(run, batch, offset, size, table, penalized_layer):
         per_row = w.dtype.type(1 / batch.n_rows)
         l1 = update.penalty_strengths[2 * penalized_layer] * per_row
         call_proximal_step(update.proximal_step, w, g, l1)
+
+
+@jit(internal=True)
+def _update_weights(run, batch, layer, start, stop):
+    """Let the optimizer update rows ``start:stop`` of a layer's W.
+
+    Parameters
+    ----------
+    run, batch, layer
+    start, stop : int
+    """
+    if layer == 0 and run.passes.update_scaled_weights != 0:
+        call_block_update(run.passes.update_scaled_weights, run, batch, start, stop)
+    else:
+        fan_out = run.network.fan_outs[layer]
+        offset = run.network.weight_offsets[layer] + start * fan_out
+        table = run.update.weight_tables[layer]
+        _update_segment(run, batch, offset, (stop - start) * fan_out, table, layer)
 
 
 @jit(internal=True)
@@ -114,8 +138,7 @@ def update_block(run, batch, layer, number):
     first = start * fan_out
     size = (stop - start) * fan_out
     _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
-    table = run.update.weight_tables[layer]
-    _update_segment(run, batch, network.weight_offsets[layer] + first, size, table, layer)
+    _update_weights(run, batch, layer, start, stop)
     if stop == network.fan_ins[layer]:
         _update_unpenalized(run, batch, layer)
 
@@ -144,9 +167,7 @@ def _update_all_weights(run, batch, blocks, number):
         _clip_gradient(run.update, run.scratch.gradient)
     if run.update.optimizer_step != 0:
         for layer in range(network.fan_ins.size):
-            size = network.fan_ins[layer] * network.fan_outs[layer]
-            table = run.update.weight_tables[layer]
-            _update_segment(run, batch, network.weight_offsets[layer], size, table, layer)
+            _update_weights(run, batch, layer, FIRST, network.fan_ins[layer])
             _update_unpenalized(run, batch, layer)
 
 

@@ -14,7 +14,8 @@ The header of the file is a dict:
     object_labels   whether ``classes_`` is an array of objects, which are strings
 
 The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` or, where targets are
-standardized, ``y_mean_`` and ``y_scale_``.
+standardized, ``y_mean_`` and ``y_scale_``, and where predictions are clipped, ``y_min_`` and
+``y_max_``.
 """
 
 import json
@@ -27,7 +28,7 @@ from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
-from .loading import FORMAT, KINDS, RECORD, SCALING, make_estimator
+from .loading import FORMAT, KINDS, RANGE, RECORD, SCALING, make_estimator
 from .network import fitted_network
 from .plain import to_plain
 
@@ -60,8 +61,10 @@ def save_estimator(estimator, path):
         header["multilabel"] = bool(estimator._multilabel)
         header["object_labels"] = np.asarray(estimator.classes_).dtype == object
         arrays["classes_"] = _plain_classes(estimator)
-    elif architecture.scales_targets:
-        arrays |= {name: np.asarray(getattr(estimator, name), float) for name in SCALING}
+    else:
+        names = SCALING if architecture.scales_targets else ()
+        names += RANGE if "y_min_" in vars(estimator) else ()
+        arrays |= {name: np.asarray(getattr(estimator, name), float) for name in names}
     try:
         make_estimator(json.loads(json.dumps(header)), arrays)
     except ValueError as error:

@@ -24,6 +24,7 @@ from .._runtime.architecture import (
     SHIFT,
 )
 from .._validation.classes import fitted_classes
+from .._validation.data import target_range
 from .network import fitted_network
 
 MIN_OPSET = 13
@@ -122,6 +123,9 @@ def add_estimator(graph, estimator, X, labels=None):
     if estimator._architecture.scales_targets:
         outputs = graph("Mul", outputs, np.asarray(estimator.y_scale_, float))
         outputs = graph("Add", outputs, np.asarray(estimator.y_mean_, float))
+    if "y_min_" in vars(estimator):
+        low, high = target_range(estimator, graph.dtype)
+        outputs = graph("Min", graph("Max", outputs, low), high)
     return {"variable": outputs}
 
 

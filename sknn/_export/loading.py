@@ -12,6 +12,7 @@ from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
 from .._validation.classes import fitted_classes
+from .._validation.data import target_range
 from .._validation.parameters import check_parameters
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
@@ -21,6 +22,7 @@ FORMAT = 1
 KINDS = {kind.__name__: kind for kind in (MLPClassifier, MLPRegressor)}
 RECORD = tuple(vars(TrainingRecord(early_stopping=False)))
 SCALING = ("y_mean_", "y_scale_")
+RANGE = ("y_min_", "y_max_")
 
 _KEYS = {
     "format": int,
@@ -71,9 +73,13 @@ def make_estimator(header, arrays):
     _set_learned(estimator, arrays, np.dtype(header["dtype"]))
     if kind is MLPClassifier:
         _set_classes(estimator, header, arrays.pop("classes_"))
-    elif architecture.scales_targets:
-        for name in SCALING:
-            setattr(estimator, name, _scaling(name, arrays.pop(name), architecture.n_outputs))
+    else:
+        names = SCALING if architecture.scales_targets else ()
+        names += RANGE if "y_min_" in arrays else ()
+        for name in names:
+            setattr(estimator, name, _of_targets(name, arrays.pop(name), architecture.n_targets))
+        if "y_min_" in names:
+            target_range(estimator, np.dtype(float))  # raises unless it is one
     _require(not arrays, f"it has the arrays {sorted(arrays)} too many")
     estimator._gather_weights()
     return estimator
@@ -133,8 +139,8 @@ def _set_classes(estimator, header, classes):
         _require(len(classes) == estimator.n_outputs_, f"there are {len(classes)} labels")
 
 
-def _scaling(name, array, n_outputs):
-    is_possible = array.shape in ((), (1,), (n_outputs,)) and array.dtype == np.float64
+def _of_targets(name, array, n_targets):
+    is_possible = array.shape in ((), (1,), (n_targets,)) and array.dtype == np.float64
     _require(is_possible, f"{name} has shape {array.shape} and type {array.dtype}")
     _require(np.isfinite(array).all(), f"{name} has values that are not finite")
     return array.copy()

@@ -123,6 +123,17 @@ ROWS = {
         """,
         conditions=(IS_STOCHASTIC, Condition(_drops, "without dropout or input_dropout")),
     ),
+    "input_scale": Hyperparameter(
+        ["boolean", POSITIVE],
+        "bool or float",
+        """Whether to learn a scale for each input, which starts at 1. A float > 0 is a factor on
+        the learning rate of the scales; it is 6 in RealMLP, arXiv:2407.04491. ``coefs_[0]`` are the
+        weights with the scales multiplied in, so only training differs from that of a network
+        without scales. Not available with an L1 penalty on the first layer. Not used when
+        solver='lbfgs'.
+        """,
+        conditions=(IS_STOCHASTIC,),
+    ),
     "batch_norm": Hyperparameter(
         ["boolean", Choice(["before", "after"])],
         "{False, True, 'before', 'after'}",

@@ -77,4 +77,13 @@ REGRESSOR = {
         scale.
         """,
     ),
+    "clip_output": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether predictions, also quantiles, stay within the range of the targets that ``fit``
+        and ``partial_fit`` have seen, for each target, arXiv:2407.04491. Validation scores are of
+        such predictions; losses are of the network's own outputs.
+        """,
+        other_names=("clamp_output",),
+    ),
 }

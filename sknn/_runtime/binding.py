@@ -3,8 +3,6 @@
 They hold addresses of kernels, offsets of values and the hyperparameters of the weight update.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 
 from .._compiled import kinds
@@ -13,19 +11,10 @@ from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts.regularizers import penalty_strengths, regularizer_part
 from ..parts.schedules import SCHEDULES
-from .architecture import (
-    ACTIVATION,
-    BATCH_NORM,
-    DENSE,
-    DROPOUT,
-    INTERCEPTS,
-    RUNNING_MEAN,
-    RUNNING_VARIANCE,
-    SCALE,
-    SHIFT,
-)
+from .architecture import INTERCEPTS, RUNNING_MEAN, RUNNING_VARIANCE, SCALE, SHIFT
 from .layout import padded
 from .step_factors import find_step_factors
+from .values import allocate_values
 
 # Samples of a minibatch that batch norm normalizes by its own statistics. In regressions with 300
 # rows and two or five hidden layers, batches of 2 to 7 led to R^2 of 0.0 to 0.8 in this way, and to
@@ -36,58 +25,6 @@ LEAST_NORMALIZED = 8
 # those of the training set; over minibatches of 32 they were within a tenth in most units.
 LEAST_AVERAGED = 32
 _BATCH_NORM_CODES = {None: NO_BATCH_NORM, "before": BATCH_NORM_BEFORE, "after": BATCH_NORM_AFTER}
-
-
-class _Allocator:
-    """Bump allocator: returns consecutive aligned offsets into one buffer."""
-
-    def __init__(self):
-        self.size = 0
-
-    def take(self, size):
-        """Return the offset of ``size`` elements."""
-        offset = self.size
-        self.size += padded(size)
-        return offset
-
-
-class _ValueOffsets(NamedTuple):
-    """Offsets of each layer's intermediate values in ``Scratch.values``; see ``Network``."""
-
-    z: np.ndarray
-    a: np.ndarray
-    x_hat: np.ndarray
-    before_dropout: np.ndarray
-    out: np.ndarray
-
-
-def _allocate_values(architecture, layout, n_rows):
-    """Return the offsets of all intermediate values of ``n_rows`` rows, and their total size."""
-    allocator = _Allocator()
-    offsets = _ValueOffsets(*np.zeros((5, layout.n_layers), np.int64))
-    # Layers whose derivative needs no z share one block for it.
-    shared_z = allocator.take(n_rows * int(layout.fan_outs.max()))
-    for operation in architecture.operations:
-        layer = operation.layer
-        size = n_rows * operation.n_outputs
-        if operation.kind == DENSE:
-            is_output = layer == layout.n_layers - 1
-            needs_z = is_output or architecture.hidden[layer].part.needs_z
-            offsets.z[layer] = allocator.take(size) if needs_z else shared_z
-            if is_output:
-                for column in (offsets.a, offsets.before_dropout, offsets.out):
-                    column[layer] = offsets.z[layer]
-        elif operation.kind == ACTIVATION:
-            for column in (offsets.a, offsets.before_dropout, offsets.out):
-                column[layer] = allocator.size
-            allocator.take(size)
-        elif operation.kind == BATCH_NORM:
-            offsets.x_hat[layer] = allocator.take(size)
-            if architecture.batch_norm == "after":
-                offsets.before_dropout[layer] = offsets.out[layer] = allocator.take(size)
-        elif operation.kind == DROPOUT and layer >= 0:
-            offsets.out[layer] = allocator.take(size)
-    return offsets, allocator.size
 
 
 def bind_network(flat, layout, architecture, n_rows):
@@ -112,7 +49,7 @@ def bind_network(flat, layout, architecture, n_rows):
     n_deltas : int
         Elements of that.
     """
-    offsets, n_values = _allocate_values(architecture, layout, n_rows)
+    offsets, n_values = allocate_values(architecture, layout, n_rows)
     delta_sizes = padded(n_rows * layout.fan_outs)
     delta_ends = np.cumsum(delta_sizes)
     network = Network(
@@ -222,6 +159,8 @@ def no_update(dtype):
         n_hyperparameters=0,
         weight_tables=np.empty(0, np.int64),
         unpenalized_tables=np.empty(0, np.int64),
+        input_scale=nothing,
+        input_scale_table=0,
         weight_decay_factors=nothing,
         state_0=nothing,
         state_1=nothing,
@@ -271,14 +210,17 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
             proximal_step=kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype),
             step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
         )
+    *states, input_scale = optimizer.states
     factors = find_step_factors(settings, layout)
     return update._replace(
         weight_tables=factors.of_weights,
         unpenalized_tables=factors.of_others,
+        input_scale_table=factors.of_input_scale,
+        input_scale=input_scale,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),
         max_gradient_norm=_vector([settings.max_grad_norm or 0.0], dtype),
         dropout_seed=optimizer.seed,
-        **{f"state_{i}": state for i, state in enumerate(optimizer.states)},
+        **{f"state_{i}": state for i, state in enumerate(states)},
     )
 
 

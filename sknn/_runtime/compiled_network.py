@@ -4,6 +4,7 @@ import numpy as np
 
 from .._compiled.kinds import BLOCK_UPDATE, PASS
 from .._engine import backward, entry_points, forward, shards
+from .._engine.input_scale import update_scaled_weights
 from .._engine.plan import bound_blocks, bound_packed_size
 from .._engine.structs import Minibatch, Passes, Run, Scratch
 from .._engine.update import update_all, update_block
@@ -137,7 +138,7 @@ class CompiledNetwork:
         shard_rows : int, default=0
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
-        unbound = Passes(0, 0, 0, 0, 0, 0)
+        unbound = Passes(0, 0, 0, 0, 0, 0, 0)
         run = Run(unbound, bound, update, scratch, rows, self._alone, shard_rows)
         arguments = self.dtype, run, Minibatch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
         forward_pass = PASS.address_for(forward.forward, *arguments)
@@ -149,9 +150,13 @@ class CompiledNetwork:
             update_block=(
                 BLOCK_UPDATE.address_for(update_block, *arguments, 0, 0) if with_gradient else 0
             ),
+            update_scaled_weights=0,
             shard_forward=0,
             shard_backward=0,
         )
+        if update.input_scale.size > 0:
+            scaled = BLOCK_UPDATE.address_for(update_scaled_weights, *arguments, 0, 0)
+            passes = passes._replace(update_scaled_weights=scaled)
         if shard_rows:
             passes = passes._replace(
                 forward=PASS.address_for(shards.forward_backward_shards, *arguments),

@@ -34,11 +34,14 @@ class StepFactors(NamedTuple):
         Factors of the learning rate and of epsilon, for each table of hyperparameters.
     of_weights, of_others : ndarray of int64
         Numbers of tables: of each layer's W, and of each other segment that is trained.
+    of_input_scale : int
+        The same for the scales of the inputs.
     """
 
     tables: list
     of_weights: np.ndarray
     of_others: np.ndarray
+    of_input_scale: int
 
 
 def find_step_factors(settings, layout):
@@ -52,12 +55,14 @@ def find_step_factors(settings, layout):
     """
     trained = [value for value in layout.learned if value.is_trained]
     factors = [_factors(settings, value) for value in trained]
-    tables = list(dict.fromkeys(factors))
+    of_scale = (float(settings.input_scale), 1.0) if settings.input_scale else factors[0]
+    tables = list(dict.fromkeys([*factors, of_scale]))
     pairs = list(zip(trained, map(tables.index, factors), strict=True))
     return StepFactors(
         tables,
         np.array([table for value, table in pairs if value.is_penalized], np.int64),
         np.array([table for value, table in pairs if not value.is_penalized], np.int64),
+        tables.index(of_scale),
     )
 
 

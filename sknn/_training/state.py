@@ -10,10 +10,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._runtime.layout import aligned_zeros
+from .._runtime.layout import aligned_zeros, make_layout
 from .._runtime.step_factors import make_tables
 from ..parts.optimizers import OPTIMIZERS
 from ..parts.schedules import SCHEDULES, SMALLEST_RATE, warmup
+from . import input_scale
 
 
 class TrainingState:
@@ -161,7 +162,7 @@ class TrainingState:
 
     # ---- the beginning of a fit -----------------------------------------------------------------
 
-    def prepare_optimizer(self, settings, flat, *, drops):
+    def prepare_optimizer(self, settings, flat, architecture):
         """Keep the optimizer if it can go on with these weights, else make a new one.
 
         Parameters
@@ -169,16 +170,20 @@ class TrainingState:
         settings : namespace of constructor parameters
         flat : ndarray
             Flat weights to train.
-        drops : bool
-            Whether there is dropout, which needs a seed.
+        architecture : Architecture
         """
-        if settings.solver == "lbfgs":
+        solver = settings.solver
+        if solver == "lbfgs":
             self.optimizer = None
-        elif self.optimizer is None or not self.optimizer.fits(settings.solver, flat):
+            return
+        layout = make_layout(architecture)
+        n_scaled = input_scale.count_values(settings, layout)
+        if self.optimizer is None or not self.optimizer.fits(solver, flat, n_scaled):
+            drops = architecture.has_dropout
             seed = int(self.random_state.randint(np.iinfo(np.int32).max)) if drops else 0
-            self.optimizer = OptimizerState(
-                settings.solver, flat.size, flat.dtype, settings.learning_rate_init, seed
-            )
+            rate = settings.learning_rate_init
+            self.optimizer = OptimizerState(solver, flat.size, flat.dtype, rate, seed, n_scaled)
+        input_scale.match_weights(self.optimizer.states[-1], flat, layout)
 
     def resumed_weights(self, flat):
         """Return a copy of the flat weights with which training goes on.
@@ -220,11 +225,14 @@ class OptimizerState:
     learning_rate : float
     seed : int
         Of the dropout masks.
+    n_scaled : int, default=0
+        Length of the last state, which is that of input_scale.py.
     """
 
-    def __init__(self, solver, size, dtype, learning_rate, seed):
+    def __init__(self, solver, size, dtype, learning_rate, seed, n_scaled=0):
         self.solver = solver
         self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
+        self.states.append(aligned_zeros(n_scaled, dtype))
         self.n_steps = 0
         self.epoch = 0
         self.cycle_start = 0  # the epoch in which the cycle of a cyclic schedule began
@@ -303,11 +311,11 @@ class OptimizerState:
         self.step_in_epoch += n_steps
         return tables, rates, in_cycle
 
-    def fits(self, solver, flat):
+    def fits(self, solver, flat, n_scaled):
         """Return whether ``solver`` can go on training ``flat`` with this state."""
-        if self.solver != solver or len(self.states) != self.part.n_states:
-            return False
-        return all(state.shape == flat.shape and state.dtype == flat.dtype for state in self.states)
+        shapes = [flat.shape] * self.part.n_states + [(n_scaled,)]
+        is_same = self.solver == solver and [state.shape for state in self.states] == shapes
+        return is_same and all(state.dtype == flat.dtype for state in self.states)
 
     def copy(self):
         """Return an independent copy."""

@@ -122,6 +122,29 @@ def _fitted_scaling(estimator, n_targets):
     return scaling
 
 
+def target_range(estimator, dtype):
+    """Return the numbers of ``dtype`` between which predictions of each target stay.
+
+    They are ``y_min_`` and ``y_max_``, rounded towards each other.
+    """
+    lows, highs = (np.asarray(getattr(estimator, name, None)) for name in ("y_min_", "y_max_"))
+    n_targets = estimator._architecture.n_targets
+    for name, value in {"y_min_": lows, "y_max_": highs}.items():
+        if value.shape not in ((), (1,), (n_targets,)) or value.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{name} must be an array of {n_targets} numbers, got shape {value.shape} and "
+                f"dtype {value.dtype}; assign one number for each target, or call fit."
+            )
+    if not (lows <= highs).all():  # or NaN
+        raise ValueError(
+            f"y_min_ must not be greater than y_max_, got {lows} and {highs}; assign the smallest "
+            "and the largest prediction of each target, or call fit."
+        )
+    low, high = lows.astype(dtype), highs.astype(dtype)
+    low = np.where(low < lows, np.nextafter(low, dtype.type(np.inf)), low)
+    return low, np.where(high > highs, np.nextafter(high, dtype.type(-np.inf)), high)
+
+
 def check_targets_of_loss(loss, y):
     """Raise ValueError if there are targets for which the loss is not defined."""
     part = loss_part(loss)

@@ -47,6 +47,7 @@ def check_parameters(estimator):
         _check_per_layer(estimator, name, len(widths) + 1, layers)
     _check_momentum(estimator)
     _check_parametrization(estimator)
+    _check_input_scale(estimator)
     if "quantile" in estimator._constructor_parameters():
         _check_quantile(estimator)
     return widths
@@ -94,6 +95,17 @@ def _check_parametrization(estimator):
             estimator,
             "parametrization",
             f"'standard' with solver={estimator.solver!r}; 'ntk' is for {solvers}",
+        )
+
+
+def _check_input_scale(estimator):
+    l1 = np.ravel(estimator.alpha)[0] * np.ravel(estimator.l1_ratio)[0]
+    if estimator.input_scale and estimator.solver != "lbfgs" and l1 > 0:
+        refuse(
+            estimator,
+            "input_scale",
+            f"False with an L1 penalty on the first layer, alpha={estimator.alpha!r} and "
+            f"l1_ratio={estimator.l1_ratio!r}",
         )
 
 

@@ -51,6 +51,11 @@ CASES = {
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),
+    "clipped": (MLPRegressor(hidden_layer_sizes=(6,), clip_output=True), Y / 9),
+    "clipped levels": (
+        MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), clip_output=True),
+        CODES,
+    ),
     "an array of widths": (MLPRegressor("poisson", np.array([5, 3])), Y[:, 0]),
     "momentum": (MLPRegressor(solver="sgd", momentum=(0.5, 0.9), hidden_layer_sizes=6), Y),
 }
@@ -145,12 +150,13 @@ UNSAVABLE = {
     "history_": lambda est: est.history_["loss"].pop(),
     "loss_curve_": lambda est: delattr(est, "loss_curve_"),
     "y_mean_": lambda est: setattr(est, "y_mean_", np.ones(7)),
+    "y_min_ must not be greater": lambda est: setattr(est, "y_min_", np.full(2, 1e9)),
 }
 
 
 @pytest.mark.parametrize("message", UNSAVABLE)
 def test_what_cannot_be_saved_is_named(message, tmp_path):
-    estimator = regressor(normalize_y=True)
+    estimator = regressor(normalize_y=True, clip_output=True)
     UNSAVABLE[message](estimator)
     with pytest.raises(ValueError, match=message):
         save(estimator, tmp_path / "model.npz")

@@ -138,6 +138,15 @@ def test_standardized_targets(dtype):
 
 
 @dtypes
+def test_clipped_predictions(dtype):
+    estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,), clip_output=True), X[:, :2] / 9)
+    found = check(estimator, dtype)["variable"]
+    assert (found == found.max(axis=0)).sum() > 2
+    levels = MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), clip_output=True)
+    check(fitted(levels, X[:, 0] / 9), dtype)
+
+
+@dtypes
 @pytest.mark.parametrize("batch_norm", ["before", "after"])
 @pytest.mark.parametrize("activation", ["relu", ("maxout", "gelu")])
 def test_batch_normalization_and_dropout(activation, batch_norm, dtype):

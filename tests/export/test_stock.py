@@ -162,6 +162,7 @@ REFUSED = [
     ({"loss": "gamma"}, ["loss='gamma'"]),
     ({"alpha": [0.1, 0.1, 0.2]}, ["alpha=[0.1, 0.1, 0.2]"]),
     ({"loss": "quantile", "quantile": (0.1, 0.9)}, ["loss='quantile'"]),
+    ({"clip_output": True}, ["clip_output=True"]),
 ]
 
 

@@ -55,6 +55,7 @@ VALUES = {
     "dropout": (0.3, {}),
     "input_dropout": (0.3, {}),
     "dropout_schedule": ("flat_cos", {"dropout": 0.3}),
+    "input_scale": (3, {}),
     "batch_norm": (True, {}),
     "batch_norm_momentum": (0.3, {"batch_norm": "before"}),
     "max_grad_norm": (0.07, {}),
@@ -71,6 +72,7 @@ VALUES = {
     "quantile": (0.3, {"loss": "quantile"}),
     "huber_delta": (0.3, {"loss": "huber"}),
     "normalize_y": (True, {}),
+    "clip_output": (True, {}),
 }
 # Values inside of sequences and dicts.
 MORE_VALUES = [

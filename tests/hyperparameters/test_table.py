@@ -105,6 +105,7 @@ WITHOUT_EFFECT = {
             {"solver": "adam"},
         ),
     ],
+    "input_scale": [({"input_scale": True} | LBFGS, "with solver='lbfgs'", {"solver": "adam"})],
     "batch_norm": [({"batch_norm": True} | NO_LAYERS, "without hidden layers", {})],
     "batch_norm_momentum": [
         (

@@ -58,6 +58,12 @@ SETTINGS = {
         "batch_norm": True,
         "shuffle": False,
     },
+    "learned scales": {"input_scale": 6.0, "parametrization": "ntk", "bias_lr_factor": 0.1},
+    "shards of rows, learned scales": {
+        "hidden_layer_sizes": (40,),
+        "batch_size": 240,
+        "input_scale": 6.0,
+    },
     "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
     "shards of rows, dropout, clipped": {
         "hidden_layer_sizes": (40, 9),

@@ -1,11 +1,13 @@
-"""``parametrization`` and ``bias_lr_factor`` against a slow network that has the trained values as
-arrays of their own.
+"""``parametrization``, ``bias_lr_factor`` and ``input_scale`` against a slow network that has the
+trained values as arrays of their own.
 """
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from test_optimizers import REFERENCE as STEPS
@@ -47,6 +49,8 @@ def start_of(model):
 class ScaledNetwork:
     """A network that trains V, where W = V / sqrt(fan_in) or W = V, and intercepts.
 
+    Inputs are multiplied by scales, which it trains too if the model has ``input_scale``.
+
     Parameters
     ----------
     model : MLPRegressor
@@ -60,14 +64,20 @@ class ScaledNetwork:
         self.scales = [len(W) ** -0.5 if is_ntk else 1.0 for W in start.coefs_]
         self.V = [W / scale for W, scale in zip(start.coefs_, self.scales, strict=True)]
         self.intercepts = [b.copy() for b in start.intercepts_]
-        self.states = [[np.zeros_like(v)] * 3 for v in (*self.V, *self.intercepts)]
+        self.of_inputs = np.ones(X.shape[1])
+        trained = *self.V, *self.intercepts, self.of_inputs
+        self.states = [[np.zeros_like(values)] * 3 for values in trained]
 
     @property
     def coefs(self):
-        return [scale * V for scale, V in zip(self.scales, self.V, strict=True)]
+        return self._coefs(self.of_inputs)
+
+    def _coefs(self, of_inputs):
+        first, *others = (scale * V for scale, V in zip(self.scales, self.V, strict=True))
+        return [of_inputs[:, None] * first, *others]
 
     def gradients(self, batch):
-        """Return dL/dV of each layer, and dL/db."""
+        """Return the gradients of V of each layer, of the intercepts and of the inputs' scales."""
         settings = self.settings
         alpha = settings.alpha * (1 - settings.l1_ratio)
         network = reference.Network(
@@ -75,7 +85,12 @@ class ScaledNetwork:
         )
         of_coefs, of_intercepts = reference.gradient(network, batch)
         of_V = [scale * g for scale, g in zip(self.scales, of_coefs, strict=True)]
-        return of_V, of_intercepts
+        of_V[0] *= self.of_inputs[:, None]
+        of_scales = reference.partials(
+            lambda scales: reference.objective(network._replace(coefs=self._coefs(scales)), batch),
+            self.of_inputs,
+        )
+        return of_V, of_intercepts, of_scales
 
     def train(self):
         """Train for ``max_iter`` epochs."""
@@ -89,7 +104,7 @@ class ScaledNetwork:
                 self.step(*self.gradients(batch), t)
         return self
 
-    def step(self, of_V, of_intercepts, t):
+    def step(self, of_V, of_intercepts, of_scales, t):
         settings = self.settings
         rate = settings.learning_rate_init
         for i, g in enumerate(of_V):
@@ -104,6 +119,9 @@ class ScaledNetwork:
         for i, g in enumerate(of_intercepts):
             number = len(of_V) + i
             self.intercepts[i] = self._moved(number, self.intercepts[i], g, rate, t)
+        if settings.input_scale:
+            rate = settings.learning_rate_init * settings.input_scale
+            self.of_inputs = self._moved(-1, self.of_inputs, of_scales, rate, t)
 
     def _moved(self, i, values, g, rate, t):
         step = STEPS[self.settings.solver]
@@ -152,6 +170,8 @@ def test_intercepts_stay_with_a_factor_of_zero():
 @pytest.mark.parametrize(
     "changes",
     [
+        {"input_scale": 6, "early_stopping": True},
+        {"input_scale": 6, "dtype": "float32", "solver": "sgd", "learning_rate_init": 1e-3},
         {"max_grad_norm": 1e30},  # all weights at once instead of block by block
         {"batch_size": 36, "shuffle": True},
         {"dtype": "float32", "batch_norm": True, "dropout": 0.2},
@@ -168,6 +188,7 @@ def test_further_training_goes_on_bit_for_bit(changes):
 
 def test_updates_all_at_once_are_those_by_blocks():
     settings = SETTINGS | {"hidden_layer_sizes": (130, 100), "parametrization": "ntk"}
+    settings |= {"input_scale": 2.0}
     by_blocks = MLPRegressor(**settings, bias_lr_factor=0.1).fit(X, Y)
     at_once = MLPRegressor(**settings, bias_lr_factor=0.1, max_grad_norm=1e30).fit(X, Y)
     assert_same_weights(by_blocks, at_once)
@@ -192,8 +213,61 @@ def test_solvers_without_ntk_refuse_it(solver):
         model.fit(X, Y)
 
 
+@pytest.mark.parametrize("solver", STEPS)
+@pytest.mark.parametrize("parametrization", ["standard", "ntk"])
+def test_inputs_learn_their_scales(solver, parametrization):
+    if parametrization == "ntk" and solver not in SOLVERS_WITH_NTK:
+        return
+    model = MLPRegressor(
+        **SETTINGS, solver=solver, parametrization=parametrization, input_scale=3.0
+    ).fit(X, Y)
+    slow = ScaledNetwork(model).train()
+    assert_same_network(model, slow)
+    assert np.abs(slow.of_inputs - 1).max() > 1e-4
+
+
+def test_true_is_a_factor_of_one():
+    one, true = (MLPRegressor(**SETTINGS, input_scale=value).fit(X, Y) for value in (1.0, True))
+    assert_same_weights(one, true)
+
+
+def test_scales_go_on_after_a_pickle_and_by_partial_fit():
+    settings = SETTINGS | {"input_scale": 6.0, "tol": 0, "dropout": 0.1}
+    once = MLPRegressor(**settings | {"max_iter": 4}).fit(X, Y)
+    stepwise = MLPRegressor(**settings)
+    for _ in range(4):
+        stepwise = pickle.loads(pickle.dumps(stepwise.partial_fit(X, Y)))
+    assert_same_weights(once, stepwise)
+
+
+def test_assigned_weights_begin_with_scales_of_one():
+    settings = SETTINGS | {"input_scale": 6.0, "solver": "sgd", "momentum": 0.0, "max_iter": 3}
+    model = MLPRegressor(**settings, warm_start=True).fit(X, Y)
+    model.coefs_[0] = model.coefs_[0] * 1.5
+    slow = ScaledNetwork(model)
+    slow.V = [W.copy() for W in model.coefs_]
+    slow.intercepts = [b.copy() for b in model.intercepts_]
+    model.fit(X, Y)
+    assert_same_network(model, slow.train())
+
+
+def test_scales_of_sparse_inputs():
+    dense = MLPRegressor(**SETTINGS, input_scale=6.0).fit(X, Y)
+    rows = MLPRegressor(**SETTINGS, input_scale=6.0).fit(sparse.csr_array(X), Y)
+    for mine, expected in zip(rows.coefs_, dense.coefs_, strict=True):
+        np.testing.assert_allclose(mine, expected, rtol=1e-9)
+
+
+def test_scales_with_l1_are_refused():
+    model = MLPRegressor(input_scale=True, hidden_layer_sizes=3, alpha=[0.1, 0.0], l1_ratio=0.5)
+    with pytest.raises(ValueError, match=r"input_scale.*L1 penalty.*alpha=\[0.1, 0.0\]"):
+        model.fit(X, Y)
+    model.set_params(alpha=[0.0, 0.1], max_iter=1).fit(X, Y)
+
+
 def test_a_search_takes_them():
     grid = {"parametrization": ["standard", "ntk"], "bias_lr_factor": [1, 0.1]}
+    grid["input_scale"] = [False, 6.0]
     y = (X[:, 0] > 0).astype(int)
     search = GridSearchCV(MLPClassifier((4,), max_iter=3, random_state=0), grid, cv=2).fit(X, y)
-    assert len(set(map(str, search.cv_results_["params"]))) == 4
+    assert len(set(map(str, search.cv_results_["params"]))) == 8

@@ -226,7 +226,7 @@ def test_an_optimizer_that_lacks_a_vector_begins_anew():
     twin = MLPRegressor.__new__(MLPRegressor)
     twin.__setstate__(attributes)
     assert np.isfinite(twin.fit(X, y).loss_)
-    assert len(twin._training_state.optimizer.states) == 2
+    assert len(twin._training_state.optimizer.states) == 3  # two moments, and scales of inputs
 
 
 @pytest.mark.parametrize("name", ["order", "orders_ahead", "split"])

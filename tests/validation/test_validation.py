@@ -78,6 +78,8 @@ OUT_OF_RANGE = {
     "weight_decay": [-0.1, "some", None, np.nan],
     "dropout": [*NOT_FRACTIONS, (0.1, 0.2), (1.0,), ("half",)],
     "input_dropout": NOT_FRACTIONS,
+    "dropout_schedule": ["cosine", None, 1],
+    "weight_decay_schedule": ["cosine", None, 1],
     "batch_norm": ["between", None, 2, 0.5],
     "batch_norm_momentum": NOT_FRACTIONS,
     "max_grad_norm": [0, -1.0, "short", np.nan],
@@ -89,6 +91,7 @@ OUT_OF_RANGE = {
     "quantile": [0, 1, -0.5, "half", None, (0.5, 0.5), (0.9, 0.1), (0.5, 1.0), ()],
     "huber_delta": [0, -1.0, "far", None, np.nan],
     "normalize_y": NOT_BOOLEANS,
+    "clip_output": NOT_BOOLEANS,
 }
 AT_THE_EDGE = {
     "hidden_layer_sizes": [1, np.int8(3), (), [], [2], (1, 1), np.array([3, 2]), range(1, 3)],
