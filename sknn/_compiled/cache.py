@@ -139,10 +139,12 @@ class GuardedCache:
     Parameters
     ----------
     function : function of this package
+    variant : str
+        Tells apart kernels that are compiled in different ways from one function.
     """
 
-    def __init__(self, function):
-        self._identity = identity_of(function)
+    def __init__(self, function, variant):
+        self._identity = variant, identity_of(function)
         name = re.sub(r"[^\w.]+", "-", f"{function.__module__}.{function.__qualname__}")
         self._prefix = name[:150].rstrip("-")  # file names may have 255 bytes
 

@@ -45,10 +45,53 @@ dead code. Interpreted, it is the rest of the vector.
 """
 
 
-@jit.jit(inline=True)
-def segment(vector, offset, size):
-    """Return ``size`` elements of a vector."""
+# Slices of Numba's own treat negative bounds and bounds beyond the end: much code for every kernel.
+
+
+@intrinsic
+def _segment(typing_context, vector, offset, size):
+    def codegen(context, builder, signature, values):
+        vector, offset, size = values
+        return _make_vector(context, builder, signature.args[0], vector, offset, size)
+
+    return vector(vector, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _tail(typing_context, vector, offset):
+    def codegen(context, builder, signature, values):
+        vector, offset = values
+        whole = context.make_array(signature.args[0])(context, builder, vector)
+        size = builder.sub(whole.nitems, offset)
+        return _make_vector(context, builder, signature.args[0], vector, offset, size)
+
+    return vector(vector, types.int64), codegen
+
+
+def _make_vector(context, builder, kind, vector, offset, size):
+    """Emit code that makes a vector of ``size`` elements, from ``offset`` on, of another one."""
+    make = context.make_array(kind)
+    whole = make(context, builder, vector)
+    part = make(context, builder)
+    part.meminfo = cgutils.get_null_value(part.meminfo.type)
+    part.parent = cgutils.get_null_value(part.parent.type)
+    part.nitems = size
+    part.itemsize = whole.itemsize
+    part.data = builder.gep(whole.data, [offset])
+    part.shape = cgutils.pack_array(builder, [size])
+    part.strides = whole.strides
+    return part._getvalue()
+
+
+def _segment_interpreted(vector, offset, size):
     return vector[offset : offset + size]
+
+
+segment = _segment_interpreted if jit.INTERPRETED else _segment
+"""Return ``size`` elements of a vector, which must have them."""
+
+tail = _at_interpreted if jit.INTERPRETED else _tail
+"""Return a vector from an element on."""
 
 
 # ---- random numbers ----------------------------------------------------------------------------

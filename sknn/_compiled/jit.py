@@ -58,11 +58,9 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
     reassociate : bool, default=False
         Let LLVM reorder sums, for loops whose result no weight depends on.
     inline : bool, default=False
-        Compile it only into its callers: for small helpers, which then cost no compilation of their
-        own.
+        Only kernels call it, and it is inlined wherever that is: for small helpers.
     internal : bool, default=False
-        Only kernels call it. Then it needs no wrappers for calls from Python, which unpack
-        NamedTuples and would cost a third of the compilation.
+        Only kernels call it. Then it becomes a part of their machine code, see :mod:`pipeline`.
     """
     if function is None:
         return functools.partial(
@@ -72,15 +70,9 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
         return function
     name_closure(function)
     fastmath = {*_FASTMATH, "reassoc"} if reassociate else set(_FASTMATH)
-    options = _OPTIONS | (_INTERNAL if internal or inline else {})
-    linked = internal or inline
-    compile_lazily = numba.njit(
-        fastmath=fastmath,
-        forceinline=inline,
-        pipeline_class=LinkedCompiler if linked else RootCompiler,
-        **options,
-    )
-    dispatcher = compile_lazily(function)
+    own = {"forceinline": inline, "pipeline_class": LinkedCompiler, **_INTERNAL}
+    own = own if internal or inline else {"pipeline_class": RootCompiler}
+    dispatcher = numba.njit(fastmath=fastmath, **_OPTIONS, **own)(function)
     if entry:
         _set_private(dispatcher, "compile", _compiling()(dispatcher.compile))
         _keep_on_disk(dispatcher)
@@ -94,7 +86,7 @@ def portable(function):
     """
     if INTERPRETED:
         return function
-    return register_jitable(**_OPTIONS, **_INTERNAL, pipeline_class=LinkedCompiler)(function)
+    return register_jitable(pipeline_class=LinkedCompiler, **_OPTIONS, **_INTERNAL)(function)
 
 
 def name_closure(function):
@@ -131,7 +123,7 @@ def by_precision(single, double, interpreted):
     Parameters
     ----------
     single, double : function
-        What to compute for float32 and for float64: plain functions of one number, compiled into
+        What to compute for float32 and for float64: plain functions of one number, inlined into
         the loops that use them, which LLVM then vectorizes.
     interpreted : callable
         What to compute under ``NUMBA_DISABLE_JIT=1``.
@@ -143,16 +135,9 @@ def by_precision(single, double, interpreted):
         # Naming the two makes them part of the closure, and so of the function's identity.
         raise NotImplementedError(f"{single} and {double} are for compiled kernels only")
 
-    @overload(
-        function,
-        jit_options={
-            "fastmath": set(_FASTMATH),
-            "pipeline_class": LinkedCompiler,
-            "forceinline": True,
-            **_OPTIONS,
-            **_INTERNAL,
-        },
-    )
+    own = {"fastmath": set(_FASTMATH), "forceinline": True, "pipeline_class": LinkedCompiler}
+
+    @overload(function, jit_options=_OPTIONS | _INTERNAL | own)
     def choose(x):
         return {types.float32: single, types.float64: double}.get(x)
 
@@ -175,32 +160,46 @@ def compiled_address(kernel, signature):
 
     See :class:`kinds.Kind`, whose methods are the callers.
     """
-    root = _root(kernel)
-    try:
-        with _compiling():
-            _keep_on_disk(root)
-            if not isinstance(root._cache, GuardedCache):
-                compilation_report.begin_kernel(can_be_kept=False)
-            root.compile(signature)
-    except NumbaError as error:
-        name = kernel.py_func.__qualname__
-        raise ValueError(f"{name} cannot be compiled for {signature}: {error}") from error
-    compiled = root.overloads[signature]
+    compiled = _compile(root(kernel), signature)
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
 
+def compiled_function(kernel, signature):
+    """Compile or load ``kernel`` for calls from Python with such arguments, and return it."""
+    _compile(kernel, signature)
+    return kernel
+
+
 @functools.cache
-def _root(kernel):
-    """Return a kernel with machine code of its own, but without wrappers for calls from Python."""
-    options = kernel.targetoptions | _INTERNAL | {"forceinline": False}
-    options.pop("nopython", None)
-    return numba.njit(pipeline_class=RootCompiler, **options)(kernel.py_func)
+def root(kernel):
+    """Return the kernel to be called by address: with code of its own, but no wrappers for calls
+    from Python, which would cost a third of the compilation.
+    """
+    options = {name: kernel.targetoptions[name] for name in ("fastmath", *_OPTIONS)}
+    return numba.njit(pipeline_class=RootCompiler, **options, **_INTERNAL)(kernel.py_func)
+
+
+def _compile(dispatcher, signature):
+    """Compile or load a kernel for a tuple of Numba types; return Numba's CompileResult."""
+    try:
+        with _compiling():
+            _keep_on_disk(dispatcher)
+            if not isinstance(dispatcher._cache, GuardedCache):
+                compilation_report.begin_kernel(can_be_kept=False)
+            dispatcher.compile(signature)
+    except NumbaError as error:
+        name = dispatcher.py_func.__qualname__
+        raise ValueError(f"{name} cannot be compiled for {signature}: {error}") from error
+    return dispatcher.overloads[signature]
 
 
 def _keep_on_disk(dispatcher):
     """Give a kernel the cache on disk, unless it depends on code that the stamp does not cover."""
     if identity_of(dispatcher.py_func) is not None:
-        _set_private(dispatcher, "_cache", GuardedCache(dispatcher.py_func))
+        variant = (
+            "by address" if "no_cpython_wrapper" in dispatcher.targetoptions else "from Python"
+        )
+        _set_private(dispatcher, "_cache", GuardedCache(dispatcher.py_func, variant))
 
 
 def _set_private(dispatcher, name, value):

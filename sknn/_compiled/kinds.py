@@ -24,7 +24,13 @@ from numba.core import cgutils
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from .jit import INTERPRETED, compiled_address, interpreted_address, interpreted_kernels
+from .jit import (
+    INTERPRETED,
+    compiled_address,
+    compiled_function,
+    interpreted_address,
+    interpreted_kernels,
+)
 from .references import is_reference_to, reference_type
 
 _PACKED = (types.StarArgTuple, types.StarArgUniTuple)  # how ``*arguments`` arrive, once typed
@@ -42,6 +48,8 @@ class Kind:
         For error messages.
     arguments : str
         Types of the arguments, see the top of the file.
+    returns_integer : bool, default=False
+        Whether such a kernel returns an int64, or nothing.
 
     Attributes
     ----------
@@ -50,8 +58,9 @@ class Kind:
         TypingError while it compiles the caller; interpreted kernels raise a TypeError.
     """
 
-    def __init__(self, name, arguments):
+    def __init__(self, name, arguments, *, returns_integer=False):
         self.name = name
+        self.result = types.int64 if returns_integer else types.none
         self.arguments = tuple(arguments.split())
         self.call = self._interpreted_call if INTERPRETED else _typed_call(self)
         self._addresses = {}
@@ -78,6 +87,10 @@ class Kind:
             If Numba cannot compile it for these types, which happens to users' own functions.
         """
         return self._address(kernel, dtype, lambda: self.numba_types(dtype))
+
+    def function(self, kernel, dtype):
+        """Compile or load ``kernel`` for calls from Python and return it; see :meth:`address`."""
+        return kernel if INTERPRETED else compiled_function(kernel, self.numba_types(dtype))
 
     def address_for(self, kernel, dtype, *arguments):
         """Return the address of a kernel of this kind that takes NamedTuples, by reference.
@@ -147,7 +160,7 @@ class Kind:
             if not _is_interpreted(argument, value, dtype):
                 given = f"{type(value).__name__} of {getattr(value, 'dtype', 'no dtype')}"
                 raise TypeError(self._mismatch(position, given, dtype))
-        interpreted_kernels[address - 1](*arguments)
+        return interpreted_kernels[address - 1](*arguments)
 
     def _check_number(self, given, error):
         if len(given) != len(self.arguments):
@@ -199,21 +212,21 @@ def _typed_call(kind):
         expected = kind.expected_types(given)
 
         def codegen(context, builder, signature, values):
-            function_type = context.call_conv.get_function_type(types.none, expected)
+            function_type = context.call_conv.get_function_type(kind.result, expected)
             function = builder.inttoptr(values[0], function_type.as_pointer())
             unpacked = cgutils.unpack_tuple(builder, values[1])
             converted = [
                 context.cast(builder, value, source, target)
                 for value, source, target in zip(unpacked, given, expected, strict=True)
             ]
-            status, _ = context.call_conv.call_function(
-                builder, function, types.none, expected, converted
+            status, result = context.call_conv.call_function(
+                builder, function, kind.result, expected, converted
             )
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
-            return context.get_dummy_value()
+            return result
 
-        return types.void(types.int64, types.StarArgTuple(given)), codegen
+        return kind.result(types.int64, types.StarArgTuple(given)), codegen
 
     return typed_call
 
@@ -260,7 +273,15 @@ SPARSE_WEIGHT_GRADIENT = Kind(
 # ---- passes of the engine, each compiled once for all that call it ------------------------------
 
 PASS = Kind("pass over a minibatch", "Run Minibatch")
+UNITS_STEP = Kind("step of some units", "Run Minibatch int64 int64 int64 int64 int64")
+LAYER_PASS = Kind("pass of a layer", "Run Minibatch int64")
 BLOCK_UPDATE = Kind("update of a block of weights", "Run Minibatch int64 int64")
+
+JOB = Kind(
+    "job",
+    "Run int64 int64 int64 int64 int64 vector float64_vector",
+    returns_integer=True,
+)
 
 # Numba resolves functions, not attributes of a Kind, as globals of a kernel.
 call_activation = ACTIVATION.call
@@ -279,4 +300,7 @@ call_dropout_in_place = DROPOUT_IN_PLACE.call
 call_sparse_affine = SPARSE_AFFINE.call
 call_sparse_weight_gradient = SPARSE_WEIGHT_GRADIENT.call
 call_pass = PASS.call
+call_units_step = UNITS_STEP.call
+call_layer_pass = LAYER_PASS.call
 call_block_update = BLOCK_UPDATE.call
+call_job = JOB.call

@@ -4,7 +4,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from .emitter import INT, Emitter
-from .intrinsics import at
+from .intrinsics import at, segment, tail
 from .jit import INTERPRETED, jit
 
 _SIDE = 8
@@ -45,7 +45,7 @@ def _transpose_square(typing_context, source, source_row, target, target_row):
     return types.void(source, types.int64, target, types.int64), codegen
 
 
-@jit
+@jit(internal=True)
 def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
     """See the end of the file for the arguments."""
     whole_rows = n_rows - n_rows % _SIDE
@@ -63,12 +63,12 @@ def _compiled_transpose(matrix, n_rows, n_columns, row, transposed, transposed_r
                     )
     for j in range(whole_columns, n_columns):
         source = at(matrix, j)
-        target = transposed[j * transposed_row : j * transposed_row + n_rows]
+        target = segment(transposed, j * transposed_row, n_rows)
         for i in range(target.size):
             target[i] = source[i * row]
     for i in range(whole_rows, n_rows):
         source = at(matrix, i * row)
-        target = transposed[i:]
+        target = tail(transposed, i)
         for j in range(whole_columns):
             target[j * transposed_row] = source[j]
 

@@ -9,21 +9,21 @@ phase has the weights of two layers:
                        then weights of layer l + 1
 """
 
+from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .._compiled.kinds import (
     call_activation_backward,
     call_block_update,
     call_sparse_weight_gradient,
+    call_units_step,
 )
 from .._compiled.transpose import transpose
-from .batch_norm import backpropagate_batch_norm
 from .dense import (
     compute_bias_gradient,
     compute_da_block,
     compute_da_block_from_dz_t,
     compute_weight_gradient_block,
 )
-from .dropout import backpropagate_dropout
 from .layers import (
     cut_weights,
     get_delta_t,
@@ -56,22 +56,21 @@ def _backpropagate_activation(run, layer, first, last, start, stop):
     network = run.network
     width = network.widths[layer]
     n_pieces = network.fan_outs[layer] // width
-    z = run.scratch.values[network.z_offsets[layer] :]
-    a = run.scratch.values[network.a_offsets[layer] :]
+    z = tail(run.scratch.values, network.z_offsets[layer])
+    a = tail(run.scratch.values, network.a_offsets[layer])
     da = run.scratch.da
     delta = get_deltas(run, layer)
     count = stop - start
     n_calls, size = (1, (last - first) * width) if count == width else (last - first, count)
     for i in range(n_calls):
         begin = (first + i) * width + start
-        end = begin + size
         call_activation_backward(
             network.activation_backwards[layer],
-            z[begin * n_pieces : end * n_pieces],
-            a[begin:end],
+            segment(z, begin * n_pieces, size * n_pieces),
+            segment(a, begin, size),
             network.activation_parameters[layer],
-            da[begin:end],
-            delta[begin * n_pieces : end * n_pieces],
+            segment(da, begin, size),
+            segment(delta, begin * n_pieces, size * n_pieces),
         )
 
 
@@ -95,18 +94,20 @@ def _backpropagate_units(run, batch, layer, first, last, start, stop):
     n_pieces = fan_out // network.widths[layer]
     first_z = start * n_pieces
     last_z = stop * n_pieces
-    da = run.scratch.da
     delta = get_deltas(run, layer)
     if network.dropout_rates[layer + 1] > 0:
-        backpropagate_dropout(run, batch, layer, first, last, start, stop, da)
+        address = run.passes.backpropagate_dropout
+        call_units_step(address, run, batch, layer, first, last, start, stop)
     if network.batch_norm == BATCH_NORM_AFTER:
-        backpropagate_batch_norm(run, batch, layer, start, stop, da, network.widths[layer])
+        address = run.passes.backpropagate_batch_norm
+        call_units_step(address, run, batch, layer, first, last, start, stop)
     _backpropagate_activation(run, layer, first, last, start, stop)
     if network.batch_norm == BATCH_NORM_BEFORE:
-        backpropagate_batch_norm(run, batch, layer, first_z, last_z, delta, fan_out)
+        address = run.passes.backpropagate_batch_norm
+        call_units_step(address, run, batch, layer, first, last, first_z, last_z)
     if layer > 0 and not transposes_weights(batch.n_rows, fan_out):
-        block = delta[first * fan_out + first_z :]
-        target = get_delta_t(run, layer)[first_z * batch.n_rows + first :]
+        block = tail(delta, first * fan_out + first_z)
+        target = tail(get_delta_t(run, layer), first_z * batch.n_rows + first)
         transpose(block, last - first, last_z - first_z, fan_out, target, batch.n_rows)
 
 
@@ -129,10 +130,11 @@ def _compute_delta_block(run, batch, layer, blocks, number):
     fan_out = network.fan_outs[layer]
     w = get_weights(run, layer)
     first, last, start, stop = locate_rectangle(blocks, number, n_rows, fan_in)
-    packed = run.scratch.packed_weights[locate_packed(blocks, number, n_rows, fan_in, fan_out) :]
-    da = run.scratch.da[first * fan_in :]
+    offset = locate_packed(blocks, number, n_rows, fan_in, fan_out)
+    packed = tail(run.scratch.packed_weights, offset)
+    da = tail(run.scratch.da, first * fan_in)
     if transposes_weights(n_rows, fan_out):
-        dz = get_deltas(run, layer)[first * fan_out :]
+        dz = tail(get_deltas(run, layer), first * fan_out)
         compute_da_block(
             network.product, dz, last - first, fan_out, w, fan_in, start, stop, packed, da
         )
@@ -164,9 +166,9 @@ def _compute_gradient(run, batch, layer, start, stop):
     fan_in = network.fan_ins[layer]
     fan_out = network.fan_outs[layer]
     dz = get_deltas(run, layer)
-    g = gradient[network.weight_offsets[layer] + start * fan_out :]
+    g = tail(gradient, network.weight_offsets[layer] + start * fan_out)
     if stop == fan_in:
-        g_bias = gradient[network.bias_offsets[layer] :]
+        g_bias = tail(gradient, network.bias_offsets[layer])
         one = run.scratch.one
         compute_bias_gradient(network.product, one, dz, n_rows, fan_out, batch.accumulate, g_bias)
     if layer == 0 and rows.sparse_affine != 0:

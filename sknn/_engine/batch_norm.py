@@ -22,9 +22,10 @@ the running averages of the minibatches before it, as in prediction.
 
 import numpy as np
 
-from .._compiled.intrinsics import segment
+from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .._compiled.kinds import call_normalize, call_normalize_backward
+from .layers import get_deltas
 from .structs import BATCH_NORM_AFTER
 
 EPSILON = 1e-5
@@ -33,10 +34,10 @@ EPSILON = 1e-5
 @jit(inline=True)
 def _get_row(values, i, width, start, stop):
     """Return columns ``start:stop`` of row ``i``; see the top of the file for the arguments."""
-    return values[i * width + start : i * width + stop]
+    return segment(values, i * width + start, stop - start)
 
 
-@jit
+@jit(internal=True)
 def _compute_statistics(
     z,
     n_rows,
@@ -101,7 +102,7 @@ def _compute_statistics(
         deviation[j] = 1 / np.sqrt(deviation[j] + EPSILON)
 
 
-@jit
+@jit(internal=True)
 def _count_weighted(weight, n_rows):
     """Return how many samples have a positive weight."""
     n_weighted = 0
@@ -110,7 +111,7 @@ def _count_weighted(weight, n_rows):
     return n_weighted
 
 
-@jit
+@jit(internal=True)
 def _read_running_statistics(mean, deviation, running_mean, running_variance):
     """Set ``mean`` and ``deviation`` to those of the running averages."""
     for j in range(mean.size):
@@ -162,12 +163,12 @@ def normalize(
     out : ndarray of shape (n_rows * width,)
         Written; may be ``z``.
     """
-    mean = mean[start:stop]
-    deviation = deviation[start:stop]
-    scale = scale[start:stop]
-    shift = shift[start:stop]
-    running_mean = running_mean[start:stop]
-    running_variance = running_variance[start:stop]
+    mean = segment(mean, start, stop - start)
+    deviation = segment(deviation, start, stop - start)
+    scale = segment(scale, start, stop - start)
+    shift = segment(shift, start, stop - start)
+    running_mean = segment(running_mean, start, stop - start)
+    running_variance = segment(running_variance, start, stop - start)
     if weight.size > 0:
         _compute_statistics(
             z,
@@ -210,10 +211,10 @@ def normalize_backward(
     g_scale, g_shift : ndarray of shape (width,)
         Written: the gradients of scale and shift.
     """
-    deviation = deviation[start:stop]
-    scale = scale[start:stop]
-    g_scale = g_scale[start:stop]
-    g_shift = g_shift[start:stop]
+    deviation = segment(deviation, start, stop - start)
+    scale = segment(scale, start, stop - start)
+    g_scale = segment(g_scale, start, stop - start)
+    g_shift = segment(g_shift, start, stop - start)
     total = weight.dtype.type(0)
     for i in range(n_rows):
         total += weight[i]
@@ -244,16 +245,16 @@ def normalize_backward(
 
 
 @jit(internal=True)
-def apply_batch_norm(run, batch, layer, start, stop, offset, width):
+def apply_batch_norm(run, batch, layer, first, last, start, stop):
     """Normalize units of a layer.
 
     Parameters
     ----------
     run, batch, layer
+    first, last : int
+        Samples, which are all.
     start, stop : int
-        Units of the matrix to be normalized.
-    offset, width : int
-        Where it begins in ``Scratch.values``, and its number of columns.
+        Pre-activations or activations, whichever the network normalizes.
     """
     network = run.network
     scratch = run.scratch
@@ -266,9 +267,11 @@ def apply_batch_norm(run, batch, layer, start, stop, offset, width):
     n_rates = 1 if batch.is_training else 0
     first_rate = batch.step if batch.is_training else 0
     is_after = network.batch_norm == BATCH_NORM_AFTER
+    offset = network.a_offsets[layer] if is_after else network.z_offsets[layer]
+    width = network.widths[layer] if is_after else network.fan_outs[layer]
     call_normalize(
         network.normalize,
-        values[offset:],
+        tail(values, offset),
         batch.n_rows,
         width,
         start,
@@ -282,25 +285,26 @@ def apply_batch_norm(run, batch, layer, start, stop, offset, width):
         segment(run.update.batch_norm_rates, first_rate, n_rates),
         segment(weights, network.scale_offsets[layer], width),
         segment(weights, network.shift_offsets[layer], width),
-        values[network.x_hat_offsets[layer] :],
-        values[network.before_dropout_offsets[layer] if is_after else offset :],
+        tail(values, network.x_hat_offsets[layer]),
+        tail(values, network.before_dropout_offsets[layer] if is_after else offset),
     )
 
 
 @jit(internal=True)
-def backpropagate_batch_norm(run, batch, layer, start, stop, delta, width):
+def backpropagate_batch_norm(run, batch, layer, first, last, start, stop):
     """Turn the gradient of what :func:`apply_batch_norm` wrote into that of what it read.
 
     Parameters
     ----------
-    run, batch, layer, start, stop, width
+    run, batch, layer, first, last, start, stop
         As there.
-    delta : ndarray of shape (n_rows * width,)
-        Changed in these units.
     """
     network = run.network
     scratch = run.scratch
     scale_offset = network.scale_offsets[layer]
+    is_after = network.batch_norm == BATCH_NORM_AFTER
+    delta = scratch.da if is_after else get_deltas(run, layer)
+    width = network.widths[layer] if is_after else network.fan_outs[layer]
     call_normalize_backward(
         network.normalize_backward,
         delta,
@@ -312,7 +316,7 @@ def backpropagate_batch_norm(run, batch, layer, start, stop, delta, width):
         run.update.batch_norm_least,
         segment(scratch.statistics, 2 * network.statistics_offsets[layer] + width, width),
         segment(network.weights, scale_offset, width),
-        scratch.values[network.x_hat_offsets[layer] :],
+        tail(scratch.values, network.x_hat_offsets[layer]),
         segment(scratch.gradient, scale_offset, width),
         segment(scratch.gradient, network.shift_offsets[layer], width),
     )

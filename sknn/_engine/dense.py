@@ -12,7 +12,7 @@ A block is some columns or rows of a product. Matrices are vectors, row after ro
 transposes.
 """
 
-from .._compiled.intrinsics import at
+from .._compiled.intrinsics import at, tail
 from .._compiled.jit import jit
 from .._compiled.kinds import call_product
 from .._compiled.transpose import transpose
@@ -69,7 +69,7 @@ def compute_da_block(product, dz, n_rows, fan_out, w, fan_in, start, stop, w_t, 
         Written in these columns.
     """
     count = stop - start
-    transpose(w[start * fan_out :], count, fan_out, fan_out, w_t, count)
+    transpose(tail(w, start * fan_out), count, fan_out, fan_out, w_t, count)
     da_block = at(da, start)
     call_product(
         product,
@@ -122,7 +122,7 @@ def compute_da_block_from_dz_t(product, dz_t, n_rows, fan_out, w, fan_in, start,
         da_t_block,
         n_rows,
     )
-    transpose(da_t, count, n_rows, n_rows, da[start:], fan_in)
+    transpose(da_t, count, n_rows, n_rows, tail(da, start), fan_in)
 
 
 @jit(internal=True)

@@ -10,6 +10,7 @@ import numpy as np
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_dropout, call_dropout_in_place
+from .layers import get_input
 
 
 @jit(inline=True)
@@ -119,21 +120,72 @@ def apply_dropout(run, batch, layer, first, last, start, stop):
 
 
 @jit(internal=True)
-def backpropagate_dropout(run, batch, layer, first, last, start, stop, da):
-    """Turn the gradient of what :func:`apply_dropout` wrote into that of what it read.
+def backpropagate_dropout(run, batch, layer, first, last, start, stop):
+    """Turn the gradient of what :func:`apply_dropout` wrote, in ``Scratch.da``, into that of what
+    it read.
 
     Parameters
     ----------
     run, batch, layer, first, last, start, stop
         As there.
-    da : ndarray of shape (n_rows * width,)
-        Changed in these samples and units.
     """
     network = run.network
     width = network.widths[layer]
     rate = get_dropout_rate(run, batch, layer + 1)
     key = get_dropout_key(run, batch, layer + 1)
     for i in range(first, last):
-        gradients = segment(da, i * width + start, stop - start)
+        gradients = segment(run.scratch.da, i * width + start, stop - start)
         first_unit = (batch.shard_start + i) * width + start
         call_dropout_in_place(network.drop_in_place, gradients, first_unit, key, rate)
+
+
+# ---- dropout of the inputs -----------------------------------------------------------------------
+
+
+@jit(internal=True)
+def _drop_stored_values(run, batch, i, key, rate):
+    """Apply input dropout to the stored values of a sparse row.
+
+    They are a copy of the user's values, made for this chunk.
+
+    Parameters
+    ----------
+    run, batch
+    i : int
+        Row of the minibatch.
+    key, rate
+        See :func:`drop`.
+    """
+    rows = run.rows
+    first_unit = (batch.shard_start + i) * run.network.fan_ins[0]
+    for position in range(rows.indptr[batch.first_row + i], rows.indptr[batch.first_row + i + 1]):
+        value = segment(rows.data, position, 1)
+        unit = first_unit + rows.indices[position]
+        call_dropout_in_place(run.network.drop_in_place, value, unit, key, rate)
+
+
+@jit(internal=True)
+def drop_inputs(run, batch, layer, first, last, start, stop):
+    """Drop some inputs of the network, in place: those that the first layer reads.
+
+    Parameters
+    ----------
+    run, batch
+    layer : int
+        0.
+    first, last : int
+        Samples.
+    start, stop : int
+        Features, some of which are dropped; a sparse row is treated as a whole.
+    """
+    network = run.network
+    n_features = network.fan_ins[0]
+    rate = get_dropout_rate(run, batch, layer)
+    key = get_dropout_key(run, batch, layer)
+    for i in range(first, last):
+        if run.rows.sparse_affine == 0:
+            row = segment(get_input(run, batch, layer), i * n_features + start, stop - start)
+            first_unit = (batch.shard_start + i) * n_features + start
+            call_dropout_in_place(network.drop_in_place, row, first_unit, key, rate)
+        else:
+            _drop_stored_values(run, batch, i, key, rate)

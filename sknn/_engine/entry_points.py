@@ -1,15 +1,23 @@
-"""The engine's entry points, one for each job.
+"""The engine's entry points: what Python calls, one for each job.
 
-Everything else is compiled into them, or called by address. All threads of a run call an entry
-point with the same arguments. It goes through a chunk of rows minibatch by minibatch, and returns
-how many rows were used.
+All threads of a run call an entry point with the same arguments. It goes through a chunk of rows
+minibatch by minibatch, and returns how many rows were used.
+
+They are plain Python functions, and call their jobs' kernels by address through one kernel,
+:func:`_enter`: taking all the NamedTuples of a Run apart is much code, which is so compiled once.
+The kernels of jobs take, in this order,
+
+    run, thread            reference to a Run, and the number of the calling thread
+    n_rows, block_size     rows of the chunk, and of a minibatch
+    option, other_option   numbers that mean something else for every job, as do
+    values, sums           vectors of the network's dtype, and of float64
 """
 
 import numpy as np
 
 from .._compiled.intrinsics import atomic_load, flush_denormals, restore_denormals, segment
 from .._compiled.jit import jit
-from .._compiled.kinds import call_link, call_pass
+from .._compiled.kinds import JOB, call_job, call_link, call_pass
 from .._compiled.references import by_reference
 from .losses import compute_losses
 from .phases import result_phase
@@ -21,6 +29,36 @@ _ZERO = np.int64(0)
 _NO = np.int64(0)
 _YES = np.int64(1)
 _USUAL_MODE = 0x1F80  # of x86's control register
+_NO_SUMS = np.empty(0)
+
+
+@jit(entry=True)
+def _enter(run, job, n_rows, block_size, option, other_option, values, sums):
+    """Call the kernel of a job by its address; see the top of the file for the arguments."""
+    control = flush_denormals()
+    thread = number_thread(run.scheduler)
+    n_done = call_job(
+        job,
+        by_reference(run),
+        thread,
+        n_rows,
+        block_size,
+        option,
+        other_option,
+        values,
+        sums,
+    )
+    restore_denormals(control)
+    return n_done
+
+
+def _run_job(job, run, n_rows, block_size=0, option=0, other_option=0, values=None, sums=_NO_SUMS):
+    """Run a job; see the top of the file for the arguments."""
+    if values is None:
+        values = run.scratch.one
+    numbers = n_rows, block_size, option, other_option
+    address = JOB.address_for(job, values.dtype, run, 0, *numbers, values, sums)
+    return _enter(run, address, *numbers, values, sums)
 
 
 # ---- training -----------------------------------------------------------------------------------
@@ -48,33 +86,9 @@ def _add_to_epoch_losses(run, batch, blocks, number, epoch, epoch_losses):
 _collect_epoch_loss = make_phase(None, _add_to_epoch_losses)
 
 
-@jit(entry=True)
-def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
-    """Take one optimizer step for each minibatch of a chunk of rows.
-
-    Parameters
-    ----------
-    run : Run
-    n_rows : int
-        Rows of the chunk.
-    batch_size : int
-        Rows of a minibatch; the last one of an epoch may have others.
-    least_rows : int
-        If fewer rows are left at the end of an epoch, the minibatch before them takes them too.
-    epoch_rows : int
-        Rows of an epoch. The chunk holds part of one, or several.
-    epoch_losses : ndarray of shape (n_epochs * 2,)
-        The sums of losses and of penalties of each epoch are added to it.
-
-    Returns
-    -------
-    n_done : int
-        Rows used; fewer than ``n_rows`` if a minibatch's loss was not finite. Its step was not
-        taken.
-    """
-    control = flush_denormals()
-    run = by_reference(run)
-    thread = number_thread(run.scheduler)
+@jit(internal=True)
+def _train(run, thread, n_rows, batch_size, least_rows, epoch_rows, values, epoch_losses):
+    """Do what :func:`train` says; see the top of the file for the arguments."""
     n_layers = run.network.fan_ins.size
     real = run.scratch.values.dtype
     fuse_update = _YES if run.update.max_gradient_norm[0] == 0 else _NO
@@ -98,12 +112,54 @@ def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
         if first == (epoch + 1) * epoch_rows:
             _collect_epoch_loss(run, batch, result_phase(step, n_layers), epoch, epoch_losses)
         step += 1
-    restore_denormals(control)
     return first
 
 
-@jit(entry=True)
-def accumulate(run, n_rows, block_size, scale):
+def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
+    """Take one optimizer step for each minibatch of a chunk of rows.
+
+    Parameters
+    ----------
+    run : Run
+    n_rows : int
+        Rows of the chunk.
+    batch_size : int
+        Rows of a minibatch; the last one of an epoch may have others.
+    least_rows : int
+        If fewer rows are left at the end of an epoch, the minibatch before them takes them too.
+    epoch_rows : int
+        Rows of an epoch. The chunk holds part of one, or several.
+    epoch_losses : ndarray of shape (n_epochs * 2,)
+        The sums of losses and of penalties of each epoch are added to it.
+
+    Returns
+    -------
+    n_done : int
+        Rows used; fewer than ``n_rows`` if a minibatch's loss was not finite. Its step was not
+        taken.
+    """
+    return _run_job(_train, run, n_rows, batch_size, least_rows, epoch_rows, sums=epoch_losses)
+
+
+@jit(internal=True)
+def _accumulate(run, thread, n_rows, block_size, total_rows, other_option, values, sums):
+    """Do what :func:`accumulate` says; see the top of the file for the arguments."""
+    scale = run.scratch.values.dtype.type(1 / total_rows)
+    step = _ZERO
+    first = _ZERO
+    while first < n_rows:
+        size = min(block_size, n_rows - first)
+        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _YES, _NO, _YES))
+        call_pass(run.passes.forward, run, batch)
+        if atomic_load(run.scheduler.stop, 0) != 0:
+            break
+        call_pass(run.passes.backward, run, batch)
+        step += 1
+        first += size
+    return first
+
+
+def accumulate(run, n_rows, block_size, total_rows):
     """Add the losses of a chunk of rows and their gradient to what ``run.scratch`` holds.
 
     Parameters
@@ -113,45 +169,32 @@ def accumulate(run, n_rows, block_size, scale):
         Rows of the chunk.
     block_size : int
         Rows that go through the network together.
-    scale : ndarray of shape (1,)
-        Factor of the gradient.
+    total_rows : int
+        Rows of all chunks: the gradient is that of the mean loss of so many rows.
 
     Returns
     -------
     n_done : int
         Rows used; fewer than ``n_rows`` if a loss was not finite.
     """
-    control = flush_denormals()
-    run = by_reference(run)
-    thread = number_thread(run.scheduler)
-    step = _ZERO
-    first = _ZERO
-    while first < n_rows:
-        size = min(block_size, n_rows - first)
-        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale[0], _YES, _NO, _YES))
-        call_pass(run.passes.forward, run, batch)
-        if atomic_load(run.scheduler.stop, 0) != 0:
-            break
-        call_pass(run.passes.backward, run, batch)
-        step += 1
-        first += size
-    restore_denormals(control)
-    return first
+    return _run_job(_accumulate, run, n_rows, block_size, total_rows)
 
 
-@jit(entry=True)
+@jit(internal=True)
+def _apply(run, thread, n_rows, block_size, option, other_option, values, sums):
+    """Do what :func:`apply` says; see the top of the file for the arguments."""
+    scale = run.scratch.values.dtype.type(1)
+    batch = by_reference(Minibatch(thread, _ZERO, _ZERO, n_rows, _ZERO, scale, _NO, _NO, _NO))
+    call_pass(run.passes.update_all, run, batch)
+    return n_rows
+
+
 def apply(run, n_rows):
     """Penalize and clip the gradient of ``n_rows`` rows.
 
     If there is an optimizer, its step is taken as well.
     """
-    control = flush_denormals()
-    run = by_reference(run)
-    thread = number_thread(run.scheduler)
-    scale = run.scratch.values.dtype.type(1)
-    batch = by_reference(Minibatch(thread, _ZERO, _ZERO, n_rows, _ZERO, scale, _NO, _NO, _NO))
-    call_pass(run.passes.update_all, run, batch)
-    restore_denormals(control)
+    _run_job(_apply, run, n_rows)
 
 
 # ---- prediction ---------------------------------------------------------------------------------
@@ -189,7 +232,23 @@ def _write_outputs(run, batch, blocks, number, layer, outputs):
 _collect_outputs = make_phase(None, _write_outputs)
 
 
-@jit(entry=True)
+@jit(internal=True)
+def _evaluate(run, thread, n_rows, block_size, layer, other_option, outputs, sums):
+    """Do what :func:`evaluate` says; see the top of the file for the arguments."""
+    n_layers = run.network.fan_ins.size
+    scale = run.scratch.values.dtype.type(1)
+    step = _ZERO
+    first = _ZERO
+    while first < n_rows:
+        size = min(block_size, n_rows - first)
+        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _NO, _NO, _NO))
+        call_pass(run.passes.forward, run, batch)
+        _collect_outputs(run, batch, result_phase(step, n_layers), layer, outputs)
+        step += 1
+        first += size
+    return first
+
+
 def evaluate(run, n_rows, block_size, layer, outputs):
     """Compute predictions, or a hidden layer's outputs, for a chunk of rows.
 
@@ -212,22 +271,7 @@ def evaluate(run, n_rows, block_size, layer, outputs):
     n_done : int
         Rows used, which are all.
     """
-    control = flush_denormals()
-    run = by_reference(run)
-    thread = number_thread(run.scheduler)
-    n_layers = run.network.fan_ins.size
-    scale = run.scratch.values.dtype.type(1)
-    step = _ZERO
-    first = _ZERO
-    while first < n_rows:
-        size = min(block_size, n_rows - first)
-        batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _NO, _NO, _NO))
-        call_pass(run.passes.forward, run, batch)
-        _collect_outputs(run, batch, result_phase(step, n_layers), layer, outputs)
-        step += 1
-        first += size
-    restore_denormals(control)
-    return first
+    return _run_job(_evaluate, run, n_rows, block_size, layer, values=outputs)
 
 
 @jit(entry=True)

@@ -2,8 +2,7 @@
 
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
-from .._compiled.kinds import call_dropout_in_place
-from .dropout import get_dropout_key, get_dropout_rate
+from .._compiled.kinds import call_units_step
 from .layers import FIRST, cut_weights, get_input, splits_k
 from .partition import locate_rectangle
 from .phases import input_phase
@@ -11,26 +10,10 @@ from .plan import partition_inputs
 from .scheduler import make_phase
 
 
-@jit(internal=True)
-def _drop_stored_values(run, batch, i, key, rate):
-    """Apply input dropout to the stored values of a sparse row.
-
-    They are a copy of the user's values, made for this chunk.
-
-    Parameters
-    ----------
-    run, batch
-    i : int
-        Row of the minibatch.
-    key, rate
-        See :func:`dropout.drop`.
-    """
-    rows = run.rows
-    first_unit = (batch.shard_start + i) * run.network.fan_ins[0]
-    for position in range(rows.indptr[batch.first_row + i], rows.indptr[batch.first_row + i + 1]):
-        value = segment(rows.data, position, 1)
-        unit = first_unit + rows.indices[position]
-        call_dropout_in_place(run.network.drop_in_place, value, unit, key, rate)
+@jit(inline=True)
+def _drops_inputs(run, batch):
+    """Return whether input dropout is to be applied."""
+    return batch.is_training != 0 and run.network.dropout_rates[0] > 0
 
 
 @jit(internal=True)
@@ -53,25 +36,18 @@ def _gather_block(run, batch, blocks, number, by_features):
     number : int
     by_features : bool
     """
-    network = run.network
     rows = run.rows
-    n_features = network.fan_ins[0]
-    no_rate = network.dropout_rates.dtype.type(0)
-    rate = get_dropout_rate(run, batch, FIRST) if batch.is_training else no_rate
-    key = get_dropout_key(run, batch, FIRST)
+    n_features = run.network.fan_ins[0]
     first, last, start, stop = locate_rectangle(blocks, number, batch.n_rows, n_features)
-    for i in range(first, last):
-        row = segment(get_input(run, batch, FIRST), i * n_features + start, stop - start)
-        if rows.order.size > 0:
+    if rows.order.size > 0:
+        for i in range(first, last):
+            row = segment(get_input(run, batch, FIRST), i * n_features + start, stop - start)
             offset = rows.order[batch.first_row + i] * n_features + start
             source = segment(rows.dense, offset, stop - start)
             for j in range(row.size):
                 row[j] = source[j]
-        if rate > 0 and rows.sparse_affine == 0:
-            first_unit = (batch.shard_start + i) * n_features + start
-            call_dropout_in_place(network.drop_in_place, row, first_unit, key, rate)
-        elif rate > 0:
-            _drop_stored_values(run, batch, i, key, rate)
+    if _drops_inputs(run, batch):
+        call_units_step(run.passes.drop_inputs, run, batch, FIRST, first, last, start, stop)
 
 
 _gather = make_phase(_cut_inputs, _gather_block)
@@ -84,8 +60,7 @@ def gather_inputs(run, batch):
     In training this memory is never the user's array. Where the rows stand in one piece and no
     input is dropped, nothing has to be done.
     """
-    drops_inputs = run.network.dropout_rates[0] != 0 and batch.is_training
-    if run.rows.order.size > 0 or drops_inputs:
+    if run.rows.order.size > 0 or _drops_inputs(run, batch):
         by_features = splits_k(run, batch, FIRST) and run.rows.sparse_affine == 0
         phase = input_phase(batch.step, run.network.fan_ins.size)
         _gather(run, batch, phase, by_features)

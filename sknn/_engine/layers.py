@@ -6,7 +6,7 @@ the integers that a plan depends on.
 
 import numpy as np
 
-from .._compiled.intrinsics import segment
+from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .plan import partition_weights, uses_split_k
 from .structs import NO_BATCH_NORM
@@ -21,10 +21,10 @@ def get_input(run, batch, layer):
     A sparse first layer reads ``run.rows`` itself.
     """
     if layer > 0:
-        return run.scratch.values[run.network.out_offsets[layer - 1] :]
+        return tail(run.scratch.values, run.network.out_offsets[layer - 1])
     if run.rows.order.size > 0:
         return run.rows.gathered
-    return run.rows.dense[batch.first_row * run.network.fan_ins[0] :]
+    return tail(run.rows.dense, batch.first_row * run.network.fan_ins[0])
 
 
 @jit(inline=True)
@@ -41,7 +41,7 @@ def get_weights(run, layer):
 @jit(inline=True)
 def get_deltas(run, layer):
     """Return dL/dz of a layer, of n_rows x fan_out."""
-    return run.scratch.deltas[run.scratch.delta_offsets[layer] :]
+    return tail(run.scratch.deltas, run.scratch.delta_offsets[layer])
 
 
 @jit(inline=True)
@@ -50,7 +50,7 @@ def get_delta_t(run, layer):
 
     There are two, since that of the layer above is still read while a layer's is written.
     """
-    return run.scratch.delta_t[layer % 2 * (run.scratch.delta_t.size // 2) :]
+    return tail(run.scratch.delta_t, layer % 2 * (run.scratch.delta_t.size // 2))
 
 
 @jit(inline=True)

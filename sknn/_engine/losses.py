@@ -2,7 +2,7 @@
 
 import math
 
-from .._compiled.intrinsics import segment
+from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .._compiled.kinds import call_loss
 from .._compiled.transpose import transpose
@@ -46,12 +46,14 @@ def compute_losses(run, batch, start, stop, block):
     weight = segment(rows.sample_weight, first_row, count)
     for i in range(count):
         if weight[i] == 0:  # or 0 times inf would be NaN
-            z[i * n_outputs : (i + 1) * n_outputs] = 0
+            outputs = segment(z, i * n_outputs, n_outputs)
+            for j in range(outputs.size):
+                outputs[j] = 0
     total = segment(scratch.totals, 2 * block, 2)
     parameters = network.loss_parameters
     scale = batch.gradient_scale
     call_loss(network.loss, z, y, weight, n_outputs, parameters, scale, delta, total)
     if last > 0 and batch.is_training and not transposes_weights(batch.n_rows, n_outputs):
-        delta_t = get_delta_t(run, last)[start:]
+        delta_t = tail(get_delta_t(run, last), start)
         transpose(delta, count, n_outputs, n_outputs, delta_t, batch.n_rows)
     return math.isfinite(total[0])

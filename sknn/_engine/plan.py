@@ -81,6 +81,11 @@ def uses_split_k(n_rows, fan_in, fan_out):
     return is_cut and is_wide and fan_in >= 2 * n_rows
 
 
+def may_use_split_k(fan_in, fan_out):
+    """Return whether minibatches of some size use split-K in a hidden layer."""
+    return uses_split_k(fan_in // 2, fan_in, fan_out)
+
+
 @portable
 def partition_inputs(n_rows, weights, by_features):
     """Return the partition for gathering the inputs of a minibatch.

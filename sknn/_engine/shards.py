@@ -9,7 +9,7 @@ bits for every number of threads.
 
 import numpy as np
 
-from .._compiled.intrinsics import segment
+from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
@@ -30,7 +30,7 @@ _ONE = np.int64(1)
 def _get_segment(vector, number, n_segments):
     """Return one of the segments of equal size that a vector consists of."""
     size = vector.size // n_segments
-    return vector[number * size : (number + 1) * size]
+    return segment(vector, number * size, size)
 
 
 @jit(internal=True)
@@ -63,7 +63,7 @@ def _get_shard_rows(run, first):
     return Rows(
         rows.dense,
         rows.order,
-        rows.gathered[first * run.network.fan_ins[0] :],
+        tail(rows.gathered, first * run.network.fan_ins[0]),
         rows.data,
         rows.indices,
         rows.indptr,

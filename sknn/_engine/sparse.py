@@ -4,6 +4,7 @@ Nothing is made dense. The kernels are called by address, like batch norm and dr
 fits that use them compile them.
 """
 
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 
 
@@ -40,8 +41,8 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
         Written in these columns.
     """
     for i in range(n_rows):
-        out = z[i * fan_out + start : i * fan_out + stop]
-        intercept = b[start:stop]
+        out = segment(z, i * fan_out + start, stop - start)
+        intercept = segment(b, start, stop - start)
         for j in range(out.size):
             out[j] = intercept[j] if low == 0 else 0
         end = indptr[first + i + 1]
@@ -49,7 +50,7 @@ def affine(data, indices, indptr, first, n_rows, low, high, w, b, fan_out, start
         while position < end and indices[position] < high:
             x = data[position]
             row = indices[position] * fan_out
-            weights = w[row + start : row + stop]
+            weights = segment(w, row + start, stop - start)
             for j in range(out.size):
                 out[j] += x * weights[j]
             position += 1
@@ -75,17 +76,17 @@ def weight_gradient(data, indices, indptr, first, n_rows, dz, fan_out, start, st
         Written: the gradient from row ``start`` on.
     """
     if not accumulate:
-        whole = g[: (stop - start) * fan_out]
+        whole = segment(g, 0, (stop - start) * fan_out)
         for i in range(whole.size):
             whole[i] = 0
     for i in range(n_rows):
-        delta = dz[i * fan_out : (i + 1) * fan_out]
+        delta = segment(dz, i * fan_out, fan_out)
         end = indptr[first + i + 1]
         position = _find_position(indices, indptr[first + i], end, start)
         while position < end and indices[position] < stop:
             x = data[position]
             row = indices[position] - start
-            out = g[row * fan_out : (row + 1) * fan_out]
+            out = segment(g, row * fan_out, fan_out)
             for j in range(delta.size):
                 out[j] += x * delta[j]
             position += 1

@@ -165,6 +165,14 @@ class Passes(NamedTuple):
     # of one shard; 0 unless the minibatch is cut into shards
     shard_forward: int
     shard_backward: int
+    # steps that only some networks have; 0 for the others
+    drop_inputs: int
+    apply_dropout: int
+    backpropagate_dropout: int
+    apply_batch_norm: int
+    backpropagate_batch_norm: int
+    compute_split_k: int
+    add_partial_z: int
 
 
 class Run(NamedTuple):

@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from .._compiled.kinds import BLOCK_UPDATE, PASS
-from .._engine import backward, entry_points, forward, shards
-from .._engine.input_scale import update_scaled_weights
+from .._engine import entry_points
 from .._engine.plan import bound_blocks, bound_packed_size
-from .._engine.structs import Minibatch, Passes, Run, Scratch
-from .._engine.update import update_all, update_block
+from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .finiteness import check_predictions, check_weights
 from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
+from .passes import NO_PASSES, Uses, bind_passes
 from .threads import ParallelRunner, single_thread_scheduler
 
 _BLOCK_ROWS = 256  # rows that go through the network together where minibatches do not matter
@@ -44,6 +42,7 @@ class CompiledNetwork:
         self._capacity = 0  # rows that scratch memory is large enough for
         self._runners = {}
         self._prediction_runs = {}
+        self._passes = {}
 
     # ---- scratch memory -------------------------------------------------------------------------
 
@@ -138,33 +137,11 @@ class CompiledNetwork:
         shard_rows : int, default=0
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
-        unbound = Passes(0, 0, 0, 0, 0, 0, 0)
-        run = Run(unbound, bound, update, scratch, rows, self._alone, shard_rows)
-        arguments = self.dtype, run, Minibatch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
-        forward_pass = PASS.address_for(forward.forward, *arguments)
-        backward_pass = PASS.address_for(backward.backward, *arguments) if with_gradient else 0
-        passes = Passes(
-            forward=forward_pass,
-            backward=backward_pass,
-            update_all=PASS.address_for(update_all, *arguments) if clip else 0,
-            update_block=(
-                BLOCK_UPDATE.address_for(update_block, *arguments, 0, 0) if with_gradient else 0
-            ),
-            update_scaled_weights=0,
-            shard_forward=0,
-            shard_backward=0,
-        )
-        if update.input_scale.size > 0:
-            scaled = BLOCK_UPDATE.address_for(update_scaled_weights, *arguments, 0, 0)
-            passes = passes._replace(update_scaled_weights=scaled)
-        if shard_rows:
-            passes = passes._replace(
-                forward=PASS.address_for(shards.forward_backward_shards, *arguments),
-                backward=PASS.address_for(shards.reduce_shards_and_update, *arguments),
-                shard_forward=forward_pass,
-                shard_backward=backward_pass,
-            )
-        return run._replace(passes=passes)
+        run = Run(NO_PASSES, bound, update, scratch, rows, self._alone, shard_rows)
+        uses = Uses(with_gradient, clip, shard_rows > 0, update.input_scale.size > 0)
+        if uses not in self._passes:
+            self._passes[uses] = bind_passes(run, self.architecture, self.layout, uses)
+        return run._replace(passes=self._passes[uses])
 
     def _runner(self, entry, n_operations):
         """Return the runner of an entry point, for blocks of rows of ``n_operations``
@@ -243,12 +220,11 @@ class CompiledNetwork:
         runner = self._runner(entry_points.accumulate, block * n_operations)
         scratch.gradient[:] = 0
         scratch.totals[:] = 0
-        scale = np.array([1 / len(order)], self.dtype)
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
             rows = table.rows(which, block)
             run = self.bind_run(bound, update, scratch, rows, with_gradient=True)
-            runner.run(run, -(-len(which) // block), len(which), block, scale)
+            runner.run(run, -(-len(which) // block), len(which), block, len(order))
         return run
 
     # ---- prediction -----------------------------------------------------------------------------

@@ -105,8 +105,7 @@ def _loss_gradient(architecture, z, y, weight, scale):
     parameters = np.array(architecture.loss_parameters, dtype)
     targets = y.ravel().astype(dtype)
     weights = weight.astype(dtype)
-    kinds.LOSS.address(part.loss, dtype)  # compiles it for these types, or loads it
-    part.loss(
+    kinds.LOSS.function(part.loss, dtype)(
         z.flatten(),  # a copy, since losses may overwrite it
         targets,
         weights,
@@ -150,16 +149,16 @@ def _batch_norm_backward(layer, z, outputs, delta):
 def _activate(layer, z):
     hidden = layer.hidden[layer.number]
     a = np.empty((len(z), layer.n_outputs), z.dtype)
-    kinds.ACTIVATION.address(hidden.part.forward, z.dtype)
-    hidden.part.forward(z.reshape(-1), z.dtype.type(hidden.parameter), a.reshape(-1))
+    forward = kinds.ACTIVATION.function(hidden.part.forward, z.dtype)
+    forward(z.reshape(-1), z.dtype.type(hidden.parameter), a.reshape(-1))
     return a
 
 
 def _activate_backward(layer, z, a, delta):
     hidden = layer.hidden[layer.number]
     dz = np.empty(z.shape, z.dtype)
-    kinds.ACTIVATION_BACKWARD.address(hidden.part.backward, z.dtype)
-    hidden.part.backward(
+    backward = kinds.ACTIVATION_BACKWARD.function(hidden.part.backward, z.dtype)
+    backward(
         z.reshape(-1),
         a.reshape(-1),
         z.dtype.type(hidden.parameter),

@@ -7,7 +7,7 @@ their logarithms are finite.
 """
 
 from .._compiled.elementary import epsilon, exp, logistic, smallest, softplus
-from .._compiled.intrinsics import at
+from .._compiled.intrinsics import at, segment
 from .._compiled.jit import jit
 
 
@@ -54,7 +54,7 @@ def exp_of_differences(z, n_outputs, powers):
         top = row[0]
         for j in range(1, n_outputs):
             top = max(top, row[j])
-        out = powers[start : start + n_outputs]
+        out = segment(powers, start, n_outputs)
         for j in range(n_outputs):
             out[j] = row[j] - top
     for i in range(z.size):
@@ -66,7 +66,7 @@ def softmax_link(z, n_outputs, parameters, prediction):
     """Predict exp(z) over its sum, probabilities that sum to 1 for each sample."""
     exp_of_differences(z, n_outputs, prediction)
     for start in range(0, z.size, n_outputs):
-        row = prediction[start : start + n_outputs]
+        row = segment(prediction, start, n_outputs)
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]

@@ -43,6 +43,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._compiled.elementary import epsilon, exp, log, logistic, softplus, tanh
+from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from . import operators
 from .links import (
@@ -118,7 +119,7 @@ def _log_loss(z, y, weight, n_outputs, parameters, scale, delta, totals):
     rest = smoothing / T(n_outputs)
     keep = T(1) - smoothing
     for i in range(weight.size):
-        row = delta[i * n_outputs : (i + 1) * n_outputs]
+        row = segment(delta, i * n_outputs, n_outputs)
         total = row[0]
         for j in range(1, n_outputs):
             total += row[j]
@@ -203,8 +204,8 @@ def _quantile(z, y, weight, n_outputs, levels, scale, delta, totals):
     n_levels = T(levels.size)
     n_targets = n_outputs // levels.size
     for i in range(z.size // levels.size):  # the targets of all samples
-        row = z[i * levels.size : (i + 1) * levels.size]
-        slopes = delta[i * levels.size : (i + 1) * levels.size]
+        row = segment(z, i * levels.size, levels.size)
+        slopes = segment(delta, i * levels.size, levels.size)
         quantile = 0.0
         w = weight[i // n_targets]
         factor = w * scale / n_levels
