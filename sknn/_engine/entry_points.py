@@ -12,7 +12,6 @@ from .._compiled.jit import jit
 from .._compiled.kinds import call_link, call_pass
 from .._compiled.references import by_reference
 from .losses import compute_losses
-from .phases import result_phase
 from .scheduler import make_phase, number_thread
 from .structs import Minibatch
 
@@ -75,7 +74,6 @@ def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
     control = flush_denormals()
     run = by_reference(run)
     thread = number_thread(run.scheduler)
-    n_layers = run.network.fan_ins.size
     real = run.scratch.values.dtype
     fuse_update = _YES if run.update.max_gradient_norm[0] == 0 else _NO
     step = _ZERO
@@ -96,7 +94,7 @@ def train(run, n_rows, batch_size, least_rows, epoch_rows, epoch_losses):
             call_pass(run.passes.update_all, run, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
-            _collect_epoch_loss(run, batch, result_phase(step, n_layers), epoch, epoch_losses)
+            _collect_epoch_loss(run, batch, epoch, epoch_losses)
         step += 1
     restore_denormals(control)
     return first
@@ -215,7 +213,6 @@ def evaluate(run, n_rows, block_size, layer, outputs):
     control = flush_denormals()
     run = by_reference(run)
     thread = number_thread(run.scheduler)
-    n_layers = run.network.fan_ins.size
     scale = run.scratch.values.dtype.type(1)
     step = _ZERO
     first = _ZERO
@@ -223,7 +220,7 @@ def evaluate(run, n_rows, block_size, layer, outputs):
         size = min(block_size, n_rows - first)
         batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _NO, _NO, _NO))
         call_pass(run.passes.forward, run, batch)
-        _collect_outputs(run, batch, result_phase(step, n_layers), layer, outputs)
+        _collect_outputs(run, batch, layer, outputs)
         step += 1
         first += size
     restore_denormals(control)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from .._compiled.jit import MOST_THREADS
 from .._compiled.kinds import BLOCK_UPDATE, PASS
 from .._engine import backward, entry_points, forward, shards
-from .._engine.plan import bound_blocks, bound_packed_size
+from .._engine.plan import bound_blocks, sums_penalties_first
 from .._engine.structs import Minibatch, Passes, Run, Scratch
-from .._engine.update import update_all, update_block
+from .._engine.update import sum_penalties, update_all, update_block
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .finiteness import check_predictions, check_weights
@@ -79,7 +80,6 @@ class CompiledNetwork:
         )
         widest = int(self.layout.fan_outs.max())
         layer_size = padded(n_rows * widest)
-        packed_size = padded(bound_packed_size(n_rows, widest))
         delta_t = aligned_zeros(n_shards * 2 * layer_size, self.dtype)
         n_loss_totals = n_shards * 2 * bound_blocks(n_rows)
         n_penalty_totals = 2 * bound_blocks(self.layout.fan_ins)
@@ -90,7 +90,7 @@ class CompiledNetwork:
             statistics=np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
             delta_t=delta_t,
             da=aligned_zeros(n_shards * layer_size, self.dtype),
-            packed_weights=aligned_zeros(n_shards * packed_size, self.dtype),
+            packed_weights=aligned_zeros(n_shards * layer_size, self.dtype),
             partial_z=delta_t[:layer_size],  # which is needed only before the deltas
             one=np.ones(1, self.dtype),
             gradient=self._gradient,
@@ -137,7 +137,7 @@ class CompiledNetwork:
         shard_rows : int, default=0
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
-        unbound = Passes(0, 0, 0, 0, 0, 0)
+        unbound = Passes(*[0] * len(Passes._fields))
         run = Run(unbound, bound, update, scratch, rows, self._alone, shard_rows)
         arguments = self.dtype, run, Minibatch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
         forward_pass = PASS.address_for(forward.forward, *arguments)
@@ -149,9 +149,14 @@ class CompiledNetwork:
             update_block=(
                 BLOCK_UPDATE.address_for(update_block, *arguments, 0, 0) if with_gradient else 0
             ),
+            sum_penalties=0,
             shard_forward=0,
             shard_backward=0,
         )
+        if sums_penalties_first(MOST_THREADS, self.layout.n_layers, shard_rows) and with_gradient:
+            passes = passes._replace(
+                sum_penalties=BLOCK_UPDATE.address_for(sum_penalties, *arguments, 0, 0)
+            )
         if shard_rows:
             passes = passes._replace(
                 forward=PASS.address_for(shards.forward_backward_shards, *arguments),
