@@ -22,7 +22,7 @@ from sknn._compiled.intrinsics import at
 from sknn._compiled.jit import jit
 from sknn._compiled.transpose import transpose
 from sknn._engine import plan
-from sknn._engine.partition import locate_block, locate_rectangle, partition_in_order
+from sknn._engine.plan import locate_block, locate_rectangle, partition_in_order
 from sknn._runtime import threads
 
 DTYPE = np.float32

@@ -7,6 +7,9 @@ phase has the weights of two layers:
 
     phase of layer l:  deltas of layer l - 1  (l > 0)  or  weights of layer l  (l = 0),
                        then weights of layer l + 1
+
+The last layer has none above. Where the blocks of weights follow the number of threads, which sums
+must not, its phase sums the penalties of all weights in blocks of their own (plan.py).
 """
 
 from .._compiled.intrinsics import segment, tail
@@ -25,16 +28,25 @@ from .dense import (
     compute_weight_gradient_block,
 )
 from .layers import (
+    FIRST,
+    cut_penalties,
     cut_weights,
     get_delta_t,
     get_deltas,
     get_input,
+    get_shape,
     get_weights,
+    has_blocks_of_penalties,
     needs_all_samples,
 )
-from .partition import locate_block, locate_rectangle
-from .phases import backward_phase
-from .plan import join_partitions, locate_packed, partition_deltas, transposes_weights
+from .plan import (
+    join_partitions,
+    locate_block,
+    locate_packed,
+    locate_rectangle,
+    partition_deltas,
+    transposes_weights,
+)
 from .scheduler import make_phase
 from .structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE
 
@@ -130,7 +142,7 @@ def _compute_delta_block(run, batch, layer, blocks, number):
     fan_out = network.fan_outs[layer]
     w = get_weights(run, layer)
     first, last, start, stop = locate_rectangle(blocks, number, n_rows, fan_in)
-    offset = locate_packed(blocks, number, n_rows, fan_in, fan_out)
+    offset = locate_packed(blocks, number, get_shape(run, batch, layer))
     packed = tail(run.scratch.packed_weights, offset)
     da = tail(run.scratch.da, first * fan_in)
     if transposes_weights(n_rows, fan_out):
@@ -222,17 +234,25 @@ def _compute_weight_block(run, batch, layer, blocks, number):
 
 
 @jit(internal=True)
+def _count_penalty_blocks(run, batch):
+    """Return how many blocks of all layers' penalties are summed before weights are updated."""
+    n_blocks = FIRST
+    if batch.fuse_update and has_blocks_of_penalties(run):
+        for layer in range(run.network.fan_ins.size):
+            n_blocks += cut_penalties(run, batch, layer).n_blocks
+    return n_blocks
+
+
+@jit(internal=True)
 def _cut_backward(run, batch, layer):
     """Return the partition of a layer's phase."""
     network = run.network
     if layer > 0:
-        fan_in = network.fan_ins[layer]
-        fan_out = network.fan_outs[layer]
-        own = partition_deltas(batch.n_rows, fan_in, fan_out, needs_all_samples(run))
+        own = partition_deltas(get_shape(run, batch, layer), needs_all_samples(run))
     else:
         own = cut_weights(run, batch, layer)
     if layer + 1 == network.fan_ins.size:
-        return join_partitions(own, own, 0)
+        return join_partitions(own, own, _count_penalty_blocks(run, batch))
     above = cut_weights(run, batch, layer + 1)
     return join_partitions(own, above, above.n_blocks)
 
@@ -249,7 +269,10 @@ def _compute_backward_block(run, batch, blocks, number, layer):
     number : int
     layer : int
     """
-    if number >= blocks.first_above:
+    if number >= blocks.first_above and layer + 1 == run.network.fan_ins.size:
+        number -= blocks.first_above
+        call_block_update(run.passes.sum_penalties, run, batch, FIRST, number)
+    elif number >= blocks.first_above:
         _compute_weight_block(run, batch, layer + 1, blocks.above, number - blocks.first_above)
     elif number < blocks.own.n_blocks and layer == 0:
         _compute_weight_block(run, batch, layer, blocks.own, number)
@@ -269,4 +292,4 @@ def backward(run, batch):
     n_layers = run.network.fan_ins.size
     for i in range(n_layers):
         layer = n_layers - 1 - i
-        _backpropagate_layer(run, batch, backward_phase(batch.step, n_layers, layer), layer)
+        _backpropagate_layer(run, batch, layer)

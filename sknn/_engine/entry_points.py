@@ -20,7 +20,6 @@ from .._compiled.jit import jit
 from .._compiled.kinds import JOB, call_job, call_link, call_pass
 from .._compiled.references import by_reference
 from .losses import compute_losses
-from .phases import result_phase
 from .scheduler import make_phase, number_thread
 from .structs import Minibatch
 
@@ -89,7 +88,6 @@ _collect_epoch_loss = make_phase(None, _add_to_epoch_losses)
 @jit(internal=True)
 def _train(run, thread, n_rows, batch_size, least_rows, epoch_rows, values, epoch_losses):
     """Do what :func:`train` says; see the top of the file for the arguments."""
-    n_layers = run.network.fan_ins.size
     real = run.scratch.values.dtype
     fuse_update = _YES if run.update.max_gradient_norm[0] == 0 else _NO
     step = _ZERO
@@ -110,7 +108,7 @@ def _train(run, thread, n_rows, batch_size, least_rows, epoch_rows, values, epoc
             call_pass(run.passes.update_all, run, batch)
         first += size
         if first == (epoch + 1) * epoch_rows:
-            _collect_epoch_loss(run, batch, result_phase(step, n_layers), epoch, epoch_losses)
+            _collect_epoch_loss(run, batch, epoch, epoch_losses)
         step += 1
     return first
 
@@ -235,7 +233,6 @@ _collect_outputs = make_phase(None, _write_outputs)
 @jit(internal=True)
 def _evaluate(run, thread, n_rows, block_size, layer, other_option, outputs, sums):
     """Do what :func:`evaluate` says; see the top of the file for the arguments."""
-    n_layers = run.network.fan_ins.size
     scale = run.scratch.values.dtype.type(1)
     step = _ZERO
     first = _ZERO
@@ -243,7 +240,7 @@ def _evaluate(run, thread, n_rows, block_size, layer, other_option, outputs, sum
         size = min(block_size, n_rows - first)
         batch = by_reference(Minibatch(thread, _ZERO, first, size, step, scale, _NO, _NO, _NO))
         call_pass(run.passes.forward, run, batch)
-        _collect_outputs(run, batch, result_phase(step, n_layers), layer, outputs)
+        _collect_outputs(run, batch, layer, outputs)
         step += 1
         first += size
     return first

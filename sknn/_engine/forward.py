@@ -18,14 +18,18 @@ from .inputs import gather_inputs
 from .layers import (
     FIRST,
     get_input,
+    get_shape,
     get_weights,
     needs_all_samples,
     splits_k,
 )
 from .losses import compute_losses
-from .partition import locate_block, locate_rectangle
-from .phases import forward_phase
-from .plan import partition_hidden_layer, partition_output_layer
+from .plan import (
+    locate_block,
+    locate_rectangle,
+    partition_hidden_layer,
+    partition_output_layer,
+)
 from .scheduler import make_phase
 from .structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE
 
@@ -112,13 +116,9 @@ def _apply_activation(run, layer, first, last, start, stop):
 @jit(internal=True)
 def _cut_hidden_layer(run, batch, layer, split_k):
     """Return the partition of a hidden layer's outputs."""
-    network = run.network
+    needs_all = needs_all_samples(run) or split_k
     return partition_hidden_layer(
-        batch.n_rows,
-        network.fan_ins[layer],
-        network.fan_outs[layer],
-        network.widths[layer],
-        needs_all_samples(run) or split_k,
+        get_shape(run, batch, layer), run.network.widths[layer], needs_all
     )
 
 
@@ -172,9 +172,7 @@ _compute_hidden_layer = make_phase(_cut_hidden_layer, _compute_hidden_block)
 @jit(internal=True)
 def _cut_output_layer(run, batch):
     """Return the partition of the output layer."""
-    network = run.network
-    last = network.fan_ins.size - 1
-    return partition_output_layer(batch.n_rows, network.fan_ins[last], network.fan_outs[last])
+    return partition_output_layer(get_shape(run, batch, run.network.fan_ins.size - 1))
 
 
 @jit(internal=True)
@@ -200,13 +198,11 @@ _compute_output_layer = make_phase(_cut_output_layer, _compute_output_block)
 @jit(internal=True)
 def forward(run, batch):
     """Compute all layers and, in training, losses and the last layer's deltas."""
-    n_layers = run.network.fan_ins.size
-    step = batch.step
-    last = np.int64(n_layers - 1)
+    last = np.int64(run.network.fan_ins.size - 1)
     gather_inputs(run, batch)
     for layer in range(last):
         split_k = splits_k(run, batch, layer)
         if split_k:
             call_layer_pass(run.passes.compute_split_k, run, batch, layer)
-        _compute_hidden_layer(run, batch, forward_phase(step, n_layers, layer), layer, split_k)
-    _compute_output_layer(run, batch, forward_phase(step, n_layers, last))
+        _compute_hidden_layer(run, batch, layer, split_k)
+    _compute_output_layer(run, batch)

@@ -3,10 +3,8 @@
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
 from .._compiled.kinds import call_units_step
-from .layers import FIRST, cut_weights, get_input, splits_k
-from .partition import locate_rectangle
-from .phases import input_phase
-from .plan import partition_inputs
+from .layers import FIRST, cut_weights, get_input, get_shape, splits_k
+from .plan import locate_rectangle, partition_inputs
 from .scheduler import make_phase
 
 
@@ -19,7 +17,8 @@ def _drops_inputs(run, batch):
 @jit(internal=True)
 def _cut_inputs(run, batch, by_features):
     """Return the partition of the minibatch's inputs."""
-    return partition_inputs(batch.n_rows, cut_weights(run, batch, FIRST), by_features)
+    weights = cut_weights(run, batch, FIRST)
+    return partition_inputs(get_shape(run, batch, FIRST), weights, by_features)
 
 
 @jit(internal=True)
@@ -62,5 +61,4 @@ def gather_inputs(run, batch):
     """
     if run.rows.order.size > 0 or _drops_inputs(run, batch):
         by_features = splits_k(run, batch, FIRST) and run.rows.sparse_affine == 0
-        phase = input_phase(batch.step, run.network.fan_ins.size)
-        _gather(run, batch, phase, by_features)
+        _gather(run, batch, by_features)

@@ -1,6 +1,6 @@
 """What a layer reads and writes in a run, as segments of the run's vectors, and its partitions.
 
-The partitions are those of plan.py: here a run's layer, minibatch and settings are translated into
+The partitions are those of plan.py: here a run's layer, minibatch and threads are translated into
 the integers that a plan depends on.
 """
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
-from .plan import partition_weights, uses_split_k
+from .plan import Shape, partition_weights, sums_penalties_first, uses_split_k
 from .structs import NO_BATCH_NORM
 
 FIRST = np.int64(0)  # number of the first layer, sample, unit, ...: unlike the literal, an int64
@@ -59,6 +59,15 @@ def needs_all_samples(run):
     return run.network.batch_norm != NO_BATCH_NORM
 
 
+@jit(inline=True)
+def get_shape(run, batch, layer):
+    """Return what the plan of a layer depends on."""
+    network = run.network
+    return Shape(
+        batch.n_rows, network.fan_ins[layer], network.fan_outs[layer], run.scheduler.n_threads
+    )
+
+
 @jit(internal=True)
 def splits_k(run, batch, layer):
     """Return whether a layer's product is split along its inputs.
@@ -66,16 +75,35 @@ def splits_k(run, batch, layer):
     Only in training, where weights have just been updated. A shard has only one thread, and the
     output layer is cut by samples.
     """
-    network = run.network
-    is_shared = batch.is_training and run.shard_rows == 0 and layer < network.fan_ins.size - 1
-    return is_shared and uses_split_k(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
+    is_hidden = layer < run.network.fan_ins.size - 1
+    is_shared = batch.is_training and run.shard_rows == 0 and is_hidden
+    return is_shared and uses_split_k(get_shape(run, batch, layer))
 
 
 @jit(internal=True)
 def cut_weights(run, batch, layer):
-    """Return the partition of a layer's rows of W."""
+    """Return the partition of a layer's rows of W, for their gradient and update."""
+    if not has_blocks_of_penalties(run):
+        return cut_penalties(run, batch, layer)
+    return partition_weights(get_shape(run, batch, layer), _is_sparse(run, layer))
+
+
+@jit(internal=True)
+def cut_penalties(run, batch, layer):
+    """Return the partition of a layer's rows of W over which penalties are summed."""
     network = run.network
-    is_sparse = layer == 0 and run.rows.sparse_affine != 0
-    return partition_weights(
-        batch.n_rows, network.fan_ins[layer], network.fan_outs[layer], is_sparse
-    )
+    shape = Shape(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer], np.int64(1))
+    return partition_weights(shape, _is_sparse(run, layer))
+
+
+@jit(inline=True)
+def has_blocks_of_penalties(run):
+    """Return whether these two differ, and penalties are summed before weights are updated."""
+    n_layers = run.network.fan_ins.size
+    is_wanted = sums_penalties_first(run.scheduler.n_threads, n_layers, run.shard_rows)
+    return is_wanted and run.passes.sum_penalties != 0
+
+
+@jit(inline=True)
+def _is_sparse(run, layer):
+    return layer == 0 and run.rows.sparse_affine != 0

@@ -1,31 +1,26 @@
-"""The plan: which block of which phase of a step is computed where, decided from shapes alone.
+"""The plan: which blocks there are in each phase of a step, decided from integers alone.
 
-A step is the forward pass, the backward pass and the weight update of one minibatch. It consists of
-phases with a barrier after each. The result of a phase is a matrix, partitioned into blocks by
-samples (each block reads all of a layer's weights) or by units (each block reads all samples).
-Threads claim blocks one after another (scheduler.py), so a plan does not say who computes a block.
+A step is the forward pass, the backward pass and the weight update of one minibatch, in phases with
+a barrier after each. The result of a phase is a matrix, cut into blocks by samples (each block
+reads all of a layer's weights) or by units (each block reads all samples). Threads claim blocks one
+after another (scheduler.py), so a plan does not say who computes a block.
 
-- Blocks depend on shapes, never on the number of threads, so neither do sums over blocks.
-- Two threads that take turns get the same half of a layer's weights in every phase that reads or
-  updates them (partition.py), which then are in the cache of their core.
-- Blocks consist of whole vector registers, and of whole tiles of a matrix product where they can.
+- Results have the same bits for every number of threads. No element of a product depends on the
+  blocks, so products may be cut for the threads that share them. What is summed over blocks is cut
+  by shapes alone: losses, penalties, the inputs of split-K, shards.
+- Two threads that take turns get the same half of a layer's weights in every phase: even blocks lie
+  in the first half, odd ones in the second. So the weights are in the cache of the thread's core.
+- Blocks and halves consist of whole vector registers, or of whole tiles of a matrix product.
 
-These functions take and return integers and also run as plain Python. Lengths are numbers of
-samples (rows) or of units (columns).
+These functions also run as plain Python. Lengths are numbers of samples or of units.
 """
 
 from typing import NamedTuple
 
 from .._compiled.jit import portable
-from .partition import (
-    VECTOR,
-    Partition,
-    divide_up,
-    first_half,
-    locate_block,
-    partition_in_halves,
-    partition_in_order,
-)
+
+VECTOR = 16  # elements in the largest vector register
+TILE = 8  # rows of a tile of a matrix product
 
 # about the length of a block: whole tiles of the matrix product, small enough for the cache
 UNITS_OF_A_BLOCK = 96
@@ -34,33 +29,118 @@ SAMPLES_OF_A_BLOCK = 32
 SPARSE_BLOCKS = 8
 _SMALL_PRODUCT = 1 << 17  # multiplications below which a matrix product is one block
 
-# shards
 _LEAST_STEP_OPERATIONS = 2_000_000  # multiplications of a step worth being cut into shards
 _SHARD_OPERATIONS = 4_000_000  # multiplications of a shard, about
 _LEAST_SHARD_ROWS = 48
 _MOST_SHARDS = 16
-_TILE_ROWS = 8
 
 
-# ---- sizes -------------------------------------------------------------------------------------
+class Shape(NamedTuple):
+    """What the blocks of a layer depend on."""
+
+    n_rows: int  # samples of the minibatch
+    fan_in: int
+    fan_out: int
+    n_threads: int  # that share the blocks
+
+
+class Partition(NamedTuple):
+    """A number of samples or units, cut into blocks."""
+
+    n_blocks: int
+    length: int
+    half: int  # length of the first half; all if there is only one
+    size: int  # length of a block, but for the last one of each half
+    by_samples: bool
+
+
+def count_phases(n_layers):
+    """Return how many phases a step has at most."""
+    of_a_layer = 3  # the products of split-K, the outputs, the backward pass
+    of_all_layers = 3  # gathering the inputs, updating all weights at once, the results
+    return of_a_layer * n_layers + of_all_layers
+
+
+# ---- blocks ------------------------------------------------------------------------------------
 
 
 @portable
-def choose_block_size(n_operations, length, largest):
-    """Return the length of a block of a matrix product of ``n_operations`` multiplications.
+def divide_up(length, size):
+    """Return length / size, rounded up."""
+    return (length + size - 1) // size
+
+
+@portable
+def first_half(length, size):
+    """Return the length of the first of two halves, or all if one block of ``size`` takes all."""
+    return length if size >= length else min(length, divide_up(length, 2 * VECTOR) * VECTOR)
+
+
+@portable
+def partition_in_halves(length, size, by_samples):
+    """Return the partition into blocks of ``size``, which alternate between the two halves."""
+    half = first_half(length, size)
+    n_blocks = divide_up(half, size) + divide_up(length - half, size)
+    return Partition(n_blocks, length, half, size, by_samples)
+
+
+@portable
+def partition_in_order(length, size):
+    """Return the partition of samples into blocks of ``size``, one behind the other."""
+    return Partition(divide_up(length, size), length, length, size, True)
+
+
+@portable
+def locate_block(partition, number):
+    """Return ``(start, stop)`` of block ``number``."""
+    half = partition.half
+    n_alternating = 2 * divide_up(partition.length - half, partition.size)
+    if number < n_alternating and number % 2 == 1:
+        start = half + number // 2 * partition.size
+        return start, min(partition.length, start + partition.size)
+    number_in_half = number // 2 if number < n_alternating else number - n_alternating // 2
+    start = number_in_half * partition.size
+    return start, min(half, start + partition.size)
+
+
+@portable
+def locate_rectangle(partition, number, n_rows, n_units):
+    """Return ``(first, last, start, stop)`` of a block: units ``start:stop`` of some samples."""
+    start, stop = locate_block(partition, number)
+    if partition.by_samples:
+        return start, stop, 0, n_units
+    return 0, n_rows, start, stop
+
+
+@portable
+def choose_block_size(shape, length, largest, unit):
+    """Return the length of the blocks of one dimension of a layer's matrix product.
 
     Small products are one block. Blocks of others have at most ``largest`` elements, and as nearly
-    the same number in each as whole registers allow.
+    the same number in each as whole registers allow. More than two threads get smaller ones, by
+    multiples of ``unit``, if the thread with the most elements has fewer then.
     """
-    if n_operations <= _SMALL_PRODUCT:
+    if shape.n_rows * shape.fan_in * shape.fan_out <= _SMALL_PRODUCT:
         return length
     half = first_half(length, 1)
     n_blocks = divide_up(half, largest)
-    return min(length, divide_up(divide_up(half, n_blocks), VECTOR) * VECTOR)
+    size = min(length, divide_up(divide_up(half, n_blocks), VECTOR) * VECTOR)
+    if shape.n_threads <= 2 or size >= length:
+        return size
+    # A last block of at most half a register is summed in another order: it has to stay as it is.
+    before_last = length - half - 1
+    ends_narrow = before_last % size < VECTOR // 2
+    most = length
+    for smaller in range(size, 0, -unit):
+        of_a_thread = divide_up(divide_up(length, smaller), shape.n_threads) * smaller
+        if of_a_thread < most and (before_last % smaller < VECTOR // 2) == ends_narrow:
+            most = of_a_thread
+            size = smaller
+    return size
 
 
 def bound_blocks(length):
-    """Return an upper bound of the number of blocks of samples, or of rows of W."""
+    """Return an upper bound of the number of blocks of samples or rows of W for two threads."""
     return length // VECTOR + 1 + SPARSE_BLOCKS
 
 
@@ -68,41 +148,44 @@ def bound_blocks(length):
 
 
 @portable
-def uses_split_k(n_rows, fan_in, fan_out):
+def uses_split_k(shape):
     """Return whether to split a hidden layer's product along the input dimension (split-K).
 
-    Then each thread reads the rows of W that it updated in the previous step and still has in its
-    cache; fetching them from another core's cache can take longer than the product. It costs a
-    second matrix of pre-activations, which is added in a phase of its own, so W has to be much
-    larger than these. Smaller matrices would make too few blocks.
+    Then each of two threads reads the rows of W that it updated in the previous step and still has
+    in its cache; fetching them from another core's can take longer than the product. It costs a
+    second matrix of pre-activations, added in a phase of its own, so W has to be much larger.
+    Smaller matrices would make too few blocks.
     """
-    is_cut = n_rows * fan_in * fan_out > _SMALL_PRODUCT
-    is_wide = min(fan_in, fan_out) >= UNITS_OF_A_BLOCK
-    return is_cut and is_wide and fan_in >= 2 * n_rows
+    is_cut = shape.n_rows * shape.fan_in * shape.fan_out > _SMALL_PRODUCT
+    is_wide = min(shape.fan_in, shape.fan_out) >= UNITS_OF_A_BLOCK
+    return is_cut and is_wide and shape.fan_in >= 2 * shape.n_rows
 
 
 def may_use_split_k(fan_in, fan_out):
     """Return whether minibatches of some size use split-K in a hidden layer."""
-    return uses_split_k(fan_in // 2, fan_in, fan_out)
+    return uses_split_k(Shape(fan_in // 2, fan_in, fan_out, 1))
 
 
 @portable
-def partition_inputs(n_rows, weights, by_features):
+def partition_inputs(shape, weights, by_features):
     """Return the partition for gathering the inputs of a minibatch.
 
-    With ``by_features``, for split-K, a thread gathers the features that belong to its half of
-    ``weights``, the partition of the first layer's rows of W.
+    With ``by_features``, for split-K, each of two threads gathers the features that belong to its
+    half of ``weights``, the partition of the first layer's rows of W.
     """
-    if by_features:
+    if by_features and shape.n_threads <= 2:
         return partition_in_halves(weights.length, weights.half, by_samples=False)
-    return partition_in_halves(n_rows, SAMPLES_OF_A_BLOCK, by_samples=True)
+    size = SAMPLES_OF_A_BLOCK if shape.n_threads <= 2 else TILE
+    return partition_in_halves(shape.n_rows, size, by_samples=True)
 
 
 @portable
-def partition_split_k(n_rows, fan_in, fan_out):
+def partition_split_k(shape):
     """Return the partition of a layer's units for :func:`locate_split_k_block`."""
-    size = choose_block_size(n_rows * fan_in * fan_out, fan_out, UNITS_OF_A_BLOCK)
-    return Partition(2 * divide_up(fan_out, size), fan_out, fan_out, size, False)
+    of_a_half = Shape(shape.n_rows, shape.fan_in, shape.fan_out, shape.n_threads // 2)
+    size = choose_block_size(of_a_half, shape.fan_out, UNITS_OF_A_BLOCK, VECTOR)
+    n_blocks = 2 * divide_up(shape.fan_out, size)
+    return Partition(n_blocks, shape.fan_out, shape.fan_out, size, False)
 
 
 @portable
@@ -120,41 +203,28 @@ def locate_split_k_block(partition, weights, number):
 
 
 @portable
-def prefers_samples(n_rows, fan_in, fan_out):
-    """Return True to partition a layer by samples, False to partition it by units.
+def partition_hidden_layer(shape, width, needs_all_samples):
+    """Return the partition of a hidden layer's outputs, of which there are ``width``.
 
     Each block of samples reads all of W, each block of units all samples. So W is read as a whole
-    if it is smaller than the layer's inputs and outputs.
+    if it is smaller than the layer's inputs and outputs, unless blocks need all samples, as in
+    batch norm and split-K. Blocks of units have all pre-activations of an activation.
     """
-    return n_rows * (fan_in + fan_out) >= fan_in * fan_out
-
-
-@portable
-def partition_hidden_layer(n_rows, fan_in, fan_out, width, needs_all_samples):
-    """Return the partition of a hidden layer's outputs.
-
-    Parameters
-    ----------
-    n_rows, fan_in : int
-    fan_out, width : int
-        Pre-activations and activations: blocks of units have all pre-activations of an activation.
-    needs_all_samples : bool
-        Whether blocks of units are required: by batch norm and split-K.
-    """
-    n_operations = n_rows * fan_in * fan_out
-    if not needs_all_samples and prefers_samples(n_rows, fan_in, fan_out):
-        size = choose_block_size(n_operations, n_rows, SAMPLES_OF_A_BLOCK)
-        return partition_in_halves(n_rows, size, by_samples=True)
-    n_pieces = fan_out // width
-    size = choose_block_size(n_operations, fan_out, UNITS_OF_A_BLOCK) // n_pieces
+    n_values = shape.n_rows * (shape.fan_in + shape.fan_out)
+    if not needs_all_samples and n_values >= shape.fan_in * shape.fan_out:
+        size = choose_block_size(shape, shape.n_rows, SAMPLES_OF_A_BLOCK, TILE)
+        return partition_in_halves(shape.n_rows, size, by_samples=True)
+    n_pieces = shape.fan_out // width
+    size = choose_block_size(shape, shape.fan_out, UNITS_OF_A_BLOCK, VECTOR) // n_pieces
     return partition_in_halves(width, max(1, size), by_samples=False)
 
 
 @portable
-def partition_output_layer(n_rows, fan_in, n_outputs):
-    """Return the partition of the output layer: by samples, since losses need whole samples."""
-    size = choose_block_size(n_rows * fan_in * n_outputs, n_rows, SAMPLES_OF_A_BLOCK)
-    return partition_in_order(n_rows, size)
+def partition_output_layer(shape):
+    """Return the partition of the output layer: by samples, whose losses are summed by blocks."""
+    for_anyone = Shape(shape.n_rows, shape.fan_in, shape.fan_out, 1)
+    size = choose_block_size(for_anyone, shape.n_rows, SAMPLES_OF_A_BLOCK, TILE)
+    return partition_in_order(shape.n_rows, size)
 
 
 # ---- backward pass and weight update -----------------------------------------------------------
@@ -174,26 +244,24 @@ class BackwardPartition(NamedTuple):
 
 
 @portable
-def partition_weights(n_rows, fan_in, fan_out, is_sparse):
+def partition_weights(shape, is_sparse):
     """Return the partition of a layer's rows of W, for their gradient and update."""
     if is_sparse:
-        size = divide_up(fan_in, SPARSE_BLOCKS)
+        size = divide_up(shape.fan_in, max(SPARSE_BLOCKS, shape.n_threads))
     else:
-        size = choose_block_size(n_rows * fan_in * fan_out, fan_in, UNITS_OF_A_BLOCK)
-    return partition_in_halves(fan_in, size, by_samples=False)
+        size = choose_block_size(shape, shape.fan_in, UNITS_OF_A_BLOCK, TILE)
+    return partition_in_halves(shape.fan_in, size, by_samples=False)
 
 
 @portable
-def partition_deltas(n_rows, fan_in, fan_out, needs_all_samples):
-    """Return the partition of dL/da of a layer's inputs.
-
-    Each block of samples transposes W for itself, so it has to be a small matrix.
-    """
-    if not needs_all_samples and 2 * fan_out <= SAMPLES_OF_A_BLOCK <= n_rows:
-        size = choose_block_size(n_rows * fan_in * fan_out, n_rows, SAMPLES_OF_A_BLOCK)
-        return partition_in_halves(n_rows, size, by_samples=True)
-    size = choose_block_size(n_rows * fan_in * fan_out, fan_in, UNITS_OF_A_BLOCK)
-    return partition_in_halves(fan_in, size, by_samples=False)
+def partition_deltas(shape, needs_all_samples):
+    """Return the partition of dL/da of a layer's inputs."""
+    # Each block of samples transposes W for itself, so it has to be a small matrix.
+    if not needs_all_samples and 2 * shape.fan_out <= SAMPLES_OF_A_BLOCK <= shape.n_rows:
+        size = partition_output_layer(shape).size
+        return partition_in_halves(shape.n_rows, size, by_samples=True)
+    size = choose_block_size(shape, shape.fan_in, UNITS_OF_A_BLOCK, VECTOR)
+    return partition_in_halves(shape.fan_in, size, by_samples=False)
 
 
 @portable
@@ -210,32 +278,27 @@ def join_partitions(own, above, n_above):
 
 @portable
 def transposes_weights(n_rows, fan_out):
-    """Return whether dL/da = dz W' is computed by transposing blocks of W.
-
-    Otherwise dz and the result are transposed. Whichever copies less is chosen.
-    """
+    """Return whether dL/da = dz W' transposes W: dz and the result are, where that copies less."""
     return fan_out <= n_rows
 
 
 @portable
-def locate_packed(partition, number, n_rows, fan_in, fan_out):
-    """Return the offset, in ``Scratch.packed_weights``, of what a block of the deltas transposes.
-
-    A block of samples transposes all of W, a block of units its rows of W or of the result.
-
-    Parameters
-    ----------
-    partition : Partition
-        Of the deltas.
-    number : int
-        Of the block.
-    n_rows, fan_in, fan_out : int
-        Shape of the layer, whose inputs' deltas are computed.
-    """
-    if partition.by_samples:
-        return number * fan_in * fan_out
+def locate_packed(partition, number, shape):
+    """Return the offset in ``Scratch.packed_weights`` of what a block of the deltas transposes."""
+    if partition.by_samples:  # each transposes all of W
+        return number * shape.fan_in * shape.fan_out
     start, _ = locate_block(partition, number)
-    return start * min(n_rows, fan_out)
+    return start * min(shape.n_rows, shape.fan_out)
+
+
+@portable
+def sums_penalties_first(n_threads, n_layers, shard_rows):
+    """Return whether penalties are summed in blocks of their own, before weights are updated.
+
+    Then the blocks of weights may be cut for more than two threads. It happens in the last layer's
+    phase of the backward pass, which updates no weights if there are others. Shards have none.
+    """
+    return n_threads > 2 and n_layers > 1 and shard_rows == 0
 
 
 @portable
@@ -247,48 +310,25 @@ def choose_total(number, n_blocks):
     return number // 2 + divide_up(n_blocks, 2) * (number % 2)
 
 
-def bound_packed_size(n_rows, widest):
-    """Return the size of ``Scratch.packed_weights``, if no layer is wider than ``widest``."""
-    return n_rows * widest
-
-
 # ---- shards ------------------------------------------------------------------------------------
 
 
 def choose_shard_rows(n_rows, n_weights, n_row_values, needs_all_samples):
     """Return how many rows of a minibatch make a shard, or 0 if it is not to be cut.
 
-    Shards suit networks whose weights are few compared to what the minibatch becomes in their
-    layers: each shard has a gradient of its own, and all of them have to be added up.
-
-    Parameters
-    ----------
-    n_rows : int
-    n_weights : int
-        Size of the flat vector of weights.
-    n_row_values : int
-        Inputs and pre-activations of a row.
-    needs_all_samples : bool
-        Whether the network has batch norm.
+    Shards suit networks whose ``n_weights`` are few compared to the ``n_row_values`` inputs and
+    pre-activations of each row: each shard has a gradient of its own, and all of them have to be
+    added up. Batch norm ``needs_all_samples`` in one piece.
     """
     n_operations = 3 * n_rows * n_weights
-    n_shards = min(
-        max(2, n_operations // _SHARD_OPERATIONS), n_rows // _LEAST_SHARD_ROWS, _MOST_SHARDS
-    )
+    n_wanted = max(2, n_operations // _SHARD_OPERATIONS)
+    n_shards = min(n_wanted, n_rows // _LEAST_SHARD_ROWS, _MOST_SHARDS)
     n_shards -= n_shards % 2
-    if (
-        needs_all_samples
-        or n_operations < _LEAST_STEP_OPERATIONS
-        or n_shards < 2
-        or not _has_room(n_shards * n_weights, n_rows * n_row_values)
-    ):
+    is_large = n_operations >= _LEAST_STEP_OPERATIONS
+    has_room = n_shards * n_weights < n_rows * n_row_values
+    if needs_all_samples or not is_large or n_shards < 2 or not has_room:
         return 0
     rows = divide_up(n_rows, n_shards)
-    whole_tiles = divide_up(rows, _TILE_ROWS) * _TILE_ROWS
+    whole_tiles = divide_up(rows, TILE) * TILE
     # an even number of shards, so that two threads have the same to do
     return rows if divide_up(n_rows, whole_tiles) % 2 == 1 else whole_tiles
-
-
-def _has_room(n_gradients, n_values):
-    """Return whether the shards' gradients are smaller than what the minibatch becomes."""
-    return n_gradients < n_values

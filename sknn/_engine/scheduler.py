@@ -4,21 +4,23 @@ All threads run the same code. In each phase, a thread first claims its own bloc
 every step, so that the weights that it updates stay in its cache; then it steals unclaimed blocks
 of other threads. Every phase ends with a barrier. A descheduled thread delays only the block that
 it is working on; a thread that arrives late finds no block left. Results have the same bits for
-every number of threads, since blocks depend on shapes only (plan.py).
+every number of threads (plan.py).
 
-The counters of a phase are one for each thread, of its own blocks that are claimed, and one of
-blocks that are done. Each has a cache line for itself.
+Phases are numbered by the threads, each for itself: all run the same phases in the same order. The
+counters of a phase are one for each thread, of its own blocks that are claimed, and one of blocks
+that are done. Each has a cache line for itself.
 """
 
 import numpy as np
 
 from .._compiled.intrinsics import atomic_add, atomic_load, pause, yield_thread
 from .._compiled.jit import jit
-from .partition import divide_up, one_block
+from .plan import divide_up, partition_in_order
 
 CACHE_LINE = 8  # int64 numbers in a cache line
 _SPINS = 2000  # looks at the counter before others may have the core
 _NO_BLOCK = np.int64(-1)
+_ONE = np.int64(1)
 
 
 def count_counters(n_phases, n_threads):
@@ -33,6 +35,16 @@ def number_thread(scheduler):
 
 
 @jit(inline=True)
+def begin_phase(scheduler, thread):
+    """Return the number of the next phase of the calling thread."""
+    if scheduler.n_threads == 1:
+        return np.int64(0)
+    number = scheduler.n_begun[thread * CACHE_LINE]
+    scheduler.n_begun[thread * CACHE_LINE] = number + 1
+    return number
+
+
+@jit(inline=True)
 def claim_block(scheduler, thread, phase, n_blocks, previous):
     """Return the number of a block that no thread has claimed yet, or ``n_blocks``.
 
@@ -42,7 +54,7 @@ def claim_block(scheduler, thread, phase, n_blocks, previous):
     thread : int
         Number of the calling thread.
     phase : int
-        Number of the phase, see plan.py.
+        Number of the phase.
     n_blocks : int
         Blocks of the phase.
     previous : int
@@ -64,7 +76,7 @@ def _claim_shared_block(scheduler, thread, phase, n_blocks):
         owner = (thread + i) % n_threads
         counter = (phase * (n_threads + 1) + owner) * CACHE_LINE
         n_own = divide_up(n_blocks - owner, n_threads)
-        if atomic_load(scheduler.counters, counter) < n_own:
+        if n_own > 0 and atomic_load(scheduler.counters, counter) < n_own:
             n_claimed = atomic_add(scheduler.counters, counter, 1)
             if n_claimed < n_own:
                 return owner + n_claimed * n_threads
@@ -112,12 +124,16 @@ def make_phase(partition, compute_block):
     Returns
     -------
     run_phase : kernel
-        ``run_phase(run, batch, phase, *arguments)``, where ``phase`` is a number from plan.py.
+        ``run_phase(run, batch, *arguments)``.
     """
 
-    def run_phase(run, batch, phase, *arguments):
-        blocks = one_block() if partition is None else partition(run, batch, *arguments)
+    def run_phase(run, batch, *arguments):
+        if partition is None:
+            blocks = partition_in_order(_ONE, _ONE)
+        else:
+            blocks = partition(run, batch, *arguments)
         n_computed = np.int64(0)
+        phase = begin_phase(run.scheduler, batch.thread)
         number = claim_block(run.scheduler, batch.thread, phase, blocks.n_blocks, _NO_BLOCK)
         while number < blocks.n_blocks:
             compute_block(run, batch, blocks, number, *arguments)

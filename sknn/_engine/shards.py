@@ -14,8 +14,7 @@ from .._compiled.jit import jit
 from .._compiled.kinds import call_block_update, call_pass
 from .._compiled.references import by_reference, value_of
 from .layers import cut_weights
-from .partition import divide_up, locate_block, partition_in_order
-from .phases import reduce_phase, shard_phase
+from .plan import divide_up, locate_block, partition_in_order
 from .scheduler import make_phase
 from .structs import Minibatch, Rows, Run, Scheduler, Scratch
 
@@ -95,7 +94,14 @@ def _forward_backward_shard(run, batch, shards, number):
             value_of(run.update),
             _get_shard_scratch(run, number),
             _get_shard_rows(run, start),
-            Scheduler(_ONE, scheduler.counters, scheduler.n_arrived, scheduler.stop),
+            Scheduler(
+                _ONE,
+                scheduler.counters,
+                scheduler.n_begun,
+                scheduler.discarded,
+                scheduler.n_arrived,
+                scheduler.stop,
+            ),
             run.shard_rows,
         )
     )
@@ -122,7 +128,7 @@ _run_shards = make_phase(_cut_minibatch, _forward_backward_shard)
 @jit(internal=True)
 def forward_backward_shards(run, batch):
     """Run forward and backward pass on every shard of a minibatch, in training."""
-    _run_shards(run, batch, shard_phase(batch.step, run.network.fan_ins.size))
+    _run_shards(run, batch)
 
 
 # ---- sum of gradients and update ----------------------------------------------------------------
@@ -182,4 +188,4 @@ _reduce_shards = make_phase(_cut_all_weights, _reduce_block)
 @jit(internal=True)
 def reduce_shards_and_update(run, batch):
     """Sum the shards' gradients and, if updates are fused, update all weights."""
-    _reduce_shards(run, batch, reduce_phase(batch.step, run.network.fan_ins.size))
+    _reduce_shards(run, batch)

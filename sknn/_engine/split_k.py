@@ -7,8 +7,7 @@ layer's outputs begins with adding them.
 from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
 from .forward import compute_z
-from .layers import FIRST, cut_weights
-from .phases import split_k_phase
+from .layers import FIRST, cut_weights, get_shape
 from .plan import locate_split_k_block, partition_split_k
 from .scheduler import make_phase
 
@@ -16,8 +15,7 @@ from .scheduler import make_phase
 @jit(internal=True)
 def _cut_split_k(run, batch, layer):
     """Return the partition of a layer's products of split-K."""
-    network = run.network
-    return partition_split_k(batch.n_rows, network.fan_ins[layer], network.fan_outs[layer])
+    return partition_split_k(get_shape(run, batch, layer))
 
 
 @jit(internal=True)
@@ -46,8 +44,7 @@ _run_split_k = make_phase(_cut_split_k, _compute_split_k_block)
 @jit(internal=True)
 def compute_split_k(run, batch, layer):
     """Compute both halves of a layer's product."""
-    phase = split_k_phase(batch.step, run.network.fan_ins.size, layer)
-    _run_split_k(run, batch, phase, layer)
+    _run_split_k(run, batch, layer)
 
 
 @jit(internal=True)

@@ -147,6 +147,9 @@ class Scheduler(NamedTuple):
 
     n_threads: int
     counters: np.ndarray  # int64, of all phases of all steps; empty for one thread
+    # one cache line for each thread, empty for one thread
+    n_begun: np.ndarray  # int64: phases that it has begun
+    discarded: np.ndarray  # float64: penalties that are summed elsewhere
     n_arrived: np.ndarray  # one int64: threads that have called the entry point
     stop: np.ndarray  # one int64: not 0 once all threads have to leave
 
@@ -162,6 +165,7 @@ class Passes(NamedTuple):
     update_all: int
     update_block: int
     update_scaled_weights: int  # 0 unless inputs have learned scales
+    sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads
     # of one shard; 0 unless the minibatch is cut into shards
     shard_forward: int
     shard_backward: int

@@ -15,18 +15,16 @@ from .._compiled.kinds import (
     call_proximal_step,
     call_step_sizes,
 )
-from .layers import FIRST, cut_weights
-from .partition import locate_block
-from .phases import update_phase
-from .plan import choose_total
-from .scheduler import make_phase
+from .layers import FIRST, cut_penalties, cut_weights, has_blocks_of_penalties
+from .plan import choose_total, locate_block
+from .scheduler import CACHE_LINE, make_phase
 
 # In place of a layer's number. Unlike the literal it is an int64: callees compile only once.
 UNPENALIZED = np.int64(-1)
 
 
 @jit(internal=True)
-def _add_penalty(run, batch, layer, start, size, total_number):
+def _add_penalty(run, batch, layer, start, size, total):
     """Add the penalty's gradient to a segment of a layer's gradient.
 
     Parameters
@@ -34,8 +32,8 @@ def _add_penalty(run, batch, layer, start, size, total_number):
     run, batch, layer
     start, size : int
         The segment, counted from the layer's first weight.
-    total_number : int
-        Among the layer's totals, the one to which the penalty is added.
+    total : ndarray of shape (2,)
+        The penalty is added to the second number.
     """
     network = run.network
     scratch = run.scratch
@@ -44,10 +42,26 @@ def _add_penalty(run, batch, layer, start, size, total_number):
     per_row = network.weights.dtype.type(1 / batch.n_rows)
     w = segment(network.weights, offset, size)
     g = segment(scratch.gradient, offset, size)
-    total = segment(scratch.totals, scratch.total_offsets[layer] + 2 * total_number, 2)
     l1 = update.penalty_strengths[2 * layer] * per_row
     l2 = update.penalty_strengths[2 * layer + 1] * per_row
     call_penalty(update.penalize, w, l1, l2, g, total)
+
+
+@jit(internal=True)
+def _sum_penalty(run, batch, layer, start, size, number):
+    """Do as :func:`_add_penalty`, and add the penalty to a layer's total.
+
+    Parameters
+    ----------
+    run, batch, layer
+    start, size : int
+        The segment, counted from the layer's first weight.
+    number : int
+        Of the total, among the layer's.
+    """
+    scratch = run.scratch
+    total = segment(scratch.totals, scratch.total_offsets[layer] + 2 * number, 2)
+    _add_penalty(run, batch, layer, start, size, total)
     total[0] += batch.n_rows * total[1]
     total[1] = 0
 
@@ -126,6 +140,29 @@ def _update_unpenalized(run, batch, layer):
 
 
 @jit(internal=True)
+def sum_penalties(run, batch, layer, number):
+    """Sum the penalties of a block of weights.
+
+    The gradient, which takes the penalty's as well, is overwritten afterwards.
+
+    Parameters
+    ----------
+    run, batch
+    layer, number : int
+        Number of the block, counted from the first one of this layer through all layers above.
+    """
+    blocks = cut_penalties(run, batch, layer)
+    while number >= blocks.n_blocks:
+        number -= blocks.n_blocks
+        layer += 1
+        blocks = cut_penalties(run, batch, layer)
+    start, stop = locate_block(blocks, number)
+    fan_out = run.network.fan_outs[layer]
+    total_number = choose_total(number, blocks.n_blocks)
+    _sum_penalty(run, batch, layer, start * fan_out, (stop - start) * fan_out, total_number)
+
+
+@jit(internal=True)
 def update_block(run, batch, layer, number):
     """Penalize and update block ``number`` of a layer's weights by its gradient.
 
@@ -137,7 +174,12 @@ def update_block(run, batch, layer, number):
     start, stop = locate_block(blocks, number)
     first = start * fan_out
     size = (stop - start) * fan_out
-    _add_penalty(run, batch, layer, first, size, choose_total(number, blocks.n_blocks))
+    if has_blocks_of_penalties(run):
+        total = segment(run.scheduler.discarded, batch.thread * CACHE_LINE, 2)
+        _add_penalty(run, batch, layer, first, size, total)
+    else:
+        total_number = choose_total(number, blocks.n_blocks)
+        _sum_penalty(run, batch, layer, first, size, total_number)
     _update_weights(run, batch, layer, start, stop)
     if stop == network.fan_ins[layer]:
         _update_unpenalized(run, batch, layer)
@@ -162,7 +204,7 @@ def _update_all_weights(run, batch, blocks, number):
     network = run.network
     for layer in range(network.fan_ins.size):
         size = network.fan_ins[layer] * network.fan_outs[layer]
-        _add_penalty(run, batch, layer, FIRST, size, FIRST)
+        _sum_penalty(run, batch, layer, FIRST, size, FIRST)
     if run.update.max_gradient_norm[0] > 0:
         _clip_gradient(run.update, run.scratch.gradient)
     if run.update.optimizer_step != 0:
@@ -180,4 +222,4 @@ def update_all(run, batch):
 
     If there is an optimizer, all weights are updated as well.
     """
-    _run_update(run, batch, update_phase(batch.step, run.network.fan_ins.size))
+    _run_update(run, batch)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._engine import entry_points
-from .._engine.plan import bound_blocks, bound_packed_size
+from .._engine.plan import bound_blocks
 from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
@@ -79,7 +79,6 @@ class CompiledNetwork:
         )
         widest = int(self.layout.fan_outs.max())
         layer_size = padded(n_rows * widest)
-        packed_size = padded(bound_packed_size(n_rows, widest))
         delta_t = aligned_zeros(n_shards * 2 * layer_size, self.dtype)
         n_loss_totals = n_shards * 2 * bound_blocks(n_rows)
         n_penalty_totals = 2 * bound_blocks(self.layout.fan_ins)
@@ -90,7 +89,7 @@ class CompiledNetwork:
             statistics=np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
             delta_t=delta_t,
             da=aligned_zeros(n_shards * layer_size, self.dtype),
-            packed_weights=aligned_zeros(n_shards * packed_size, self.dtype),
+            packed_weights=aligned_zeros(n_shards * layer_size, self.dtype),
             partial_z=delta_t[:layer_size],  # which is needed only before the deltas
             one=np.ones(1, self.dtype),
             gradient=self._gradient,

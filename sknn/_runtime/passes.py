@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from .._compiled.jit import MOST_THREADS
 from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, UNITS_STEP
 from .._engine import (
     backward,
@@ -13,7 +14,7 @@ from .._engine import (
     split_k,
     update,
 )
-from .._engine.plan import may_use_split_k
+from .._engine.plan import may_use_split_k, sums_penalties_first
 from .._engine.structs import Minibatch, Passes
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
@@ -50,6 +51,9 @@ def bind_passes(run, architecture, layout, uses):
 
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
+    sums_first = uses.gradient and sums_penalties_first(
+        MOST_THREADS, layout.n_layers, int(uses.shards)
+    )
     splits = uses.gradient and not uses.shards and _may_split_k(layout)
     whole_forward = address(PASS, forward.forward, True)
     whole_backward = address(PASS, backward.backward, uses.gradient)
@@ -58,6 +62,7 @@ def bind_passes(run, architecture, layout, uses):
         backward=whole_backward,
         update_all=address(PASS, update.update_all, uses.clip),
         update_block=address(BLOCK_UPDATE, update.update_block, uses.gradient, 2),
+        sum_penalties=address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
         update_scaled_weights=address(
             BLOCK_UPDATE, input_scale.update_scaled_weights, uses.input_scale, 2
         ),

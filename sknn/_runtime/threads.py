@@ -20,8 +20,8 @@ import numpy as np
 from .._compiled.intrinsics import current_core
 from .._compiled.jit import INTERPRETED, MOST_THREADS
 from .._engine.entry_points import accept_denormals
-from .._engine.phases import count_phases
-from .._engine.scheduler import count_counters
+from .._engine.plan import count_phases
+from .._engine.scheduler import CACHE_LINE, count_counters
 from .._engine.structs import Scheduler
 from .thread_count import ThreadCountTuner
 from .thread_limits import library_limit
@@ -95,6 +95,11 @@ def usable_cores():
     return max(1, min(joblib.cpu_count(), MOST_THREADS, *limits))
 
 
+def worthwhile_threads(n_operations, most):
+    """Return how many threads, ``most`` at most, a step of ``n_operations`` is worth."""
+    return max(1, min(most, n_operations // _OPERATIONS))
+
+
 def _limit_in_environment(name):
     """Return the limit that an environment variable sets, if it is a positive integer."""
     value = os.environ.get(name, "").partition(",")[0]  # OpenMP takes one for each nested level
@@ -124,9 +129,12 @@ def single_thread_scheduler():
 
 def new_scheduler(n_threads, n_phases):
     """Return a scheduler for ``n_threads`` threads and ``n_phases`` phases in all."""
+    n_of_threads = n_threads * CACHE_LINE if n_threads > 1 else 0
     return Scheduler(
         n_threads,
         np.zeros(count_counters(n_phases, n_threads) if n_threads > 1 else 0, np.int64),
+        np.zeros(n_of_threads, np.int64),
+        np.zeros(n_of_threads),
         np.zeros(1, np.int64),
         np.zeros(1, np.int64),
     )
@@ -216,11 +224,8 @@ class ParallelRunner:
     def __init__(self, entry, n_operations, n_layers, most=sys.maxsize):
         self._entry = entry
         self._n_phases = count_phases(n_layers)
-        self._most = (
-            min(usable_cores(), n_operations // _OPERATIONS, most)
-            if n_operations >= 2 * _OPERATIONS
-            else 1
-        )
+        is_large = n_operations >= 2 * _OPERATIONS
+        self._most = worthwhile_threads(n_operations, min(usable_cores(), most)) if is_large else 1
         self._tuner = tuner_for(entry, n_operations, self._most)
         self._tuner.begin_fit()
         self._alone = single_thread_scheduler()

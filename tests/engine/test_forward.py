@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from sknn import MLPClassifier
-from sknn._engine.plan import uses_split_k
+from sknn._engine.plan import Shape, uses_split_k
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
@@ -29,7 +29,7 @@ def split_layers(n_rows, hidden_layer_sizes, maxout_pieces=1, **others):
     """Return for each hidden layer whether its product is split in a minibatch of so many rows."""
     units = X.shape[1], *hidden_layer_sizes
     return [
-        uses_split_k(n_rows, fan_in, width * maxout_pieces)
+        uses_split_k(Shape(n_rows, fan_in, width * maxout_pieces, 1))
         for fan_in, width in itertools.pairwise(units)
     ]
 

@@ -12,8 +12,7 @@ from sknn import MLPClassifier
 from sknn._compiled.intrinsics import atomic_add
 from sknn._compiled.jit import jit
 from sknn._engine import entry_points
-from sknn._engine.partition import partition_in_order
-from sknn._engine.phases import count_phases
+from sknn._engine.plan import count_phases, partition_in_order
 from sknn._engine.scheduler import (
     CACHE_LINE,
     claim_block,
@@ -32,13 +31,21 @@ y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
 
 def new_scheduler(n_threads, n_phases):
     counters = np.zeros(count_counters(n_phases, n_threads), np.int64)
-    return Scheduler(n_threads, counters, np.zeros(1, np.int64), np.zeros(1, np.int64))
+    n_begun = np.zeros(n_threads * CACHE_LINE, np.int64)
+    discarded = np.zeros(n_threads * CACHE_LINE)
+    n_arrived, stop = np.zeros((2, 1), np.int64)
+    return Scheduler(n_threads, counters, n_begun, discarded, n_arrived, stop)
 
 
 def count_done(scheduler):
     """Return how many blocks of each phase are done."""
     counters = scheduler.counters.reshape(-1, scheduler.n_threads + 1, CACHE_LINE)
     return counters[:, -1, 0].tolist()
+
+
+def count_begun(scheduler):
+    """Return how many phases each thread has begun."""
+    return scheduler.n_begun[::CACHE_LINE].tolist()
 
 
 # ---- claims --------------------------------------------------------------------------------------
@@ -66,7 +73,8 @@ def test_a_thread_claims_its_own_blocks_first_and_then_steals():
 
 
 def test_one_thread_claims_blocks_in_order_without_counters():
-    scheduler = Scheduler(1, *[np.zeros(0, np.int64)] * 3)
+    nothing = np.zeros(0, np.int64)
+    scheduler = Scheduler(1, nothing, nothing, np.zeros(0), nothing, nothing)
     assert claimed_by(scheduler, 0, 5, 4) == [0, 1, 2, 3]
 
 
@@ -122,9 +130,9 @@ def run_phases(run, n_phases, n_blocks):
     """Run phases of many blocks and, in between, phases of one."""
     thread = number_thread(run.scheduler)
     batch = Caller(thread, n_blocks)
-    for i in range(n_phases // 2):
-        run_all(run, batch, 2 * i)
-        run_alone(run, batch, 2 * i + 1, np.int64(3))
+    for _ in range(n_phases // 2):
+        run_all(run, batch)
+        run_alone(run, batch, np.int64(3))
     return thread
 
 
@@ -145,6 +153,7 @@ def test_every_block_of_every_phase_is_computed_once(n_threads, n_blocks):
     assert run.alone[0] == 3 * 20
     if n_threads > 1:
         assert count_done(run.scheduler) == [n_blocks, 1] * 20
+        assert count_begun(run.scheduler) == [40] * n_threads
 
 
 def test_one_thread_does_everything_if_the_others_do_not_come():
@@ -219,6 +228,8 @@ def test_any_threads_together_train_like_one(monkeypatch):
     assert list(done) == [300] * 3
     np.testing.assert_array_equal(bits(run.network.weights), bits(expected))
     assert sum(count_done(run.scheduler)) > 3 * 8
+    assert set(count_begun(run.scheduler)) == {3 * 7 + 1}
+    assert 3 * count_phases(3) >= 21
 
 
 @compiled_only

@@ -37,14 +37,14 @@ def shard_sizes(monkeypatch):
     sizes = []
 
     def choose_shard_rows(*arguments):
-        sizes.append(plan.choose_shard_rows(*arguments))
+        n_rows, n_weights, _, needs_all_samples = arguments
+        sizes.append(plan.choose_shard_rows(n_rows, n_weights, 10**9, needs_all_samples))
         return sizes[-1]
 
     monkeypatch.setattr(sknn._training.minibatches, "choose_shard_rows", choose_shard_rows)
     monkeypatch.setattr(plan, "_LEAST_STEP_OPERATIONS", 0)
     monkeypatch.setattr(plan, "_SHARD_OPERATIONS", 1)
     monkeypatch.setattr(plan, "_LEAST_SHARD_ROWS", 8)
-    monkeypatch.setattr(plan, "_has_room", lambda n_gradients, n_values: True)
     return sizes
 
 

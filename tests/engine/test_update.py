@@ -20,7 +20,7 @@ SETTINGS = {"hidden_layer_sizes": (130, 100), "batch_size": 30, "max_iter": 2, "
 @pytest.mark.parametrize("changes", [{}, {"l1_ratio": 0.5, "alpha": 0.1}, {"batch_norm": True}])
 def test_a_bound_that_is_never_reached_changes_nothing(solver, changes):
     """With gradient clipping, weights are updated all at once, without it block by block."""
-    assert plan.partition_weights(30, 100, 130, False).n_blocks > 1
+    assert plan.partition_weights(plan.Shape(30, 100, 130, 2), False).n_blocks > 1
     settings = SETTINGS | {"solver": solver} | changes
     by_blocks = MLPClassifier(**settings).fit(X, CLASSES)
     at_once = MLPClassifier(**settings, max_grad_norm=1e30).fit(X, CLASSES)

@@ -12,9 +12,11 @@ import pytest
 from reference import assert_same_weights, compiled_only
 from scipy import sparse
 
+import sknn._runtime.compiled_network
 import sknn._runtime.thread_count
 import sknn._runtime.threads
 from sknn import MLPClassifier
+from sknn._engine import plan
 from sknn._engine.structs import Run
 from sknn._runtime.threads import (
     HelperGate,
@@ -81,6 +83,7 @@ def sharing(monkeypatch):
     def share(size):
         monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
         monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
+        monkeypatch.setattr(sknn._runtime.compiled_network, "MOST_THREADS", size)
         monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # no trials
         monkeypatch.setattr(sknn._runtime.threads, "_DOUBTFUL_OPERATIONS", 0)
         monkeypatch.setattr(sknn._runtime.threads, "thread_pool", ThreadPool())
@@ -108,9 +111,23 @@ def assert_same(model, other):
 def test_weights_are_the_same_bits_for_any_number_of_threads(sharing, settings):
     sharing(1)
     alone = fit(**settings)
-    for size in (2, 3, 7):
+    for size in (2, 3, 8):
         sharing(size)
         assert_same(fit(**settings), alone)
+
+
+@pytest.mark.parametrize("size", range(2, 9))
+def test_blocks_that_follow_the_number_of_threads_change_no_bits(sharing, size):
+    cuts = {
+        plan.partition_weights(plan.Shape(100, 100, 200, n_threads), False)
+        for n_threads in (1, size)
+    }
+    assert len(cuts) == (1 if size == 2 else 2)
+    settings = {"hidden_layer_sizes": (200, 100), "alpha": 0.1}
+    sharing(1)
+    alone = fit(**settings)
+    sharing(size)
+    assert_same(fit(**settings), alone)
 
 
 @pytest.mark.parametrize("batch_size", [24, 100])
