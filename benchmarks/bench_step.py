@@ -131,20 +131,22 @@ class Product(NamedTuple):
 def _forward_products(n_rows, widths):
     n_layers = len(widths) - 1
     for layer, (fan_in, fan_out) in enumerate(itertools.pairwise(widths)):
+        shape = plan.Shape(n_rows, fan_in, fan_out, 1)
         if layer == n_layers - 1:
-            blocks = plan.partition_output_layer(n_rows, fan_in, fan_out)
+            blocks = plan.partition_output_layer(shape)
         else:
-            blocks = plan.partition_hidden_layer(n_rows, fan_in, fan_out, fan_out, False)
+            blocks = plan.partition_hidden_layer(shape, fan_out, False)
         for number in range(blocks.n_blocks):
             first, last, start, stop = locate_rectangle(blocks, number, n_rows, fan_out)
-            shape = last - first, stop - start, fan_in
-            yield Product("forward", *shape, fan_in, 1, fan_out, fan_out)
+            size = last - first, stop - start, fan_in
+            yield Product("forward", *size, fan_in, 1, fan_out, fan_out)
 
 
 def _delta_products(n_rows, widths):
     """Yield products, and transposes as ``(rows, columns, row, transposed row)``."""
     for fan_in, fan_out in itertools.pairwise(widths[1:]):
-        blocks = plan.partition_deltas(n_rows, fan_in, fan_out, False)
+        shape = plan.Shape(n_rows, fan_in, fan_out, 1)
+        blocks = plan.partition_deltas(shape, False)
         by_weights = plan.transposes_weights(n_rows, fan_out)
         if not by_weights:
             yield n_rows, fan_out, fan_out, n_rows
@@ -161,7 +163,7 @@ def _delta_products(n_rows, widths):
 
 def _weight_products(n_rows, widths, batch_size):
     for fan_in, fan_out in itertools.pairwise(widths):
-        blocks = plan.partition_weights(batch_size, fan_in, fan_out, False)
+        blocks = plan.partition_weights(plan.Shape(batch_size, fan_in, fan_out, 1), False)
         for number in range(blocks.n_blocks):
             start, stop = locate_block(blocks, number)
             yield Product("weights", stop - start, fan_out, n_rows, 1, fan_in, fan_out, fan_out)

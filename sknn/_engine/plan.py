@@ -161,11 +161,6 @@ def uses_split_k(shape):
     return is_cut and is_wide and shape.fan_in >= 2 * shape.n_rows
 
 
-def may_use_split_k(fan_in, fan_out):
-    """Return whether minibatches of some size use split-K in a hidden layer."""
-    return uses_split_k(Shape(fan_in // 2, fan_in, fan_out, 1))
-
-
 @portable
 def partition_inputs(shape, weights, by_features):
     """Return the partition for gathering the inputs of a minibatch.

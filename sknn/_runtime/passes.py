@@ -14,7 +14,7 @@ from .._engine import (
     split_k,
     update,
 )
-from .._engine.plan import may_use_split_k, sums_penalties_first
+from .._engine.plan import Shape, sums_penalties_first, uses_split_k
 from .._engine.structs import Minibatch, Passes
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
@@ -88,5 +88,5 @@ def bind_passes(run, architecture, layout, uses):
 
 def _may_split_k(layout):
     """Return whether a hidden layer is so large that minibatches of some size use split-K."""
-    shapes = zip(layout.fan_ins[:-1], layout.fan_outs[:-1], strict=True)
-    return any(may_use_split_k(int(fan_in), int(fan_out)) for fan_in, fan_out in shapes)
+    widths = zip(layout.fan_ins[:-1].tolist(), layout.fan_outs[:-1].tolist(), strict=True)
+    return any(uses_split_k(Shape(fan_in // 2, fan_in, fan_out, 1)) for fan_in, fan_out in widths)
