@@ -10,7 +10,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._runtime.layout import aligned_zeros, make_layout
+from .._runtime.layout import aligned_copy, aligned_zeros, make_layout
 from .._runtime.step_factors import make_tables
 from ..parts.optimizers import OPTIMIZERS
 from ..parts.schedules import SCHEDULES, SMALLEST_RATE, warmup
@@ -194,8 +194,8 @@ class TrainingState:
         returned = self.returned_weights
         self.last_weights = self.returned_weights = self.chosen = None
         if np.shape(last) == flat.shape and np.array_equal(flat, returned):
-            return np.array(last, flat.dtype)
-        return np.array(flat)
+            return aligned_copy(last.astype(flat.dtype, copy=False))
+        return aligned_copy(flat)
 
 
 def _check_rows(rows, n_rows):
@@ -319,7 +319,7 @@ class OptimizerState:
 
     def copy(self):
         """Return an independent copy."""
-        return self.from_dict(vars(self) | {"states": [state.copy() for state in self.states]})
+        return self.from_dict(vars(self) | {"states": list(map(aligned_copy, self.states))})
 
     def assign(self, other):
         """Take over the values of ``other`` in place: kernels are bound to these arrays."""

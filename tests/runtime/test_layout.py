@@ -7,7 +7,13 @@ from reference import DTYPES, coefs_and_intercepts, plain_layout
 
 from sknn._runtime import layout as layout_module
 from sknn._runtime.architecture import LEARNED
-from sknn._runtime.layout import ALIGNMENT, aligned_zeros, as_kernels_take_it, views
+from sknn._runtime.layout import (
+    ALIGNMENT,
+    aligned_copy,
+    aligned_zeros,
+    as_kernels_take_it,
+    views,
+)
 
 
 def flat_vector(coefs, intercepts, layout, dtype):
@@ -210,3 +216,16 @@ def test_aligned_vectors_begin_with_a_cache_line_and_are_the_base_of_their_views
     assert vector.ctypes.data % 64 == 0
     assert not vector.any()
     assert vector[:1].reshape(1, -1).base is vector
+
+
+@pytest.mark.parametrize("size", [100, 2**20])
+def test_vectors_that_a_loop_reads_together_begin_apart_in_a_page(size):
+    vectors = [aligned_zeros(size, np.float32) for _ in range(5)]
+    vectors += [aligned_copy(np.ones(size, np.float64)) for _ in range(5)]
+    starts = [vector.ctypes.data for vector in vectors]
+    for i, start in enumerate(starts):
+        for other in starts[:i]:
+            apart = (start - other) % 4096
+            assert 3 * 64 <= apart <= 4096 - 3 * 64
+    assert all(start % 64 == 0 for start in starts)
+    assert all(vector.all() for vector in vectors[5:])
