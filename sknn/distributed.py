@@ -147,7 +147,9 @@ def _connected(client):
     try:
         from distributed import get_client  # noqa: PLC0415
     except ImportError as error:
-        raise ImportError("fit_dask needs dask: pip install 'sknn[dask]'") from error
+        raise ImportError(
+            'fit_dask requires dask; install it with `pip install "dask[complete]"`.'
+        ) from error
     return get_client() if client is None else client
 
 

@@ -4,6 +4,7 @@ blocks of rows one after the other.
 
 import os
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -245,6 +246,12 @@ def test_errors_name_the_argument(client, arguments, message):
     given = {"estimator": MLPClassifier(**SETTINGS), "X": parts(X, 2), "y": parts(Y, 2)}
     with pytest.raises((ValueError, TypeError), match=message):
         fit_dask(**given | arguments, client=client)
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ImportError, match=r'pip install "dask\[complete\]"'):
+        fit_dask(MLPClassifier(**SETTINGS), parts(X, 2), parts(Y, 2))
 
 
 def test_callbacks_are_refused_by_name(client):

@@ -324,17 +324,20 @@ def test_one_callback_in_many_fits():
 
 @pytest.mark.filterwarnings("ignore")  # convergence in the workers
 @pytest.mark.parametrize("backend", ["sequential", "threading", "loky"])
-def test_callbacks_in_a_search(backend, tmp_path):
+def test_callbacks_in_a_pipeline_in_a_search(backend, tmp_path):
     checkpoint = Checkpoint(tmp_path / "training", every_epochs=20)
     network = MLPClassifier(**LONG, early_stopping=True)
     network.set_callbacks(*EVERY_CALLBACK, checkpoint)
-    search = GridSearchCV(network, {"alpha": [1e-4, 1.0]}, cv=2, n_jobs=2, error_score="raise")
+    pipeline = make_pipeline(StandardScaler(), network)
+    grid = {"mlpclassifier__alpha": [1e-4, 1.0]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, error_score="raise")
     with parallel_config(backend=backend):
         search.fit(X, NAMES)
-    alone = clone(network).set_params(**search.best_params_).fit(X, NAMES)
-    assert_same_network(search.best_estimator_, alone)
-    assert "accuracy" in search.best_estimator_.history_
-    assert search.best_estimator_.n_iter_ < 80
+    found = search.best_estimator_[-1]
+    alone = clone(network).set_params(alpha=search.best_params_["mlpclassifier__alpha"])
+    assert_same_network(found, alone.fit(StandardScaler().fit_transform(X), NAMES))
+    assert "accuracy" in found.history_
+    assert found.n_iter_ < 80
     assert [path.name for path in tmp_path.iterdir()] == ["training"]
 
 

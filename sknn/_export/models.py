@@ -16,9 +16,7 @@ def build_model(estimator, name, dtype, opset):
     try:
         import onnx  # noqa: PLC0415
     except ImportError as error:
-        raise ImportError(
-            "to_onnx requires onnx; install it with `pip install sknn[onnx]`."
-        ) from error
+        raise ImportError("to_onnx requires onnx; install it with `pip install onnx`.") from error
     architecture, _ = fitted_network(estimator, "to_onnx")
     widths = _output_widths(estimator, architecture)
     _check_options(name, dtype, opset, widths, onnx.defs.onnx_opset_version())
