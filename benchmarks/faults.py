@@ -4,10 +4,10 @@
 deadlock. *Silently wrong*: the end came without a word, and the result is not finite or differs.
 *Lost*: a fitted state is gone that was good before. All but the first should be 0.
 
-Everything takes an hour on two cores; ``--quick`` tries a few cases of every row, and ``--row``
+Everything takes hours on two cores; ``--quick`` tries a few cases of every row, and ``--row``
 selects some. With ``--save``, rows that were saved on the same day are kept. dask and ray take part
-if they are installed. As root on Linux, other users and full disks are tried too. Row 23 runs a
-part of the tests; the whole suite is ``NUMBA_BOUNDSCHECK=1 python -m pytest``.
+if they are installed. As root on Linux, other users and full disks are tried too. Row 23 runs the
+whole suite of tests, or ``--tests`` some, in a compile cache of its own.
 """
 
 import datetime
@@ -15,7 +15,7 @@ import json
 import sys
 import time
 
-from fault_rows import cache, estimators, parallel, training
+from fault_rows import cache, estimators, networks, parallel, training
 from fault_rows.tally import FAILED, Tally
 from report import RESULTS, conclude, option_parser, table
 
@@ -23,7 +23,9 @@ ROWS = {
     1: estimators.row_1,
     2: estimators.row_2,
     3: training.row_3,
+    4: networks.row_4,
     5: training.row_5,
+    6: training.row_6,
     7: training.row_7,
     8: parallel.row_8,
     9: parallel.row_9,
@@ -32,13 +34,17 @@ ROWS = {
     12: cache.row_12,
     13: parallel.row_13,
     14: training.row_14,
+    15: networks.row_15,
     16: training.row_16,
     17: estimators.row_17,
     18: estimators.row_18,
+    19: networks.row_19,
     20: estimators.row_20,
     21: estimators.row_21,
     22: training.row_22,
     23: training.row_23,
+    24: networks.row_24,
+    25: networks.row_25,
 }
 COLUMNS = ("tried", "survived", "failed", "silently wrong", "lost")
 
@@ -89,6 +95,9 @@ def main():
     parser.add_argument(
         "--row", type=int, action="append", choices=ROWS, help="only this row; may be repeated"
     )
+    parser.add_argument("--processes", type=int, default=16, help="that start at once in row 13")
+    parser.add_argument("--trials", type=int, default=3000, help="of each kind in row 25")
+    parser.add_argument("--tests", nargs="+", default=["tests", "sknn"], help="of row 23")
     options = parser.parse_args()
     results = measure(options)
     is_clean = all(result["survived"] == result["tried"] for result in results.values())

@@ -49,6 +49,12 @@ class ChildError(Exception):
     """A process crashed, raised an error or did not end."""
 
 
+def search_path(root=ROOT):
+    """Return PYTHONPATH with ``root`` in front, so that its sknn is imported."""
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return os.pathsep.join([str(root), *filter(None, inherited)])
+
+
 def start(program, *arguments, root=ROOT, prefix=(), cwd=None, **environment):
     """Start a program in Python; variables that are None are removed.
 
@@ -66,7 +72,7 @@ def start(program, *arguments, root=ROOT, prefix=(), cwd=None, **environment):
     """
     variables = {
         name: value for name, value in os.environ.items() if name not in SETTINGS_OF_THREADS
-    } | {"PYTHONPATH": str(root)}
+    } | {"PYTHONPATH": search_path(root)}
     variables |= {name: str(value) for name, value in environment.items() if value is not None}
     for name, value in environment.items():
         if value is None:

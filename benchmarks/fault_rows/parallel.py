@@ -179,7 +179,7 @@ def row_10(tally, options):
 def row_13(tally, options):
     """Processes that begin at once with an empty cache."""
     weights = children.fit().weights
-    n_processes = 4 if options.quick else 16
+    n_processes = 4 if options.quick else options.processes
     for number in range(1 if options.quick else options.rounds):
         with tempfile.TemporaryDirectory() as cache:
             processes = [

@@ -1,9 +1,10 @@
-"""Rows 3, 5, 7, 14, 16, 22 and 23: what happens while a network is trained."""
+"""Rows 3, 5, 6, 7, 14, 16, 22 and 23: what happens while a network is trained."""
 
 import os
 import pickle
 import subprocess
 import sys
+import tempfile
 import warnings
 
 import numpy as np
@@ -112,6 +113,49 @@ def row_5(tally, options):
         times.append(seconds)
         tally.require("Ctrl-C", is_fitted, LOST)
     tally.notes.append(f"99 % of interrupts raised within {np.quantile(times, 0.99):.2f} s")
+
+
+# ---- row 6 -------------------------------------------------------------------------------------
+
+
+def row_6(tally, options):
+    """Kills of a training with checkpoints, which then ends with the bits of one never killed."""
+    if not hasattr(os, "fork"):
+        tally.notes.append("not tried on this system")
+        return
+    sys.path.insert(0, str(children.ROOT / "tests"))
+    from kills import train_through_kills
+
+    from sknn.callbacks import Checkpoint
+
+    patient = {"n_iter_no_change": np.inf, "max_iter": 100}
+    cases = [{"dropout": 0.3}, {"batch_norm": True, "batch_size": 20}, {"early_stopping": True}]
+    cases += [{"solver": "sgd", "learning_rate": "cosine"}, {"dtype": "float32"}]
+    draws = np.random.default_rng(0)
+    n_kills, n_wanted, number = 0, 10 if options.quick else 100, 0
+    while n_kills < n_wanted:
+        kind, target = list(TARGETS.items())[number % 2]
+        settings = cases[number // 2 % len(cases)]
+        number += 1
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "checkpoint")
+            model = kind(**SMALL | patient | settings)
+            whole, _ = _fit(kind, patient | settings)
+            most = min(10, n_wanted - n_kills)
+            n_now, survivor = train_through_kills(
+                model.set_callbacks(Checkpoint(path)),
+                X,
+                target,
+                path,
+                draws,
+                seconds=0.1,
+                most=most,
+            )
+        is_same = all(map(np.array_equal, whole.coefs_, survivor.coefs_))
+        is_same = is_same and whole.loss_curve_ == survivor.loss_curve_
+        for _ in range(n_now):
+            tally.require(f"{kind.__name__}, {settings}", is_same)
+        n_kills += n_now
 
 
 # ---- row 7 -------------------------------------------------------------------------------------
@@ -238,27 +282,18 @@ def row_22(tally, options):
 
 def row_23(tally, options):
     """Tests with bounds checked: each test is a case."""
-    folders = (
-        ["tests/engine"] if options.quick else ["tests/engine", "tests/runtime", "tests/training"]
-    )
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--no-header",
-        *folders,
-    ]
-    finished = subprocess.run(
-        command,
-        cwd=children.ROOT,
-        env={**os.environ, "NUMBA_BOUNDSCHECK": "1", "PYTHONPATH": str(children.ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folders = ["tests/engine"] if options.quick else options.tests
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header"]
+    with tempfile.TemporaryDirectory() as cache:
+        settings = {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": cache}
+        finished = subprocess.run(
+            [*command, *folders],
+            cwd=children.ROOT,
+            env={**os.environ, **settings, "PYTHONPATH": children.search_path()},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     lines = finished.stdout.strip().splitlines()
     counts = {}
     for part in (lines or [""])[-1].replace("=", "").split(" in ")[0].split(","):
@@ -272,4 +307,4 @@ def row_23(tally, options):
         tally.add(line[:200], WRONG if "IndexError" in finished.stdout else FAILED)
     if finished.returncode and not failed:
         tally.add("the tests", FAILED, finished.stderr[-300:])
-    tally.notes.append(f"{', '.join(folders)}; all: NUMBA_BOUNDSCHECK=1 python -m pytest")
+    tally.notes.append(f"tests of {', '.join(folders)}")

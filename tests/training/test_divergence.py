@@ -112,7 +112,9 @@ def test_a_good_fit_is_not_lost_to_weights_that_cannot_predict():
     assert np.isfinite(network.predict_proba(X)).all()
 
 
-@pytest.mark.parametrize("solver", ["adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad"])
+@pytest.mark.parametrize(
+    "solver", ["adagrad", "rmsprop", "adadelta", "adam", "adamw", "amsgrad", "nadam"]
+)
 def test_squares_that_overflow_are_said(solver):
     X, y = CASES[MLPRegressor]
     network = MLPRegressor(solver=solver, max_iter=3, random_state=0, dtype="float32")
