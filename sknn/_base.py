@@ -28,6 +28,7 @@ from ._training.tables import TablesMixin
 from ._validation.data import arithmetic_dtype, check_groups, check_was_fitted
 from ._validation.messages import check_constraints
 from ._validation.parameters import (
+    check_calibration,
     check_memory,
     check_parameters,
     settings_of,
@@ -113,8 +114,10 @@ class BaseMLP(
     def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
 
-    def _learn_range(self, y, weight, fresh):
-        """Keep what predictions need to know about the targets of the rows with a weight."""
+    def _prepare_predictions(self, y, weight, fresh):
+        """Set what predictions need besides the network, given the targets and weights of all rows
+        to train on, and remove what earlier training has set.
+        """
 
     @abstractmethod
     def _n_outputs_of(self, y):
@@ -209,6 +212,7 @@ class BaseMLP(
                 "partial_fit does not support early_stopping=True; set early_stopping=False, or "
                 "call fit."
             )
+        check_calibration(self, incremental, has_X_val)
         hidden = check_parameters(self)
         warn_of_no_effect(self, has_X_val)
         return hidden, settings_of(self)

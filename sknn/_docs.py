@@ -14,7 +14,10 @@ from .parts.schedules import SCHEDULES
 _OWN_ATTRIBUTES = {
     "MLPClassifier": """\
 classes_ : ndarray of shape (n_classes,)
-    Class labels. For multilabel targets, the column numbers of the labels.""",
+    Class labels. For multilabel targets, the column numbers of the labels.
+temperature_ : float
+    Number that logits are divided by for probabilities. Less than 1 makes these more certain. Only
+    when calibrate=True.""",
     "MLPRegressor": """\
 y_mean_ : ndarray of shape (n_outputs,)
     Means of the targets. Only when normalize_y=True.

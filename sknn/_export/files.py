@@ -13,7 +13,8 @@ The header of the file is a dict:
     multilabel      whether the targets are an indicator matrix; None for regressors
     object_labels   whether ``classes_`` is an array of objects, which are strings
 
-The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` or, where targets are
+The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` and, where
+probabilities are calibrated, ``temperature_``; or, where targets are
 standardized, ``y_mean_`` and ``y_scale_``, and where predictions are clipped, ``y_min_`` and
 ``y_max_``.
 """
@@ -61,6 +62,8 @@ def save_estimator(estimator, path):
         header["multilabel"] = bool(estimator._multilabel)
         header["object_labels"] = np.asarray(estimator.classes_).dtype == object
         arrays["classes_"] = _plain_classes(estimator)
+        if "temperature_" in vars(estimator):
+            arrays["temperature_"] = np.asarray(estimator.temperature_, float)
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in vars(estimator) else ()

@@ -12,7 +12,7 @@ from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
 from .._validation.classes import fitted_classes
-from .._validation.data import target_range
+from .._validation.data import divide_by_temperature, target_range
 from .._validation.parameters import check_parameters
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
@@ -73,6 +73,9 @@ def make_estimator(header, arrays):
     _set_learned(estimator, arrays, np.dtype(header["dtype"]))
     if kind is MLPClassifier:
         _set_classes(estimator, header, arrays.pop("classes_"))
+        if "temperature_" in arrays:
+            estimator.temperature_ = arrays.pop("temperature_").item()
+            divide_by_temperature(estimator, np.zeros(1))  # raises unless it is one
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in arrays else ()

@@ -48,7 +48,7 @@ class TablesMixin:
         if validation is None and stops_early(self, None):
             train_rows, validation_rows = self._split(samples, groups, state)
         table = self._make_table(samples, train_rows, dtype, fresh)
-        self._learn_range(samples.y, samples.weight[0], fresh)
+        self._prepare_predictions(samples.y, samples.weight[0], fresh)
         if validation is not None:
             table_val = self._make_table(validation, None, dtype, False)
             table_val.name = "X_val"

@@ -113,6 +113,22 @@ def stops_early(estimator, validation):
     return validation is not None if isinstance(setting, str) else bool(setting)
 
 
+def check_calibration(estimator, incremental, has_X_val):
+    """Raise ValueError if there are no validation rows to calibrate probabilities on."""
+    if not getattr(estimator, "calibrate", False):
+        return
+    if incremental:
+        raise ValueError(
+            "partial_fit does not support calibrate=True, since it has no validation rows; set "
+            "calibrate=False, or call fit."
+        )
+    if not has_X_val and not stops_early(estimator, None):
+        raise ValueError(
+            "calibrate=True needs validation rows: set early_stopping=True to hold some out, or "
+            "pass X_val and y_val to fit."
+        )
+
+
 def settings_of(estimator):
     """Return the constructor parameters as a namespace, with Python's own numbers.
 

@@ -65,6 +65,7 @@ VALUES = {
     "dtype": ("float32", {}),
     "label_smoothing": (0.3, {}),
     "class_weight": ("balanced", {}),
+    "calibrate": (True, {"early_stopping": True}),
     "loss": ("huber", {}),
     "quantile": (0.3, {"loss": "quantile"}),
     "huber_delta": (0.3, {"loss": "huber"}),

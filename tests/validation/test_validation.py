@@ -90,6 +90,7 @@ OUT_OF_RANGE = {
     "class_weight": ["even", 1, 0.5],
     "quantile": [0, 1, -0.5, "half", None, (0.5, 0.5), (0.9, 0.1), (0.5, 1.0), ()],
     "huber_delta": [0, -1.0, "far", None, np.nan],
+    "calibrate": NOT_BOOLEANS,
     "normalize_y": NOT_BOOLEANS,
     "clip_output": NOT_BOOLEANS,
 }
