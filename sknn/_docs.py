@@ -76,6 +76,8 @@ history_ : dict of lists
     A list over epochs for each of 'epoch', 'loss', 'val_loss' and 'val_score' (NaN without
     validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds', and for each metric of
     :class:`~sknn.callbacks.History`.
+history_before_refit_ : dict of lists
+    ``history_`` of the training that early stopping has ended. Only when refit=True.
 n_iter_ : int
     Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int

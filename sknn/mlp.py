@@ -137,6 +137,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
         restore_best: bool | Literal["latest"] = True,
+        refit: bool = False,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -361,6 +362,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
         restore_best: bool | Literal["latest"] = True,
+        refit: bool = False,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())

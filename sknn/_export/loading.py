@@ -21,6 +21,7 @@ from .plain import from_plain
 FORMAT = 1
 KINDS = {kind.__name__: kind for kind in (MLPClassifier, MLPRegressor)}
 RECORD = tuple(vars(TrainingRecord(early_stopping=False)))
+BEFORE_REFIT = "history_before_refit_"  # only some networks have it
 SCALING = ("y_mean_", "y_scale_")
 RANGE = ("y_min_", "y_max_")
 
@@ -163,13 +164,13 @@ def _set_features(estimator, names):
 
 def _checked_record(record):
     """Return the fitted attributes that training updates, after checking them."""
-    _require(set(record) == set(RECORD), f"record has the keys {sorted(record)}")
+    _require(set(record) - {BEFORE_REFIT} == set(RECORD), f"record has the keys {sorted(record)}")
     for name, value in record.items():
         if name in _COUNTS:
             is_possible = _is_number(value) and isinstance(value, Integral) and value >= 0
         elif name in _COLUMNS:
             is_possible = _is_column(value)
-        elif name == "history_":
+        elif name in ("history_", BEFORE_REFIT):
             is_possible = _is_history(value)
         else:
             is_possible = _is_number(value)

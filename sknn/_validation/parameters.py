@@ -154,11 +154,17 @@ def _warn_without_effect(estimator, name, has_X_val):
     reasons = [
         condition.otherwise
         for condition in HYPERPARAMETERS[name].conditions
-        if not (condition.holds(estimator) or (has_X_val and condition.or_with_X_val(estimator)))
+        if not _holds(condition, estimator, has_X_val)
     ]
     if reasons:
         value = getattr(estimator, name)
         warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
+
+
+def _holds(condition, estimator, has_X_val):
+    if has_X_val and (condition.not_with_X_val or condition.or_with_X_val(estimator)):
+        return not condition.not_with_X_val
+    return condition.holds(estimator)
 
 
 def check_hidden_layer_sizes(estimator):

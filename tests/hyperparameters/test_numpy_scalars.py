@@ -62,6 +62,7 @@ VALUES = {
         STOPPING | {"scoring": "loss", "learning_rate_init": 0.05, "tol": 0.01, "max_iter": 20},
     ),
     "restore_best": (False, STOPPING),
+    "refit": (True, STOPPING),
     "dtype": ("float32", {}),
     "label_smoothing": (0.3, {}),
     "class_weight": ("balanced", {}),
