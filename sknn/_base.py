@@ -12,22 +12,22 @@ from sklearn.base import BaseEstimator
 from ._compiled.progress import compilation_report
 from ._prediction import PredictionMixin
 from ._runtime.architecture import LEARNED, draw_weights, make_architecture
-from ._runtime.compiled_network import CompiledNetwork
 from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
 from ._runtime.threads import thread_pool
 from ._training.attributes import AttributesMixin
+from ._training.beginning import BeginningMixin
 from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
-from ._training.lbfgs import LBFGSTraining
 from ._training.record import TrainingRecord
+from ._training.refit import RefitMixin, refits
 from ._training.routing import GroupRoutingMixin
 from ._training.state import TrainingState
-from ._training.stochastic import StochasticTraining
 from ._training.tables import TablesMixin
 from ._validation.data import arithmetic_dtype, check_groups, check_was_fitted
 from ._validation.messages import check_constraints
 from ._validation.parameters import (
+    check_calibration,
     check_memory,
     check_parameters,
     settings_of,
@@ -42,6 +42,8 @@ class BaseMLP(
     PredictionMixin,
     CallbackSupportMixin,
     GroupRoutingMixin,
+    BeginningMixin,
+    RefitMixin,
     TablesMixin,
     AttributesMixin,
     DocumentationLinkMixin,
@@ -113,8 +115,10 @@ class BaseMLP(
     def _encode(self, y, weight, dtype, fresh):
         """Return targets of shape (n_samples, y_width) in ``dtype``, as the loss reads them."""
 
-    def _learn_range(self, y, weight, fresh):
-        """Keep what predictions need to know about the targets of the rows with a weight."""
+    def _prepare_predictions(self, y, weight, fresh):
+        """Set what predictions need besides the network, given the targets and weights of all rows
+        to train on, and remove what earlier training has set.
+        """
 
     @abstractmethod
     def _n_outputs_of(self, y):
@@ -184,19 +188,24 @@ class BaseMLP(
                     return self
             dtype = arithmetic_dtype(self, samples.X)
             architecture = self._make_architecture(samples, hidden, dtype, fresh)
-            watches_score = stops_early(self, validation)
-            counts_on = incremental or resumption is not None
-            flat, record, state = self._start(architecture, dtype, fresh, counts_on, watches_score)
-            state.is_incremental = incremental
-            state.prepare_optimizer(settings, flat, architecture)
-            tables = self._make_tables(samples, validation, groups, state, dtype, fresh)
-            network = CompiledNetwork(flat, architecture, settings)
-            kind = LBFGSTraining if self.solver == "lbfgs" else StochasticTraining
-            training = kind(self, network, record, state, *tables)
+            random_state = self._random_state_of_refit()
+            training = self._make_training(
+                architecture,
+                settings,
+                samples,
+                validation,
+                groups,
+                dtype=dtype,
+                fresh=fresh,
+                counts_on=incremental or resumption is not None,
+                incremental=incremental,
+            )
             callbacks = EpochCallbacks(training, samples, given, n_epochs, resumption)
             callbacks.begin_fit()
             with thread_pool.counted_fit():
                 training.run(n_epochs, callbacks, warn=not incremental)
+                if refits(self, validation) and not callbacks.is_out_of_time:
+                    self._refit(training, samples, random_state)
             callbacks.end_fit()
         return self
 
@@ -209,6 +218,8 @@ class BaseMLP(
                 "partial_fit does not support early_stopping=True; set early_stopping=False, or "
                 "call fit."
             )
+        check_calibration(self, incremental, has_X_val)
+        self._check_refit(has_X_val)
         hidden = check_parameters(self)
         warn_of_no_effect(self, has_X_val)
         return hidden, settings_of(self)
@@ -275,7 +286,7 @@ class BaseMLP(
             arrays = views(flat, layout)
             random_state = state.random_state
             draw_weights(architecture, self._initializer, arrays, random_state, self.activation)
-            for name in set(LEARNED) - arrays.keys():  # of an earlier fit
+            for name in {*LEARNED, "history_before_refit_"} - arrays.keys():  # of an earlier fit
                 vars(self).pop(name, None)
             record = TrainingRecord(early_stopping=watches_score)
         else:

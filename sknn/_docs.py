@@ -14,7 +14,10 @@ from .parts.schedules import SCHEDULES
 _OWN_ATTRIBUTES = {
     "MLPClassifier": """\
 classes_ : ndarray of shape (n_classes,)
-    Class labels. For multilabel targets, the column numbers of the labels.""",
+    Class labels. For multilabel targets, the column numbers of the labels.
+temperature_ : float
+    Number that logits are divided by for probabilities. Less than 1 makes these more certain. Only
+    when calibrate=True.""",
     "MLPRegressor": """\
 y_mean_ : ndarray of shape (n_outputs,)
     Means of the targets. Only when normalize_y=True.
@@ -73,6 +76,8 @@ history_ : dict of lists
     A list over epochs for each of 'epoch', 'loss', 'val_loss' and 'val_score' (NaN without
     validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds', and for each metric of
     :class:`~sknn.callbacks.History`.
+history_before_refit_ : dict of lists
+    ``history_`` of the training that early stopping has ended. Only when refit=True.
 n_iter_ : int
     Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int

@@ -3,14 +3,19 @@
 import functools
 
 import numpy as np
+import scipy.special
 from sklearn.metrics import mean_pinball_loss, r2_score
+from sklearn.utils.validation import check_is_fitted
 
+from ._prediction import probabilities
 from ._validation.classes import check_classes, fitted_classes
 from ._validation.data import (
     check_regression_targets,
     check_scored_targets,
     check_targets_of_loss,
     check_training_data,
+    check_was_fitted,
+    divide_by_temperature,
     scaled,
     target_range,
 )
@@ -104,6 +109,30 @@ class ClassificationTargets:
         codes = (probabilities.ravel() > 0.5).astype(int)
         return classes[np.minimum(codes, len(classes) - 1)]
 
+    def _prepare_predictions(self, y, weight, fresh):
+        """Forget the temperature: while training goes on, probabilities are not calibrated."""
+        vars(self).pop("temperature_", None)
+
+    def _probabilities(self, X):
+        """Return calibrated probabilities, those of both classes if there are two."""
+        check_is_fitted(self)
+        check_was_fitted(self)
+        architecture = self._architecture
+        is_calibrated = "temperature_" in vars(self)
+        if architecture.n_outputs > 1 and not is_calibrated:
+            return self._outputs(X)
+        logits = self._outputs(X, link=False)
+        if is_calibrated:
+            logits = divide_by_temperature(self, logits)
+        if architecture.n_outputs == 1:
+            # 1 - p would lose the digits of small probabilities
+            both = probabilities(np.column_stack([-logits, logits]))
+            return both[:, : len(fitted_classes(self))]
+        if architecture.loss_part.out_activation == "logistic":
+            return probabilities(logits)
+        smallest = np.finfo(logits.dtype).tiny
+        return scipy.special.softmax(logits, axis=1).clip(smallest)
+
     def _validation_score(self, predictions, y, weight, loss):
         """Return the accuracy; for multilabel targets, the fraction of rows without an error."""
         if self._architecture.loss_part.out_activation == "softmax":
@@ -170,7 +199,7 @@ class RegressionTargets:
                     )
             return (scaled(self, y) if scales else y).astype(dtype)
 
-    def _learn_range(self, y, weight, fresh):
+    def _prepare_predictions(self, y, weight, fresh):
         """Keep the range of the targets of all rows that training has seen, to clip predictions."""
         goes_on = not fresh and "y_min_" in vars(self) and self.clip_output
         known = target_range(self, np.dtype(float)) if goes_on else ()

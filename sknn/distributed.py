@@ -174,6 +174,11 @@ def _check_rounds(estimator, rounds, local_epochs):
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
     if stops_early(estimator, None):
         raise ValueError("fit_dask does not support early_stopping=True; set rounds instead.")
+    if getattr(estimator, "calibrate", False):
+        raise ValueError(
+            "fit_dask does not support calibrate=True; use CalibratedClassifierCV(FrozenEstimator("
+            "...), method='temperature') afterwards."
+        )
     if estimator.solver == "lbfgs":
         raise ValueError("fit_dask does not support solver='lbfgs'; choose another solver.")
     return -(-estimator.max_iter // local_epochs) if rounds is None else rounds

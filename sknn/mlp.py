@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import scipy.special
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call
@@ -19,7 +18,6 @@ from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
-from ._validation.classes import fitted_classes
 from ._validation.data import target_range, unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
@@ -137,10 +135,12 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         batch_norm_momentum: float = 0.9,
         label_smoothing: float = 0.0,
         class_weight: ClassWeight | None = None,
+        calibrate: bool = False,
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
         restore_best: bool | Literal["latest"] = True,
+        refit: bool = False,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())
@@ -237,15 +237,10 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            Columns are in the order of ``classes_``. No probability is exactly 0.
+            Columns are in the order of ``classes_``. No probability is exactly 0. With
+            calibrate=True they are those of logits / ``temperature_``.
         """
-        if not hasattr(self, "_architecture") or self._architecture.n_outputs > 1:
-            return self._outputs(X)
-        logits = self._outputs(X, link=False)
-        # 1 - p would lose the digits of small probabilities
-        probabilities = scipy.special.expit(np.column_stack([-logits, logits]))
-        limits = np.finfo(probabilities.dtype)
-        return probabilities[:, : len(fitted_classes(self))].clip(limits.tiny, 1 - limits.epsneg)
+        return self._probabilities(X)
 
     def predict_log_proba(self, X: Table) -> np.ndarray:
         """Predict the logarithm of the probability of each class.
@@ -273,7 +268,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            One-dimensional for two classes.
+            One-dimensional for two classes. They are the network's own, also with calibrate=True.
         """
         logits = self._outputs(X, link=False)
         return logits.ravel() if self._architecture.n_outputs == 1 else logits
@@ -375,6 +370,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
         restore_best: bool | Literal["latest"] = True,
+        refit: bool = False,
         dtype: Literal["float32", "float64"] | None = None,
     ) -> None:
         self._set_parameters(locals())

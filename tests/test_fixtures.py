@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 
 import sknn
@@ -52,6 +53,7 @@ def test_pickles_load(path):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         estimator = pickle.loads(content)
+    assert set(estimator.get_params()) == set(clone(estimator).get_params())
     is_old = path.parent.name != sknn.__version__
     assert [warning.category for warning in caught] == [InconsistentVersionWarning] * is_old
     check(estimator, path)

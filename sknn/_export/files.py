@@ -13,7 +13,8 @@ The header of the file is a dict:
     multilabel      whether the targets are an indicator matrix; None for regressors
     object_labels   whether ``classes_`` is an array of objects, which are strings
 
-The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` or, where targets are
+The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` and, where
+probabilities are calibrated, ``temperature_``; or, where targets are
 standardized, ``y_mean_`` and ``y_scale_``, and where predictions are clipped, ``y_min_`` and
 ``y_max_``.
 """
@@ -28,7 +29,7 @@ from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
-from .loading import FORMAT, KINDS, RANGE, RECORD, SCALING, make_estimator
+from .loading import BEFORE_REFIT, FORMAT, KINDS, RANGE, RECORD, SCALING, make_estimator
 from .network import fitted_network
 from .plain import to_plain
 
@@ -61,6 +62,8 @@ def save_estimator(estimator, path):
         header["multilabel"] = bool(estimator._multilabel)
         header["object_labels"] = np.asarray(estimator.classes_).dtype == object
         arrays["classes_"] = _plain_classes(estimator)
+        if "temperature_" in vars(estimator):
+            arrays["temperature_"] = np.asarray(estimator.temperature_, float)
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in vars(estimator) else ()
@@ -109,14 +112,19 @@ def _plain_architecture(architecture):
 
 
 def _plain_record(estimator):
-    record = {name: getattr(estimator, name, None) for name in RECORD}
+    histories = ("history_", BEFORE_REFIT) if BEFORE_REFIT in vars(estimator) else ("history_",)
+    record = {name: getattr(estimator, name, None) for name in (*RECORD, *histories)}
     try:
-        columns = {name: to_plain(column) for name, column in dict(record["history_"]).items()}
-        return {name: to_plain(value) for name, value in record.items()} | {"history_": columns}
+        columns = {name: _plain_columns(record[name]) for name in histories}
+        return {name: to_plain(value) for name, value in record.items()} | columns
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"{', '.join(RECORD)} must be as the last fit has left them to be saved: {error}."
         ) from error
+
+
+def _plain_columns(history):
+    return {name: to_plain(column) for name, column in dict(history).items()}
 
 
 def _feature_names(estimator):

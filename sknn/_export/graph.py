@@ -24,7 +24,7 @@ from .._runtime.architecture import (
     SHIFT,
 )
 from .._validation.classes import fitted_classes
-from .._validation.data import target_range
+from .._validation.data import divide_by_temperature, target_range
 from .network import fitted_network
 
 MIN_OPSET = 13
@@ -187,6 +187,9 @@ def _add_layers(graph, estimator, X, *, n_classes=0):
             if architecture.n_outputs == 1 and n_classes:
                 both = [graph("Neg", value), value]
                 value = graph("Concat", *both[:n_classes], axis=1)
+            if "temperature_" in vars(estimator):
+                divide_by_temperature(estimator, np.zeros(1, graph.dtype))  # checks it
+                value = graph("Div", value, float(estimator.temperature_))
             value = architecture.loss_part.onnx(graph, value, architecture.loss_parameters)
     return value
 

@@ -12,7 +12,7 @@ from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
 from .._validation.classes import fitted_classes
-from .._validation.data import target_range
+from .._validation.data import divide_by_temperature, target_range
 from .._validation.parameters import check_parameters
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
@@ -21,6 +21,7 @@ from .plain import from_plain
 FORMAT = 1
 KINDS = {kind.__name__: kind for kind in (MLPClassifier, MLPRegressor)}
 RECORD = tuple(vars(TrainingRecord(early_stopping=False)))
+BEFORE_REFIT = "history_before_refit_"  # only some networks have it
 SCALING = ("y_mean_", "y_scale_")
 RANGE = ("y_min_", "y_max_")
 
@@ -73,6 +74,9 @@ def make_estimator(header, arrays):
     _set_learned(estimator, arrays, np.dtype(header["dtype"]))
     if kind is MLPClassifier:
         _set_classes(estimator, header, arrays.pop("classes_"))
+        if "temperature_" in arrays:
+            estimator.temperature_ = arrays.pop("temperature_").item()
+            divide_by_temperature(estimator, np.zeros(1))  # raises unless it is one
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in arrays else ()
@@ -160,13 +164,13 @@ def _set_features(estimator, names):
 
 def _checked_record(record):
     """Return the fitted attributes that training updates, after checking them."""
-    _require(set(record) == set(RECORD), f"record has the keys {sorted(record)}")
+    _require(set(record) - {BEFORE_REFIT} == set(RECORD), f"record has the keys {sorted(record)}")
     for name, value in record.items():
         if name in _COUNTS:
             is_possible = _is_number(value) and isinstance(value, Integral) and value >= 0
         elif name in _COLUMNS:
             is_possible = _is_column(value)
-        elif name == "history_":
+        elif name in ("history_", BEFORE_REFIT):
             is_possible = _is_history(value)
         else:
             is_possible = _is_number(value)

@@ -10,6 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from .._runtime.architecture import COEFS, INTERCEPTS
+from .._validation.data import divide_by_temperature
 from .network import fitted_network
 
 _ACTIVATIONS = {
@@ -54,6 +55,9 @@ def build_stock_network(estimator):
     if architecture.scales_targets:
         network.coefs_[-1] *= estimator.y_scale_
         network.intercepts_[-1] = network.intercepts_[-1] * estimator.y_scale_ + estimator.y_mean_
+    if "temperature_" in vars(estimator):
+        network.coefs_[-1] = divide_by_temperature(estimator, network.coefs_[-1])
+        network.intercepts_[-1] = divide_by_temperature(estimator, network.intercepts_[-1])
     if is_classifier(estimator):
         network.classes_ = np.array(estimator.classes_)
         network._label_binarizer = LabelBinarizer().fit(_labels(estimator))

@@ -38,6 +38,17 @@ CLASSIFIER = {
         """,
         other_names=("class_weights",),
     ),
+    "calibrate": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to calibrate probabilities by temperature scaling, arXiv:1706.04599: when
+        training has ended, ``temperature_`` is the T for which logits / T have the least log loss
+        on the validation rows, and ``predict_proba`` divides the logits by it. Labels, scores in
+        training and ``logits`` stay as they are. Requires early_stopping=True, or ``X_val`` in
+        ``fit``.
+        """,
+        other_names=("calibration", "temperature_scaling"),
+    ),
 }
 
 REGRESSOR = {

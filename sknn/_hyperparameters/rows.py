@@ -44,6 +44,7 @@ class Condition(NamedTuple):
     otherwise: str  # the reason in words, which ends "has no effect"
     # function of the estimator: whether validation samples given to fit are as good
     or_with_X_val: Callable = lambda estimator: False
+    not_with_X_val: bool = False  # whether validation samples take the effect away
 
 
 class Hyperparameter(NamedTuple):

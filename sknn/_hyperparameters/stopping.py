@@ -115,6 +115,21 @@ ROWS = {
         conditions=(STOPS_EARLY,),
         other_names=("restore_best_weights",),
     ),
+    "refit": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to train anew when early stopping has found the best epoch: on all rows, those
+        that were held out too, for as many epochs, with the same random numbers and schedules. The
+        network, ``loss_curve_``, ``n_iter_`` and ``history_`` are then those of this training, and
+        ``history_before_refit_`` that of the first; validation scores, ``best_iter_`` and
+        ``temperature_`` stay. Callbacks see the first training only. ``X_val`` is never trained
+        on. Only used when early_stopping=True and no ``X_val`` is given.
+        """,
+        conditions=(
+            STOPS_EARLY._replace(or_with_X_val=lambda estimator: False),
+            Condition(lambda estimator: True, "with X_val", not_with_X_val=True),
+        ),
+    ),
     "verbose": Hyperparameter(
         ["verbose"],
         "bool or int",

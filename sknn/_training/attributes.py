@@ -91,6 +91,8 @@ class AttributesMixin:
     def __setstate__(self, attributes):
         attributes = dict(attributes)
         _warn_about_version(type(self).__name__, attributes.pop("_sknn_version", "unknown"))
+        defaults = self._constructor_parameters()  # a pickle may lack parameters that are new
+        attributes = {name: parameter.default for name, parameter in defaults.items()} | attributes
         super().__setstate__(attributes)
         if "_training_state" in attributes:
             self._training_state = TrainingState.from_dict(attributes["_training_state"])

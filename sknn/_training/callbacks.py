@@ -240,6 +240,11 @@ class EpochCallbacks:
         fit.is_out_of_time = fit.is_out_of_time and not is_stopped
         return is_stopped or fit.is_out_of_time
 
+    @property
+    def is_out_of_time(self):
+        """Whether a limit of time has stopped training."""
+        return self.has_listeners and self._running_fit.is_out_of_time
+
     def warnings(self):
         """Return what to tell the user when the fit has ended."""
         return self._running_fit.warnings() if self.has_listeners else []

@@ -51,7 +51,7 @@ class TablesMixin:
         table = self._make_table(samples, train_rows, dtype, fresh, seen)
         n_rows = table.n_rows if train_rows is None else len(train_rows)
         state.weighed = float(table.mean_weight), seen[1] + n_rows
-        self._learn_range(samples.y, samples.weight[0], fresh)
+        self._prepare_predictions(samples.y, samples.weight[0], fresh)
         if validation is not None:
             table_val = self._make_table(validation, None, dtype, False)
             table_val.name = "X_val"

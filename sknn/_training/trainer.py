@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._compiled.progress import compilation_report
 from .._runtime.layout import views
 from .._warnings import NonFinitePredictionError, warn_user
+from .calibration import calibrated_temperature
 from .printing import print_epoch
 from .validation_set import description_of_loss
 
@@ -286,10 +287,9 @@ class Training:
             self.state.last_weights = weights
             self.state.returned_weights = best
             weights = best.copy()
-        vars(self.estimator).update(
-            {
-                **views(weights, self.network.layout),
-                **vars(self.record),
-                "_training_state": self.state,
-            }
-        )
+        attributes = {**vars(self.record), "_training_state": self.state}
+        if getattr(self.network.settings, "calibrate", False):
+            attributes["temperature_"] = calibrated_temperature(
+                self.network.architecture, weights, self.validation_set
+            )
+        vars(self.estimator).update(views(weights, self.network.layout) | attributes)

@@ -84,6 +84,10 @@ class ValidationSet:
         """Return the rows of X and their targets, as checked."""
         return self._samples.X[self.rows], self._samples.y[self.rows]
 
+    def targets_and_weight(self):
+        """Return the encoded targets of the rows, and their weights."""
+        return self._targets, self._weight
+
     def yardstick(self):
         """Return what decides which scores can be compared: plain values that are equal if the
         score is computed in the same way on the same rows.

@@ -137,6 +137,22 @@ def stops_early(estimator, validation):
     return validation is not None if isinstance(setting, str) else bool(setting)
 
 
+def check_calibration(estimator, incremental, has_X_val):
+    """Raise ValueError if there are no validation rows to calibrate probabilities on."""
+    if not getattr(estimator, "calibrate", False):
+        return
+    if incremental:
+        raise ValueError(
+            "partial_fit does not support calibrate=True, since it has no validation rows; set "
+            "calibrate=False, or call fit."
+        )
+    if not has_X_val and not stops_early(estimator, None):
+        raise ValueError(
+            "calibrate=True needs validation rows: set early_stopping=True to hold some out, or "
+            "pass X_val and y_val to fit."
+        )
+
+
 def settings_of(estimator):
     """Return the constructor parameters as a namespace, with Python's own numbers.
 
@@ -162,11 +178,17 @@ def _warn_without_effect(estimator, name, has_X_val):
     reasons = [
         condition.otherwise
         for condition in HYPERPARAMETERS[name].conditions
-        if not (condition.holds(estimator) or (has_X_val and condition.or_with_X_val(estimator)))
+        if not _holds(condition, estimator, has_X_val)
     ]
     if reasons:
         value = getattr(estimator, name)
         warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
+
+
+def _holds(condition, estimator, has_X_val):
+    if has_X_val and (condition.not_with_X_val or condition.or_with_X_val(estimator)):
+        return not condition.not_with_X_val
+    return condition.holds(estimator)
 
 
 def check_hidden_layer_sizes(estimator):

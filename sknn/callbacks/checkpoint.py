@@ -146,7 +146,9 @@ class Checkpoint(Callback):
 
     def _end_fit(self, fit):
         estimator = fit.training.estimator
-        is_stopped = estimator.n_iter_ < estimator.max_iter and not fit.is_out_of_time
+        is_trained_anew = "history_before_refit_" in vars(estimator)
+        is_over = estimator.n_iter_ < estimator.max_iter or is_trained_anew
+        is_stopped = is_over and not fit.is_out_of_time
         self._write(fit, vars(estimator), is_stopped)
 
     def _write(self, fit, attributes, is_stopped):

@@ -48,6 +48,8 @@ CASES = {
     "one class": (MLPClassifier((6,)), np.full(60, 7)),
     "labels": (MLPClassifier((6,), label_smoothing=0.1), (Y > 5).astype(int)),
     "early stopping": (MLPClassifier((6,), early_stopping=True, scoring="accuracy"), CODES),
+    "calibrated": (MLPClassifier((6,), early_stopping=True, calibrate=True), NAMES),
+    "trained anew": (MLPClassifier((6,), early_stopping=True, refit=True), NAMES),
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),

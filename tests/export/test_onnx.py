@@ -138,6 +138,14 @@ def test_standardized_targets(dtype):
 
 
 @dtypes
+@pytest.mark.parametrize("y", [CODES, CODES > 0, (Y > 1).astype(int)])
+def test_calibrated_probabilities(y, dtype):
+    estimator = fitted(MLPClassifier((6,), calibrate=True, early_stopping=True), y)
+    assert abs(estimator.temperature_ - 1) > 0.01
+    check(estimator, dtype)
+
+
+@dtypes
 def test_clipped_predictions(dtype):
     estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,), clip_output=True), X[:, :2] / 9)
     found = check(estimator, dtype)["variable"]

@@ -42,6 +42,11 @@ CASES = {
         CODES,
     ),
     "early stopping": (MLPClassifier((6,), early_stopping=True), CODES),
+    "calibrated": (MLPClassifier((6,), early_stopping=True, calibrate=True), NAMES),
+    "calibrated labels": (
+        MLPClassifier((6,), early_stopping=True, calibrate=True),
+        (Y > 2).astype(int),
+    ),
     "one target": (MLPRegressor(hidden_layer_sizes=(6,), solver="lbfgs"), Y[:, 0]),
     "huber": (MLPRegressor("huber", (6,)), Y),
     "scaled": (MLPRegressor(hidden_layer_sizes=(6,), normalize_y=True), Y),

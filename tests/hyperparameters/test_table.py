@@ -130,6 +130,7 @@ WITHOUT_EFFECT = {
         ({"early_stopping_window": 2}, "without early_stopping=True", STOPPING)
     ],
     "restore_best": [({"restore_best": np.False_}, "without early_stopping=True", STOPPING)],
+    "refit": [({"refit": True}, "without early_stopping=True", STOPPING)],
     "quantile": [({"quantile": 0.4}, "without loss='quantile'", {"loss": "quantile"})],
     "huber_delta": [({"huber_delta": 0.4}, "without loss='huber'", {"loss": "huber"})],
 }

@@ -86,10 +86,12 @@ OUT_OF_RANGE = {
     "scoring": [1, 0.5, ["accuracy"]],
     "early_stopping_window": NOT_POSITIVE_INTEGERS,
     "restore_best": NOT_BOOLEANS,
+    "refit": NOT_BOOLEANS,
     "label_smoothing": NOT_FRACTIONS,
     "class_weight": ["even", 1, 0.5],
     "quantile": [0, 1, -0.5, "half", None, (0.5, 0.5), (0.9, 0.1), (0.5, 1.0), ()],
     "huber_delta": [0, -1.0, "far", None, np.nan],
+    "calibrate": NOT_BOOLEANS,
     "normalize_y": NOT_BOOLEANS,
     "clip_output": NOT_BOOLEANS,
 }

@@ -1,0 +1,72 @@
+"""Temperature scaling: one number by which logits are divided, so that probabilities are right."""
+
+import numpy as np
+import scipy.optimize
+import scipy.special
+
+from .._runtime.compiled_network import CompiledNetwork
+
+_LARGEST_LOGARITHM = 10.0  # of a temperature or its inverse, as in scikit-learn's calibration
+
+
+def calibrated_temperature(architecture, weights, validation_set):
+    """Return the temperature of a network on its validation rows.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    weights : ndarray
+        Flat.
+    validation_set : ValidationSet
+    """
+    network = CompiledNetwork(weights, architecture)
+    logits = network.outputs(validation_set.table, validation_set.rows, link=False)
+    is_softmax = architecture.loss_part.out_activation == "softmax"
+    return find_temperature(logits, *validation_set.targets_and_weight(), is_softmax=is_softmax)
+
+
+def find_temperature(logits, y, weight, *, is_softmax):
+    """Return the T > 0 for which logits / T have the least mean log loss, arXiv:1706.04599.
+
+    Where the greatest logit of every row is that of the true class, no T is the best: the loss
+    falls as T goes to 0. Then as much is added to the mean as one more row would, whose class is
+    not known: the mean over classes.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_rows, n_outputs)
+    y : ndarray of shape (n_rows, 1) or (n_rows, n_outputs)
+        Codes of the classes; zeros and ones if not ``is_softmax``.
+    weight : ndarray of shape (n_rows,)
+    is_softmax : bool
+        Whether the outputs are classes that exclude each other.
+    """
+    margins, weight = _margins(logits.astype(np.float64), y, weight, is_softmax)
+    if not margins.any():
+        return 1.0
+    is_faultless = margins.max() <= 0
+    of_another_row = margins.mean() / (len(logits) + 1) if is_faultless else 0.0
+
+    def objective(log_inverse):
+        inverse = np.exp(log_inverse)
+        losses = scipy.special.logsumexp(inverse * margins, axis=1)
+        return np.average(losses, weights=weight) - inverse * of_another_row
+
+    limits = -_LARGEST_LOGARITHM, _LARGEST_LOGARITHM
+    result = scipy.optimize.minimize_scalar(
+        objective, bounds=limits, method="bounded", options={"xatol": 1e-9}
+    )
+    return float(np.exp(-result.x))
+
+
+def _margins(logits, y, weight, is_softmax):
+    """Return logits minus that of the true class, and the weights of these rows.
+
+    Each output of the logistic function is a choice of its own between two classes, of logits 0 and
+    z, so it becomes a row.
+    """
+    if is_softmax:
+        return logits - np.take_along_axis(logits, y.astype(np.int64), axis=1), weight
+    of_other_class = np.where(y > 0, -logits, logits).ravel()
+    margins = np.column_stack([np.zeros_like(of_other_class), of_other_class])
+    return margins, np.repeat(weight, logits.shape[1])
