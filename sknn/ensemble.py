@@ -98,7 +98,7 @@ class _Ensemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
 
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
-        if not self._is_of_this_kind(self.estimator) or not hasattr(self.estimator, "random_state"):
+        if not hasattr(self.estimator, "random_state") or not self._is_of_this_kind(self.estimator):
             raise TypeError(
                 f"estimator={self.estimator!r} must be a {self._kind} with the parameter "
                 f"random_state, such as {self._example}()."
