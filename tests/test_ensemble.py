@@ -9,12 +9,14 @@ import sklearn
 from fruits import CODES, NAMES, NUMBERS, X
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknn import EnsembleClassifier, EnsembleRegressor, MLPClassifier, MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+LEARNS = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.02, "max_iter": 60}
 SMALL = {"hidden_layer_sizes": (5,), "max_iter": 5}
 CLASSIFIER = EnsembleClassifier(MLPClassifier(**SMALL), 3, random_state=0)
 REGRESSOR = EnsembleRegressor(MLPRegressor(**SMALL), 3, random_state=0)
@@ -23,8 +25,12 @@ REGRESSOR = EnsembleRegressor(MLPRegressor(**SMALL), 3, random_state=0)
 @pytest.mark.filterwarnings("ignore")  # the checks themselves say where a warning is wrong
 @parametrize_with_checks(
     [
-        EnsembleClassifier(MLPClassifier(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2),
-        EnsembleRegressor(MLPRegressor(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2),
+        EnsembleClassifier(
+            MLPClassifier(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2
+        ),
+        EnsembleRegressor(
+            MLPRegressor(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2
+        ),
     ]
 )
 def test_estimator_checks(estimator, check):
@@ -94,6 +100,9 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(None), TypeError, "estimator=None must be a regressor"),
         (EnsembleRegressor(MLPRegressor(), 0), ValueError, "n_estimators=0 must be an int"),
         (EnsembleRegressor(MLPRegressor(), 2.0), ValueError, "n_estimators=2.0 must be"),
+        (EnsembleRegressor(MLPRegressor(), variants={}), TypeError, "variants={} must be None, or"),
+        (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
+        (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
     ],
 )
@@ -102,6 +111,24 @@ def test_errors_name_the_parameter(ensemble, error, message):
         ensemble.fit(X, CODES)
     with pytest.raises(NotFittedError):
         ensemble.predict(X)
+
+
+def test_variants_take_turns():
+    variants = [{"hidden_layer_sizes": (3,)}, {"hidden_layer_sizes": (4,), "alpha": 0.1}]
+    model = clone(REGRESSOR).set_params(variants=variants).fit(X, NUMBERS)
+    assert [member.coefs_[0].shape[1] for member in model.estimators_] == [3, 4, 3]
+    assert [member.alpha for member in model.estimators_] == [1e-4, 0.1, 1e-4]
+    assert model.estimators_[0].random_state != model.estimators_[2].random_state
+
+
+def test_members_may_be_pipelines():
+    weight = np.where(CODES == 2, 0.0, 1.0)
+    plain = clone(CLASSIFIER).fit(X, CODES, sample_weight=weight)
+    piped = clone(CLASSIFIER).set_params(estimator=make_pipeline("passthrough", plain.estimator))
+    piped.fit(X, CODES, sample_weight=weight)
+    assert np.array_equal(piped.predict_proba(X), plain.predict_proba(X))
+    labels = np.c_[CODES > 0, X[:, 0] > 0].astype(int)
+    assert piped.fit(X, labels).predict(X).shape == labels.shape
 
 
 def test_other_estimators_are_members_too():
