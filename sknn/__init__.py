@@ -9,6 +9,7 @@ from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
+from .piecewise_linear import PiecewiseLinearEncoder
 from .recipes import tabular_pipeline
 from .tabular import TabularPreprocessor
 from .warmup import warmup  # the function: as an attribute it hides the package of that name
@@ -23,6 +24,7 @@ __all__ = [
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
+    "PiecewiseLinearEncoder",
     "TabularPreprocessor",
     "TrainingHistoryDisplay",
     "show_versions",

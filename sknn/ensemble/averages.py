@@ -1,143 +1,22 @@
-"""Networks that differ by their random numbers, averaged.
-
-scikit-learn's bagging would do, but for three things: without bootstrap it draws all rows, whatever
-their sample weights, so these are lost; it takes no multilabel targets; and its score is R^2, also
-where networks predict quantiles.
-
-Members are trained one after the other, and each by all cores. Two cores train one large network
-nearly twice as fast as one does, so training two side by side would gain little.
-"""
+"""Averages of networks that differ by their random numbers, and perhaps by hyperparameters."""
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn import get_config
-from sklearn.base import (
-    BaseEstimator,
-    ClassifierMixin,
-    MetaEstimatorMixin,
-    RegressorMixin,
-    clone,
-    is_classifier,
-    is_regressor,
-)
-from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
 
-from ._targets import score_quantiles
-from ._versions import DocumentationLinkMixin
+from .._targets import score_quantiles
+from .members import BaseEnsemble
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-    from typing_extensions import Self
 
-    from ._validation.types import Table
-
-
-class _Ensemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
-    """What the two ensembles share: training, and averages of what the members predict."""
-
-    def __init__(
-        self,
-        estimator: Any,
-        n_estimators: int = 4,
-        *,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
-        self.estimator = estimator
-        self.n_estimators = n_estimators
-        self.random_state = random_state
-
-    def fit(
-        self, X: Table, y: Table, sample_weight: ArrayLike | None = None, **fit_params: Any
-    ) -> Self:
-        """Fit the members to samples X and targets y.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Sample weights, not negative. None is 1 for every sample.
-        **fit_params : dict
-            Further arguments for the ``fit`` of each member. With
-            ``sklearn.set_config(enable_metadata_routing=True)``, those that its
-            ``set_fit_request`` asks for.
-
-        Returns
-        -------
-        self : estimator
-            The fitted ensemble.
-
-        Raises
-        ------
-        TypeError
-            If the estimator is not of this ensemble's kind.
-        ValueError
-            If ``n_estimators`` is not an int of at least 1.
-        """
-        self._check_parameters()
-        if sample_weight is not None:
-            fit_params["sample_weight"] = sample_weight
-        if get_config()["enable_metadata_routing"]:
-            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
-        seeds = check_random_state(self.random_state).randint(
-            np.iinfo(np.int32).max, size=self.n_estimators
-        )
-        members = [clone(self.estimator).set_params(random_state=int(seed)) for seed in seeds]
-        members = [member.fit(X, y, **fit_params) for member in members]
-        validate_data(self, X, skip_check_array=True)  # learns number and names of the features
-        self.estimators_ = members
-        return self
-
-    def _check_parameters(self):
-        """Raise if a parameter is of the wrong type or out of range."""
-        if not self._is_of_this_kind(self.estimator) or not hasattr(self.estimator, "random_state"):
-            raise TypeError(
-                f"estimator={self.estimator!r} must be a {self._kind} with the parameter "
-                f"random_state, such as {self._example}()."
-            )
-        n = self.n_estimators
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"n_estimators={n!r} must be an int of at least 1.")
-
-    def _average(self, X, method):
-        """Return the mean over members of what their method predicts."""
-        check_is_fitted(self)
-        validate_data(self, X, skip_check_array=True, reset=False)
-        total = 0.0
-        for member in self.estimators_:
-            total = total + getattr(member, method)(X)
-        return total / len(self.estimators_)
-
-    def get_metadata_routing(self):
-        """Get the routing of metadata, such as sample weights, to the members.
-
-        Returns
-        -------
-        routing : MetadataRouter
-            What ``fit`` passes on to the ``fit`` of each member.
-        """
-        mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        member = get_tags(self.estimator)
-        tags.input_tags.sparse = member.input_tags.sparse
-        tags.target_tags = member.target_tags
-        tags.classifier_tags = member.classifier_tags
-        tags.regressor_tags = member.regressor_tags
-        return tags
+    from .._validation.types import Table
 
 
-class EnsembleClassifier(ClassifierMixin, _Ensemble):
+class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Average of classifiers that differ by their random numbers.
 
     Networks that start from different weights make different errors. The average of their
@@ -147,10 +26,13 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
     Parameters
     ----------
     estimator : MLPClassifier
-        Network whose clones are trained, or another classifier with ``predict_proba`` and the
-        parameter ``random_state``, which is set in each.
+        Network whose clones are trained, a pipeline that ends with one, or another classifier with
+        ``predict_proba`` and the parameter ``random_state``, which is set in each.
     n_estimators : int, default=4
         Number of members, at least 1. Time and memory are proportional to it.
+    variants : list of dict, default=None
+        Parameters of the estimator in which members differ: the first member has those of the first
+        dict, and so on, in turn [2]_. None means that they differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 
@@ -174,6 +56,8 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
     ----------
     .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive
        Uncertainty Estimation using Deep Ensembles", 2016, :arxiv:`1612.01474`.
+    .. [2] F. Wenzel, J. Snoek, D. Tran, R. Jenatton, "Hyperparameter Ensembles for Robustness and
+       Uncertainty Quantification", 2020, :arxiv:`2006.13570`.
 
     Examples
     --------
@@ -224,12 +108,12 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
             Predicted classes; for multilabel targets, 1 where the probability is above 0.5.
         """
         probabilities = self.predict_proba(X)
-        if getattr(self.estimators_[0], "_multilabel", False):
+        if getattr(self._first_network, "_multilabel", False):
             return (probabilities > 0.5).astype(int)
         return self.classes_[probabilities.argmax(axis=1)]
 
 
-class EnsembleRegressor(RegressorMixin, _Ensemble):
+class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     """Average of regressors that differ by their random numbers.
 
     Networks that start from different weights make different errors, which partly cancel in the
@@ -239,10 +123,13 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
     Parameters
     ----------
     estimator : MLPRegressor
-        Network whose clones are trained, or another regressor with the parameter ``random_state``,
-        which is set in each.
+        Network whose clones are trained, a pipeline that ends with one, or another regressor with
+        the parameter ``random_state``, which is set in each.
     n_estimators : int, default=4
         Number of members, at least 1. Time and memory are proportional to it.
+    variants : list of dict, default=None
+        Parameters of the estimator in which members differ: the first member has those of the first
+        dict, and so on, in turn [2]_. None means that they differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 
@@ -264,6 +151,8 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
     ----------
     .. [1] B. Lakshminarayanan, A. Pritzel, C. Blundell, "Simple and Scalable Predictive
        Uncertainty Estimation using Deep Ensembles", 2016, :arxiv:`1612.01474`.
+    .. [2] F. Wenzel, J. Snoek, D. Tran, R. Jenatton, "Hyperparameter Ensembles for Robustness and
+       Uncertainty Quantification", 2020, :arxiv:`2006.13570`.
 
     Examples
     --------
@@ -315,8 +204,7 @@ class EnsembleRegressor(RegressorMixin, _Ensemble):
         --------
         MLPRegressor.score : The same for one network.
         """
-        check_is_fitted(self)
-        architecture = getattr(self.estimators_[0], "_architecture", None)
+        architecture = getattr(self._first_network, "_architecture", None)
         if architecture is None or architecture.loss != "quantile":
             return super().score(X, y, sample_weight=sample_weight)
         return score_quantiles(architecture, self.predict(X), y, sample_weight)

@@ -1,0 +1,5 @@
+"""Ensembles of networks."""
+
+from .averages import EnsembleClassifier, EnsembleRegressor
+
+__all__ = ["EnsembleClassifier", "EnsembleRegressor"]

@@ -1,0 +1,171 @@
+"""What ensembles of classifiers and of regressors share.
+
+scikit-learn's bagging would do, but for four things: without bootstrap it draws all rows, whatever
+their sample weights, so these are lost; it takes no multilabel targets; its score is R^2, also
+where networks predict quantiles; and its members have the same hyperparameters.
+
+Members are trained one after the other, and each by all cores. Two cores train one large network
+nearly twice as fast as one does, so training two side by side would gain little.
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, get_tags
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._versions import DocumentationLinkMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from .._validation.types import Table
+
+
+class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
+    """What the two ensembles share: training, and averages of what the members predict."""
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_estimators: int = 4,
+        *,
+        variants: Sequence[dict[str, Any]] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.n_estimators = n_estimators
+        self.variants = variants
+        self.random_state = random_state
+
+    def fit(
+        self, X: Table, y: Table, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
+        """Fit the members to samples X and targets y.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Sample weights, not negative. None is 1 for every sample.
+        **fit_params : dict
+            Further arguments for the ``fit`` of each member. With
+            ``sklearn.set_config(enable_metadata_routing=True)``, those that its
+            ``set_fit_request`` asks for.
+
+        Returns
+        -------
+        self : estimator
+            The fitted ensemble.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is not of this ensemble's kind.
+        ValueError
+            If ``n_estimators`` is not an int of at least 1, or if a variant has parameters that the
+            estimator lacks.
+        """
+        self._check_parameters()
+        if sample_weight is not None:
+            fit_params[self._name_of_weights()] = sample_weight
+        if get_config()["enable_metadata_routing"]:
+            fit_params = process_routing(self, "fit", **fit_params).estimator.fit
+        members = [member.fit(X, y, **fit_params) for member in self._unfitted_members()]
+        validate_data(self, X, skip_check_array=True)  # learns number and names of the features
+        self.estimators_ = members
+        return self
+
+    def _check_parameters(self):
+        """Raise if a parameter is of the wrong type or out of range."""
+        has_parameters = hasattr(self.estimator, "get_params")
+        if not has_parameters or not self._is_of_this_kind(self.estimator) or not self._seeds():
+            raise TypeError(
+                f"estimator={self.estimator!r} must be a {self._kind} with the parameter "
+                f"random_state, such as {self._example}()."
+            )
+        n = self.n_estimators
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"n_estimators={n!r} must be an int of at least 1.")
+        is_sequence = isinstance(self.variants, list | tuple) and len(self.variants) > 0
+        if self.variants is not None and not (
+            is_sequence and all(isinstance(variant, dict) for variant in self.variants)
+        ):
+            raise TypeError(
+                f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
+                "the estimator."
+            )
+
+    def _seeds(self):
+        """Return the names of the estimator's parameters that determine random numbers."""
+        names = self.estimator.get_params()
+        return [name for name in names if name.rpartition("__")[2] == "random_state"]
+
+    def _name_of_weights(self):
+        """Return what the estimator's ``fit`` calls sample weights."""
+        is_routed = get_config()["enable_metadata_routing"]
+        if isinstance(self.estimator, Pipeline) and not is_routed:
+            return f"{self.estimator.steps[-1][0]}__sample_weight"
+        return "sample_weight"
+
+    def _unfitted_members(self):
+        """Return clones of the estimator, each with its variant's parameters and a seed."""
+        random_state = check_random_state(self.random_state)
+        members = []
+        for number in range(self.n_estimators):
+            seed = random_state.randint(np.iinfo(np.int32).max)
+            variant = self.variants[number % len(self.variants)] if self.variants else {}
+            member = clone(self.estimator).set_params(**dict.fromkeys(self._seeds(), seed))
+            members.append(member.set_params(**variant))
+        return members
+
+    @property
+    def _first_network(self):
+        """The network of the first member, or what stands in its place."""
+        check_is_fitted(self)
+        member = self.estimators_[0]
+        return member[-1] if isinstance(member, Pipeline) else member
+
+    def _average(self, X, method):
+        """Return the mean over members of what their method predicts."""
+        check_is_fitted(self)
+        total = 0.0
+        for member in self.estimators_:  # which check X as an array
+            total = total + getattr(member, method)(X)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        return total / len(self.estimators_)
+
+    def get_metadata_routing(self):
+        """Get the routing of metadata, such as sample weights, to the members.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            What ``fit`` passes on to the ``fit`` of each member.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        if not hasattr(self.estimator, "__sklearn_tags__"):
+            return tags  # fit raises the error
+        member = get_tags(self.estimator)
+        tags.input_tags.sparse = member.input_tags.sparse
+        tags.target_tags = member.target_tags
+        tags.classifier_tags = member.classifier_tags
+        tags.regressor_tags = member.regressor_tags
+        return tags

@@ -1,0 +1,154 @@
+"""EnsembleClassifier and EnsembleRegressor: averages of their members, in scikit-learn's ways."""
+
+import pickle
+import re
+
+import numpy as np
+import pytest
+import sklearn
+from fruits import CODES, NAMES, NUMBERS, X
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sknn import EnsembleClassifier, EnsembleRegressor, MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+LEARNS = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.02, "max_iter": 60}
+SMALL = {"hidden_layer_sizes": (5,), "max_iter": 5}
+CLASSIFIER = EnsembleClassifier(MLPClassifier(**SMALL), 3, random_state=0)
+REGRESSOR = EnsembleRegressor(MLPRegressor(**SMALL), 3, random_state=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # the checks themselves say where a warning is wrong
+@parametrize_with_checks(
+    [
+        EnsembleClassifier(
+            MLPClassifier(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2
+        ),
+        EnsembleRegressor(
+            MLPRegressor(hidden_layer_sizes=(20,), learning_rate_init=0.02, max_iter=60), 2
+        ),
+    ]
+)
+def test_estimator_checks(estimator, check):
+    check(estimator)
+
+
+def members(ensemble, y, **settings):
+    """Return networks as the ensemble's, fitted one by one."""
+    seeds = np.random.RandomState(0).randint(np.iinfo(np.int32).max, size=3)
+    return [
+        clone(ensemble.estimator).set_params(random_state=seed, **settings).fit(X, y)
+        for seed in seeds
+    ]
+
+
+def test_probabilities_are_means_of_the_members():
+    model = clone(CLASSIFIER).fit(X, NAMES)
+    slow = np.mean([member.predict_proba(X) for member in members(model, NAMES)], axis=0)
+    np.testing.assert_allclose(model.predict_proba(X), slow, rtol=1e-12)
+    assert model.classes_.tolist() == ["apple", "pear", "quince"]
+    assert model.predict(X).tolist() == [model.classes_[row.argmax()] for row in slow]
+    assert model.score(X, NAMES) == np.mean(model.predict(X) == NAMES)
+
+
+@pytest.mark.parametrize("y", [NUMBERS, np.c_[NUMBERS, -NUMBERS]], ids=["one", "two"])
+def test_predictions_are_means_of_the_members(y):
+    model = clone(REGRESSOR).fit(X, y)
+    slow = np.mean([member.predict(X) for member in members(model, y)], axis=0)
+    np.testing.assert_allclose(model.predict(X), slow, rtol=1e-12)
+    assert model.predict(X).shape == y.shape
+
+
+def test_multilabel():
+    y = np.c_[CODES > 0, X[:, 0] > 0, X[:, 1] > 0].astype(int)
+    model = clone(CLASSIFIER).fit(X, y)
+    probabilities = model.predict_proba(X)
+    assert probabilities.shape == y.shape
+    assert np.array_equal(model.predict(X), (probabilities > 0.5).astype(int))
+
+
+def test_weights_reach_the_members():
+    weight = np.where(CODES == 2, 0.0, 1.0)
+    model = clone(CLASSIFIER).fit(X, CODES, sample_weight=weight)
+    slow = [
+        clone(member).fit(X, CODES, sample_weight=weight).predict_proba(X)
+        for member in members(model, CODES)
+    ]
+    np.testing.assert_allclose(model.predict_proba(X), np.mean(slow, axis=0), rtol=1e-12)
+    with sklearn.config_context(enable_metadata_routing=True):
+        unset = EnsembleClassifier(MLPClassifier(**SMALL), 1)
+        with pytest.raises(UnsetMetadataPassedError, match="sample_weight"):
+            unset.fit(X, CODES, sample_weight=weight)
+
+
+def test_further_arguments_of_fit_reach_the_members():
+    network = MLPClassifier(**SMALL, early_stopping="auto")
+    model = EnsembleClassifier(network, 2, random_state=0)
+    model.fit(X[:60], CODES[:60], X_val=X[60:], y_val=CODES[60:])
+    assert all(len(member.validation_scores_) == 5 for member in model.estimators_)
+
+
+@pytest.mark.parametrize(
+    ("ensemble", "error", "message"),
+    [
+        (EnsembleClassifier(MLPRegressor()), TypeError, "must be a classifier with the parameter"),
+        (EnsembleRegressor(MLPClassifier()), TypeError, "such as MLPRegressor()."),
+        (EnsembleRegressor(None), TypeError, "estimator=None must be a regressor"),
+        (EnsembleRegressor(MLPRegressor(), 0), ValueError, "n_estimators=0 must be an int"),
+        (EnsembleRegressor(MLPRegressor(), 2.0), ValueError, "n_estimators=2.0 must be"),
+        (EnsembleRegressor(MLPRegressor(), variants={}), TypeError, "variants={} must be None, or"),
+        (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
+        (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
+        (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
+    ],
+)
+def test_errors_name_the_parameter(ensemble, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        ensemble.fit(X, CODES)
+    with pytest.raises(NotFittedError):
+        ensemble.predict(X)
+
+
+def test_variants_take_turns():
+    variants = [{"hidden_layer_sizes": (3,)}, {"hidden_layer_sizes": (4,), "alpha": 0.1}]
+    model = clone(REGRESSOR).set_params(variants=variants).fit(X, NUMBERS)
+    assert [member.coefs_[0].shape[1] for member in model.estimators_] == [3, 4, 3]
+    assert [member.alpha for member in model.estimators_] == [1e-4, 0.1, 1e-4]
+    assert model.estimators_[0].random_state != model.estimators_[2].random_state
+
+
+def test_members_may_be_pipelines():
+    weight = np.where(CODES == 2, 0.0, 1.0)
+    plain = clone(CLASSIFIER).fit(X, CODES, sample_weight=weight)
+    piped = clone(CLASSIFIER).set_params(estimator=make_pipeline("passthrough", plain.estimator))
+    piped.fit(X, CODES, sample_weight=weight)
+    assert np.array_equal(piped.predict_proba(X), plain.predict_proba(X))
+    labels = np.c_[CODES > 0, X[:, 0] > 0].astype(int)
+    assert piped.fit(X, labels).predict(X).shape == labels.shape
+
+
+def test_other_estimators_are_members_too():
+    trees = EnsembleClassifier(DecisionTreeClassifier(), 2).fit(X, NAMES)
+    assert set(trees.predict(X)) == set(NAMES)
+    trees = EnsembleRegressor(DecisionTreeRegressor(), 2).fit(X, NUMBERS)
+    assert trees.score(X, NUMBERS) > 0.99
+
+
+def test_a_failing_fit_changes_nothing():
+    model = clone(REGRESSOR).fit(X, NUMBERS)
+    expected = model.predict(X)
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full_like(X, np.nan), NUMBERS)
+    assert np.array_equal(model.predict(X), expected)
+
+
+def test_pickled_and_seeded():
+    model = clone(CLASSIFIER).fit(X, NAMES)
+    copy = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(copy.predict_proba(X), model.predict_proba(X))
+    other = clone(model).set_params(random_state=1).fit(X, NAMES)
+    assert not np.array_equal(other.predict_proba(X), model.predict_proba(X))
