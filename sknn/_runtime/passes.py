@@ -43,47 +43,53 @@ def bind_passes(run, architecture, layout, uses):
     dtype = run.network.weights.dtype
     arguments = dtype, run, Minibatch(0, 0, 0, 0, 0, dtype.type(1), 0, 0, 0)
 
-    def address(kind, kernel, is_used, n_numbers=0):
+    def address(kind, kernel, is_used=True, n_numbers=0):
         return kind.address_for(kernel, *arguments, *[0] * n_numbers) if is_used else 0
+
+    passes = NO_PASSES._replace(
+        forward=address(PASS, forward.forward),
+        backward=address(PASS, backward.backward, uses.gradient),
+        update_all=address(PASS, update.update_all, uses.clip),
+        update_block=address(BLOCK_UPDATE, update.update_block, uses.gradient, 2),
+        **_bind_optional_steps(address, architecture, layout, uses),
+    )
+    if not uses.shards:
+        return passes
+    return passes._replace(
+        forward=address(PASS, shards.forward_backward_shards),
+        backward=address(PASS, shards.reduce_shards_and_update),
+        shard_forward=passes.forward,
+        shard_backward=passes.backward,
+    )
+
+
+def _bind_optional_steps(address, architecture, layout, uses):
+    """Return the addresses of the steps that only some networks have, by field of ``Passes``."""
 
     def step(kernel, is_used):
         return address(UNITS_STEP, kernel, is_used, 5)
 
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
+    splits = uses.gradient and not uses.shards and _may_split_k(layout)
     sums_first = uses.gradient and sums_penalties_first(
         MOST_THREADS, layout.n_layers, int(uses.shards)
     )
-    splits = uses.gradient and not uses.shards and _may_split_k(layout)
-    whole_forward = address(PASS, forward.forward, True)
-    whole_backward = address(PASS, backward.backward, uses.gradient)
-    passes = NO_PASSES._replace(
-        forward=whole_forward,
-        backward=whole_backward,
-        update_all=address(PASS, update.update_all, uses.clip),
-        update_block=address(BLOCK_UPDATE, update.update_block, uses.gradient, 2),
-        sum_penalties=address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
-        update_scaled_weights=address(
+    return {
+        "sum_penalties": address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
+        "update_scaled_weights": address(
             BLOCK_UPDATE, input_scale.update_scaled_weights, uses.input_scale, 2
         ),
-        drop_inputs=step(dropout.drop_inputs, uses.gradient and architecture.input_dropout > 0),
-        apply_dropout=step(dropout.apply_dropout, drops),
-        backpropagate_dropout=step(dropout.backpropagate_dropout, drops),
-        apply_batch_norm=step(batch_norm.apply_batch_norm, normalizes),
-        backpropagate_batch_norm=step(
+        "drop_inputs": step(dropout.drop_inputs, uses.gradient and architecture.input_dropout > 0),
+        "apply_dropout": step(dropout.apply_dropout, drops),
+        "backpropagate_dropout": step(dropout.backpropagate_dropout, drops),
+        "apply_batch_norm": step(batch_norm.apply_batch_norm, normalizes),
+        "backpropagate_batch_norm": step(
             batch_norm.backpropagate_batch_norm, normalizes and uses.gradient
         ),
-        compute_split_k=address(LAYER_PASS, split_k.compute_split_k, splits, 1),
-        add_partial_z=step(split_k.add_partial_z, splits),
-    )
-    if not uses.shards:
-        return passes
-    return passes._replace(
-        forward=address(PASS, shards.forward_backward_shards, True),
-        backward=address(PASS, shards.reduce_shards_and_update, True),
-        shard_forward=whole_forward,
-        shard_backward=whole_backward,
-    )
+        "compute_split_k": address(LAYER_PASS, split_k.compute_split_k, splits, 1),
+        "add_partial_z": step(split_k.add_partial_z, splits),
+    }
 
 
 def _may_split_k(layout):

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from .._runtime.layout import flat_vector, make_layout, views
-from .state import schedule_of
+from .optimizer_state import schedule_of
 
 
 class AveragedNetworks:

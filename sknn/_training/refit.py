@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from .._validation.parameters import stops_early
 from .callbacks import FIT_ATTRIBUTES, EpochCallbacks
-from .state import schedule_of
+from .optimizer_state import schedule_of
 
 _BY_EARLY_STOPPING = ("validation_scores_", "best_validation_score_", "best_iter_", "best_loss_")
 

@@ -13,7 +13,7 @@ from .._runtime.binding import LEAST_AVERAGED, LEAST_NORMALIZED
 from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.schedules import SCHEDULES, SMALLEST_RATE
 from .minibatches import MinibatchLoop
-from .state import schedule_of
+from .optimizer_state import schedule_of
 from .trainer import Training
 
 _ROWS_OF_STATISTICS = 2048  # whose variance is that of all rows within a few percent

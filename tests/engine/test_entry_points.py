@@ -22,7 +22,7 @@ from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
 from sknn._runtime.layout import make_layout
 from sknn._training.minibatches import MinibatchLoop
-from sknn._training.state import OptimizerState
+from sknn._training.optimizer_state import OptimizerState
 
 RATE = 0.01
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import threadpoolctl
 from reference import bits, compiled_only
 
 from sknn import MLPClassifier
@@ -194,8 +195,9 @@ def vectors_of_training(run):
 
 
 def capture_run(monkeypatch, model):
-    """Return the arguments of a fit's first call of ``train``, as they were, and the weights
-    after it."""
+    """Return the arguments of the first call of ``train`` in a fit with one thread, as they were,
+    and the weights after it.
+    """
     calls = []
     train = entry_points.train
 
@@ -206,7 +208,8 @@ def capture_run(monkeypatch, model):
         return n_done
 
     monkeypatch.setattr(entry_points, "train", catch)
-    model.fit(X, y)
+    with threadpoolctl.threadpool_limits(1):
+        model.fit(X, y)
     monkeypatch.undo()
     run, arguments, before, weights = calls[0]
     for vector, values in zip(vectors_of_training(run), before, strict=True):
