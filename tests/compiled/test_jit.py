@@ -82,6 +82,7 @@ def fit_everything(dtype):
     MLPClassifier((600,), max_iter=2, max_grad_norm=1.0).fit(
         np.tile(dense, (10, 1)), np.tile(CLASSES, 10)
     )  # in shards
+    MLPClassifier((100,), max_iter=1).fit(np.tile(dense, (1, 20)), CLASSES)  # in halves of inputs
 
 
 def fit_unusual_inputs(dense):
