@@ -113,13 +113,74 @@ TABLE = [
     Private('"_nrt"', lambda: compiles_with(_nrt=False), NO_IMPORT),
     Private(
         '"no_cpython_wrapper"',
-        lambda: compiles_with(no_cpython_wrapper=True, no_cfunc_wrapper=True),
+        lambda: compiles_with(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True),
         NO_IMPORT,
     ),
     Private("_rebuild", has(lambda: compiler.CompileResult, "_rebuild"), CACHE_OFF),
     Private("_reduce", has(lambda: compiler.CompileResult, "_reduce"), CACHE_OFF),
     Private("magic_tuple", lambda: len(context().codegen().magic_tuple()) > 0, CACHE_OFF),
-    Private("target_context.refresh", has(context, "refresh"), CACHE_OFF),
+    Private("rtsys", imports("numba.core.runtime", "rtsys"), CACHE_OFF),
+    Private(
+        "_shared_module",
+        has(
+            lambda: compiled().library, "_shared_module", "_get_compiled_object", "create_ir_module"
+        ),
+        CACHE_OFF,
+    ),
+    Private(
+        "JITCodeLibrary",
+        has(
+            lambda: importlib.import_module("numba.core.codegen").JITCodeLibrary,
+            "_optimize_functions",
+            "_ensure_finalized",
+            "add_linking_library",
+            "finalize",
+            "get_defined_functions",
+            "serialize_using_object_code",
+        ),
+        "the time of compilation: functions are compiled one by one, or not at all",
+    ),
+    Private(
+        "_linking_libraries", has(lambda: compiled().library, "_linking_libraries"), NO_KERNELS
+    ),
+    Private("_data_layout", has(lambda: context().codegen(), "_data_layout"), NO_KERNELS),
+    Private("_dynfunc", imports("numba", "_dynfunc"), NO_IMPORT),
+    Private(
+        "typed_passes",
+        imports(
+            "numba.core.typed_passes",
+            "IRLegalization",
+            "NativeLowering",
+            "NoPythonBackend",
+            "PreLowerStripPhis",
+            "type_inference_stage",
+        ),
+        NO_IMPORT,
+    ),
+    Private(
+        "untyped_passes",
+        imports(
+            "numba.core.untyped_passes",
+            "DeadBranchPrune",
+            "FixupArgs",
+            "GenericRewrites",
+            "IRProcessing",
+            "ReconstructSSA",
+            "RewriteSemanticConstants",
+            "TranslateByteCode",
+        ),
+        NO_IMPORT,
+    ),
+    Private("CompilerBase", imports("numba.core.compiler", "CompilerBase"), NO_IMPORT),
+    Private(
+        "Flags",
+        lambda: hasattr(compiler.Flags(), "values") and compiler.Flags() == compiler.Flags(),
+        NO_IMPORT,
+    ),
+    *(
+        Private(name, imports("numba.core.compiler_machinery", name), NO_IMPORT)
+        for name in ("FunctionPass", "PassManager", "register_pass")
+    ),
     Private("__wrapped__", wraps_the_function, "names of closures: the cache mixes them up"),
     Private(
         "library.get_pointer_to_function",

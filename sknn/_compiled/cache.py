@@ -29,6 +29,7 @@ import numba
 import numpy as np
 import scipy
 from numba.core import compiler, config
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 
 from .._warnings import warn_user
@@ -171,14 +172,19 @@ class GuardedCache:
         return compiled
 
     def _load(self, signature, target_context):
-        target_context.refresh()
+        # Numba's own cache also loads all that is known of types, which takes a tenth of a second;
+        # machine code only calls functions of the runtime.
+        rtsys.initialize(target_context)
         try:
             name = self._file_name(signature, target_context.codegen())
             raw = FILES.read(name)
             payload = raw[_DIGEST_SIZE:]
             if _checksum(name, payload) != raw[:_DIGEST_SIZE]:
                 raise ValueError("its checksum does not match")
-            return compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
+            loaded = compiler.CompileResult._rebuild(target_context, *pickle.loads(payload))
+            # It has stubs only. Without it, Numba refuses to make the kernel a part of another.
+            loaded.library._shared_module = None
+            return loaded
         except FileNotFoundError:
             return None
         except Exception as error:

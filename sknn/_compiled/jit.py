@@ -36,8 +36,8 @@ INTERPRETED = bool(config.DISABLE_JIT)
 MOST_THREADS = config.NUMBA_NUM_THREADS
 
 _FASTMATH = ("contract", "nsz")
-_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False}
-_INTERNAL = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OPTIONS = {"nogil": True, "error_model": "numpy", "_nrt": False, "no_cfunc_wrapper": True}
+_INTERNAL = {"no_cpython_wrapper": True}
 
 
 # ---- the decorator -----------------------------------------------------------------------------
@@ -224,13 +224,20 @@ def _compiling():
 
 @contextlib.contextmanager
 def _no_garbage_collection():
-    """Collect no garbage in the block: it takes a tenth of the time of compilation."""
+    """Collect no garbage in the block: it takes a tenth of the time of compilation.
+
+    What the block leaves behind is mostly kept for ever. It counts as old then, or the next
+    collections would look through it.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
+            if gc.get_freeze_count() == 0:  # else the user has frozen objects, which are to stay so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 

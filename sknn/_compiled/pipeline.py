@@ -12,6 +12,7 @@ annotate listings.
 import ctypes
 import functools
 
+from llvmlite import binding
 from numba import _dynfunc
 from numba.core import typed_passes, untyped_passes
 from numba.core.codegen import JITCodeLibrary
@@ -92,6 +93,23 @@ class _RootLibrary(_Library):
             if isinstance(library, _LinkedLibrary):
                 for callee in library.callees:
                     self.add_linking_library(callee)
+
+    def serialize_using_object_code(self):
+        """Return what the compile cache keeps: the machine code, and which functions it has.
+
+        Numba's own method adds the LLVM module, so that a kernel that comes from disk may become a
+        part of others. That is most of the time of loading, and no root does.
+        """
+        names = [function.name for function in self.get_defined_functions()]
+        stubs = "".join(f'define void @"{name}"() {{ ret void }}\n' for name in names)
+        return (
+            self.name,
+            "object",
+            (
+                self._get_compiled_object(),
+                binding.parse_assembly(stubs).as_bitcode(),
+            ),
+        )
 
 
 # ---- passes ------------------------------------------------------------------------------------

@@ -118,7 +118,7 @@ class CompilationReport:
             fate = "Every process compiles those that contain functions of your own."
         else:
             fate = f"This happens once: they are kept in {cache_directory()} for later processes."
-        self._say(f"Compiling kernels, which may take half a minute. {fate}")
+        self._say(f"Compiling kernels, which may take ten seconds. {fate}")
 
     def keep_kernel(self):
         """Count a kernel that was compiled and is now on disk."""

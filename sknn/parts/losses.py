@@ -168,7 +168,7 @@ def _squared_error(weight, z, y, parameter):
 
 def _absolute_error(weight, z, y, parameter):
     difference = z - y
-    return weight * abs(difference), np.sign(difference)
+    return abs(weight * difference), np.sign(difference)
 
 
 def _huber(weight, z, y, bound):

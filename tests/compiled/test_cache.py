@@ -223,7 +223,7 @@ def test_flush_removes_the_files_of_one_kernel(folder):
     call()
     kept = only_file(folder).parent / "another.kernel-0.nbc"
     kept.touch()
-    GuardedCache(_third).flush()
+    GuardedCache(_third, "from Python").flush()
     assert only_file(folder) == kept
 
 

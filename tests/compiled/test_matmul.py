@@ -188,6 +188,11 @@ def test_bits_of_narrow_products_do_not_depend_on_the_rows_with_them(n, k, trans
         np.testing.assert_array_equal(bits(pieces), bits(whole), err_msg=f"blocks of {height} rows")
 
 
+@jit
+def _transpose(matrix, n_rows, n_columns, row, transposed, transposed_row):
+    transpose(matrix, n_rows, n_columns, row, transposed, transposed_row)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_transpose_of_blocks(dtype):
     source = _numbers((102, 107), dtype, whole=False)
@@ -197,7 +202,7 @@ def test_transpose_of_blocks(dtype):
         target = memory[1 : n_columns + 1, 3 : n_rows + 3]
         expected = memory.copy()
         expected[1 : n_columns + 1, 3 : n_rows + 3] = block.T
-        transpose(
+        _transpose(
             _from_first_element(block),
             n_rows,
             n_columns,
