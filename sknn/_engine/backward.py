@@ -13,6 +13,7 @@ from .._compiled.jit import jit
 from .._compiled.kinds import (
     call_activation_backward,
     call_block_update,
+    call_skip,
     call_sparse_weight_gradient,
 )
 from .._compiled.transpose import transpose
@@ -25,6 +26,7 @@ from .dense import (
 )
 from .dropout import backpropagate_dropout
 from .layers import (
+    FIRST,
     cut_weights,
     get_delta_t,
     get_deltas,
@@ -210,8 +212,11 @@ def _compute_weight_block(run, batch, layer, blocks, number):
     number : int
         Of the block.
     """
+    fan_ins = run.network.fan_ins
     start, stop = locate_block(blocks, number)
     _compute_gradient(run, batch, layer, start, stop)
+    if run.passes.add_skip != 0 and layer == fan_ins.size - 1 and stop == fan_ins[layer]:
+        call_skip(run.passes.compute_skip_gradient, run, batch, FIRST, fan_ins[0])
     if batch.fuse_update:
         call_block_update(run.passes.update_block, run, batch, layer, number)
 

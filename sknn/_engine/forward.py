@@ -12,7 +12,7 @@ import numpy as np
 
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
-from .._compiled.kinds import call_activation, call_sparse_affine
+from .._compiled.kinds import call_activation, call_skip, call_sparse_affine
 from .batch_norm import apply_batch_norm
 from .dense import compute_z_block
 from .dropout import apply_dropout
@@ -245,6 +245,8 @@ def _compute_output_block(run, batch, blocks, number):
     z = run.scratch.values[network.a_offsets[layer] + start * n_outputs :]
     fan_in = network.fan_ins[layer]
     _compute_z(run, batch, layer, start, stop, FIRST, fan_in, FIRST, n_outputs, z)
+    if run.passes.add_skip != 0:
+        call_skip(run.passes.add_skip, run, batch, start, stop)
     if batch.is_training and not compute_losses(run, batch, start, stop, number):
         run.scheduler.stop[0] = 1
 

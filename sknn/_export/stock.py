@@ -130,6 +130,8 @@ def _check_representable(estimator, architecture, loss):
         reasons.append(f"probabilities for one class, classes_={estimator.classes_!r}")
     if architecture.batch_norm is not None:
         reasons.append(f"batch_norm={architecture.batch_norm!r}")
+    if architecture.skip:
+        reasons.append("skip=True")
     is_own = part.task == "classification" or loss == architecture.loss
     if several_levels or not (is_own or part.out_activation == "identity"):
         reasons.append(f"loss={architecture.loss!r}")

@@ -10,7 +10,7 @@ from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts.regularizers import penalty_strengths, regularizer_part
-from .architecture import RUNNING_MEAN, RUNNING_VARIANCE, SCALE, SHIFT
+from .architecture import COEFS, RUNNING_MEAN, RUNNING_VARIANCE, SCALE, SHIFT, SKIP_COEFS
 from .layout import padded
 from .step_factors import find_step_factors
 from .values import allocate_values
@@ -65,26 +65,28 @@ def bind_network(flat, layout, architecture, n_rows):
         out_offsets=offsets.out,
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
+        skip_offset=int(layout.offsets_of(SKIP_COEFS)[-1]),
         link=0,  # set for predictions, see for_prediction
-        **_locate_unpenalized(layout),
+        **_locate_others(layout),
         **_bind_parts(architecture, flat.dtype),
         **_bind_optional_kernels(architecture, flat.dtype),
     )
     return network, n_values, delta_ends - delta_sizes, int(delta_ends[-1])
 
 
-def _locate_unpenalized(layout):
-    """Return where the values are that are trained, but not penalized, by field."""
+def _locate_others(layout):
+    """Return where the values are that are trained besides each layer's W, by field."""
     rows = [
-        (value.layer, offset, value.size)
+        (value.layer, offset, value.size, value.is_penalized)
         for value, offset in zip(layout.learned, layout.offsets, strict=True)
-        if value.is_trained and not value.is_penalized
+        if value.is_trained and value.name != COEFS
     ]
-    layers, offsets, sizes = np.array(rows, np.int64).T
+    layers, offsets, sizes, penalized = np.array(rows, np.int64).T
     return {
-        "unpenalized_offsets": offsets.copy(),
-        "unpenalized_sizes": sizes.copy(),
-        "unpenalized_starts": np.searchsorted(layers, np.arange(layout.n_layers + 1)),
+        "other_offsets": offsets.copy(),
+        "other_sizes": sizes.copy(),
+        "other_starts": np.searchsorted(layers, np.arange(layout.n_layers + 1)),
+        "others_penalized": penalized.copy(),
     }
 
 
@@ -147,7 +149,7 @@ def no_update(dtype):
         hyperparameters=nothing,
         n_hyperparameters=0,
         weight_tables=np.empty(0, np.int64),
-        unpenalized_tables=np.empty(0, np.int64),
+        other_tables=np.empty(0, np.int64),
         input_scale=nothing,
         input_scale_table=0,
         weight_decay_factors=nothing,
@@ -202,7 +204,7 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
     factors = find_step_factors(settings, layout)
     return update._replace(
         weight_tables=factors.of_weights,
-        unpenalized_tables=factors.of_others,
+        other_tables=factors.of_others,
         input_scale_table=factors.of_input_scale,
         input_scale=input_scale,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),

@@ -2,16 +2,14 @@
 
 import numpy as np
 
-from .._compiled.kinds import BLOCK_UPDATE, PASS
-from .._engine import backward, entry_points, forward, shards
-from .._engine.input_scale import update_scaled_weights
+from .._engine import entry_points
 from .._engine.plan import bound_blocks, bound_packed_size
-from .._engine.structs import Minibatch, Passes, Run, Scratch
-from .._engine.update import update_all, update_block
+from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .finiteness import check_predictions, check_weights
 from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
+from .passes import UNBOUND, bind_passes
 from .threads import ParallelRunner, single_thread_scheduler
 
 _BLOCK_ROWS = 256  # rows that go through the network together where minibatches do not matter
@@ -138,32 +136,9 @@ class CompiledNetwork:
         shard_rows : int, default=0
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
-        unbound = Passes(0, 0, 0, 0, 0, 0, 0)
-        run = Run(unbound, bound, update, scratch, rows, self._alone, shard_rows)
-        arguments = self.dtype, run, Minibatch(0, 0, 0, 0, 0, self.dtype.type(1), 0, 0, 0)
-        forward_pass = PASS.address_for(forward.forward, *arguments)
-        backward_pass = PASS.address_for(backward.backward, *arguments) if with_gradient else 0
-        passes = Passes(
-            forward=forward_pass,
-            backward=backward_pass,
-            update_all=PASS.address_for(update_all, *arguments) if clip else 0,
-            update_block=(
-                BLOCK_UPDATE.address_for(update_block, *arguments, 0, 0) if with_gradient else 0
-            ),
-            update_scaled_weights=0,
-            shard_forward=0,
-            shard_backward=0,
-        )
-        if update.input_scale.size > 0:
-            scaled = BLOCK_UPDATE.address_for(update_scaled_weights, *arguments, 0, 0)
-            passes = passes._replace(update_scaled_weights=scaled)
-        if shard_rows:
-            passes = passes._replace(
-                forward=PASS.address_for(shards.forward_backward_shards, *arguments),
-                backward=PASS.address_for(shards.reduce_shards_and_update, *arguments),
-                shard_forward=forward_pass,
-                shard_backward=backward_pass,
-            )
+        run = Run(UNBOUND, bound, update, scratch, rows, self._alone, shard_rows)
+        has_skip = self.architecture.skip
+        passes = bind_passes(run, with_gradient=with_gradient, clip=clip, has_skip=has_skip)
         return run._replace(passes=passes)
 
     def _runner(self, entry, n_operations):

@@ -54,6 +54,7 @@ VALUES = {
     "dropout": (0.3, {}),
     "input_dropout": (0.3, {}),
     "input_scale": (3, {}),
+    "skip": (True, {}),
     "batch_norm": (True, {}),
     "batch_norm_momentum": (0.3, {"batch_norm": "before"}),
     "max_grad_norm": (0.07, {}),
