@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator
 
 from ._compiled.progress import compilation_report
 from ._prediction import PredictionMixin
-from ._runtime.architecture import LEARNED, draw_weights, make_architecture
+from ._runtime.architecture import LEARNED, make_architecture
 from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
+from ._runtime.starting_weights import draw_weights
 from ._runtime.threads import thread_pool
 from ._training.attributes import AttributesMixin
 from ._training.beginning import BeginningMixin

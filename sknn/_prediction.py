@@ -171,7 +171,8 @@ class PredictionMixin:
         gradients : dict
             "coefs" and "intercepts" are lists with an array for each layer, shaped like ``coefs_``
             and ``intercepts_``, "X" is an ndarray of shape (n_samples, n_features). With batch
-            normalization there are "batch_norm_scale" and "batch_norm_shift" too.
+            normalization there are "batch_norm_scale" and "batch_norm_shift" too, and "skip_coefs"
+            if skip=True.
 
         Examples
         --------

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, make_architecture
+from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, SKIP, make_architecture
 from ._runtime.layout import weights_dtype
 from ._validation.parameters import check_hidden_layer_sizes
 from .parts.custom import loss_part
@@ -165,6 +165,8 @@ def _name(operation):
             operation.choice and loss_part(operation.choice), "out_activation", "identity"
         )
         return None if link == "identity" else f"output ({link})"
+    if operation.kind == SKIP:
+        return "skip"
     if operation.layer < 0:
         return f"input dropout {operation.choice:g}"
     if operation.kind == ACTIVATION:

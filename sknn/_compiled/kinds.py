@@ -260,6 +260,7 @@ NORMALIZE_BACKWARD = Kind(
 )
 DROPOUT = Kind("dropout", "vector int64 int64 scalar vector")
 DROPOUT_IN_PLACE = Kind("dropout in place", "vector int64 int64 scalar")
+SKIP = Kind("linear path from the inputs to the outputs", "Run Minibatch int64 int64")
 SPARSE_AFFINE = Kind(
     "sparse layer",
     "vector int64_vector int64_vector int64 int64 int64 int64 vector vector int64 int64 int64"
@@ -297,6 +298,7 @@ call_normalize = NORMALIZE.call
 call_normalize_backward = NORMALIZE_BACKWARD.call
 call_dropout = DROPOUT.call
 call_dropout_in_place = DROPOUT_IN_PLACE.call
+call_skip = SKIP.call
 call_sparse_affine = SPARSE_AFFINE.call
 call_sparse_weight_gradient = SPARSE_WEIGHT_GRADIENT.call
 call_pass = PASS.call

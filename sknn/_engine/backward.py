@@ -17,6 +17,7 @@ from .._compiled.jit import jit
 from .._compiled.kinds import (
     call_activation_backward,
     call_block_update,
+    call_skip,
     call_sparse_weight_gradient,
     call_units_step,
 )
@@ -224,8 +225,11 @@ def _compute_weight_block(run, batch, layer, blocks, number):
     number : int
         Of the block.
     """
+    fan_ins = run.network.fan_ins
     start, stop = locate_block(blocks, number)
     _compute_gradient(run, batch, layer, start, stop)
+    if run.passes.add_skip != 0 and layer == fan_ins.size - 1 and stop == fan_ins[layer]:
+        call_skip(run.passes.compute_skip_gradient, run, batch, FIRST, fan_ins[0])
     if batch.fuse_update:
         call_block_update(run.passes.update_block, run, batch, layer, number)
 

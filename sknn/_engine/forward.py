@@ -12,7 +12,13 @@ import numpy as np
 
 from .._compiled.intrinsics import segment, tail
 from .._compiled.jit import jit
-from .._compiled.kinds import call_activation, call_layer_pass, call_sparse_affine, call_units_step
+from .._compiled.kinds import (
+    call_activation,
+    call_layer_pass,
+    call_skip,
+    call_sparse_affine,
+    call_units_step,
+)
 from .dense import compute_z_block
 from .inputs import gather_inputs
 from .layers import (
@@ -188,6 +194,8 @@ def _compute_output_block(run, batch, blocks, number):
     z = tail(run.scratch.values, network.a_offsets[layer] + start * n_outputs)
     fan_in = network.fan_ins[layer]
     compute_z(run, batch, layer, start, stop, FIRST, fan_in, FIRST, n_outputs, z)
+    if run.passes.add_skip != 0:
+        call_skip(run.passes.add_skip, run, batch, start, stop)
     if batch.is_training and not compute_losses(run, batch, start, stop, number):
         run.scheduler.stop[0] = 1
 

@@ -175,9 +175,8 @@ def _reduce_block(run, batch, blocks, number):
     offset = network.weight_offsets[layer] + start * fan_out
     _sum_shards(run, batch, offset, (stop - start) * fan_out)
     if stop == network.fan_ins[layer]:
-        for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
-            offset = network.unpenalized_offsets[i]
-            _sum_shards(run, batch, offset, network.unpenalized_sizes[i])
+        for i in range(network.other_starts[layer], network.other_starts[layer + 1]):
+            _sum_shards(run, batch, network.other_offsets[i], network.other_sizes[i])
     if batch.fuse_update:
         call_block_update(run.passes.update_block, run, batch, layer, number)
 

@@ -36,11 +36,13 @@ class Network(NamedTuple):
     shift_offsets: np.ndarray  # batch norm's, right behind the scale
     mean_offsets: np.ndarray  # batch norm's running averages
     variance_offsets: np.ndarray
-    # segments of `weights` that are trained but not penalized: offsets and sizes, layer by layer;
-    # those of a layer have the numbers unpenalized_starts[layer]:unpenalized_starts[layer + 1]
-    unpenalized_offsets: np.ndarray
-    unpenalized_sizes: np.ndarray
-    unpenalized_starts: np.ndarray
+    # segments of `weights` that are trained besides each layer's W: offsets and sizes, layer by
+    # layer; those of a layer have the numbers other_starts[layer]:other_starts[layer + 1]
+    other_offsets: np.ndarray
+    other_sizes: np.ndarray
+    other_starts: np.ndarray
+    others_penalized: np.ndarray  # 0 or 1 for each of them
+    skip_offset: int  # of the linear path from the inputs to the outputs
     # of the layers, offsets in `Scratch.values`
     z_offsets: np.ndarray  # layers share one if f' needs only f
     a_offsets: np.ndarray  # for the output layer, of its pre-activations
@@ -102,7 +104,7 @@ class Update(NamedTuple):
     hyperparameters: np.ndarray
     n_hyperparameters: int  # of one step
     weight_tables: np.ndarray  # of the layers, numbers of the tables for their W
-    unpenalized_tables: np.ndarray  # the same for each unpenalized segment
+    other_tables: np.ndarray  # the same for each of the other segments
     # of the first layer's inputs, with their own table; empty if not learned. See input_scale.py
     input_scale: np.ndarray
     input_scale_table: int
@@ -166,6 +168,9 @@ class Passes(NamedTuple):
     update_block: int
     update_scaled_weights: int  # 0 unless inputs have learned scales
     sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads
+    # of the linear path from the inputs to the outputs; 0 unless there is one
+    add_skip: int
+    compute_skip_gradient: int
     # of one shard; 0 unless the minibatch is cut into shards
     shard_forward: int
     shard_backward: int

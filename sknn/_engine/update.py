@@ -24,21 +24,22 @@ UNPENALIZED = np.int64(-1)
 
 
 @jit(internal=True)
-def _add_penalty(run, batch, layer, start, size, total):
-    """Add the penalty's gradient to a segment of a layer's gradient.
+def _add_penalty(run, batch, layer, offset, size, total):
+    """Add the penalty's gradient to a segment of the gradient.
 
     Parameters
     ----------
-    run, batch, layer
-    start, size : int
-        The segment, counted from the layer's first weight.
+    run, batch
+    layer : int
+        The layer whose penalty it is.
+    offset, size : int
+        The segment of the flat vector.
     total : ndarray of shape (2,)
         The penalty is added to the second number.
     """
     network = run.network
     scratch = run.scratch
     update = run.update
-    offset = network.weight_offsets[layer] + start
     per_row = network.weights.dtype.type(1 / batch.n_rows)
     w = segment(network.weights, offset, size)
     g = segment(scratch.gradient, offset, size)
@@ -48,20 +49,19 @@ def _add_penalty(run, batch, layer, start, size, total):
 
 
 @jit(internal=True)
-def _sum_penalty(run, batch, layer, start, size, number):
+def _sum_penalty(run, batch, layer, offset, size, number):
     """Do as :func:`_add_penalty`, and add the penalty to a layer's total.
 
     Parameters
     ----------
-    run, batch, layer
-    start, size : int
-        The segment, counted from the layer's first weight.
+    run, batch, layer, offset, size
+        As there.
     number : int
         Of the total, among the layer's.
     """
     scratch = run.scratch
     total = segment(scratch.totals, scratch.total_offsets[layer] + 2 * number, 2)
-    _add_penalty(run, batch, layer, start, size, total)
+    _add_penalty(run, batch, layer, offset, size, total)
     total[0] += batch.n_rows * total[1]
     total[1] = 0
 
@@ -129,14 +129,25 @@ def _update_weights(run, batch, layer, start, stop):
 
 
 @jit(internal=True)
-def _update_unpenalized(run, batch, layer):
+def _penalize_others(run, batch, layer, total_number):
+    """Add the penalty's gradient to that of what else a layer learns, where it is penalized."""
+    network = run.network
+    for i in range(network.other_starts[layer], network.other_starts[layer + 1]):
+        if network.others_penalized[i] != 0:
+            offset = network.other_offsets[i]
+            _sum_penalty(run, batch, layer, offset, network.other_sizes[i], total_number)
+
+
+@jit(internal=True)
+def _update_others(run, batch, layer):
     """Let the optimizer update what a layer learns besides its weights, such as intercepts."""
     network = run.network
-    for i in range(network.unpenalized_starts[layer], network.unpenalized_starts[layer + 1]):
-        offset = network.unpenalized_offsets[i]
-        size = network.unpenalized_sizes[i]
-        table = run.update.unpenalized_tables[i]
-        _update_segment(run, batch, offset, size, table, UNPENALIZED)
+    for i in range(network.other_starts[layer], network.other_starts[layer + 1]):
+        offset = network.other_offsets[i]
+        size = network.other_sizes[i]
+        table = run.update.other_tables[i]
+        penalized_layer = layer if network.others_penalized[i] != 0 else UNPENALIZED
+        _update_segment(run, batch, offset, size, table, penalized_layer)
 
 
 @jit(internal=True)
@@ -159,7 +170,8 @@ def sum_penalties(run, batch, layer, number):
     start, stop = locate_block(blocks, number)
     fan_out = run.network.fan_outs[layer]
     total_number = choose_total(number, blocks.n_blocks)
-    _sum_penalty(run, batch, layer, start * fan_out, (stop - start) * fan_out, total_number)
+    offset = run.network.weight_offsets[layer] + start * fan_out
+    _sum_penalty(run, batch, layer, offset, (stop - start) * fan_out, total_number)
 
 
 @jit(internal=True)
@@ -172,17 +184,18 @@ def update_block(run, batch, layer, number):
     fan_out = network.fan_outs[layer]
     blocks = cut_weights(run, batch, layer)
     start, stop = locate_block(blocks, number)
-    first = start * fan_out
+    offset = network.weight_offsets[layer] + start * fan_out
     size = (stop - start) * fan_out
+    total_number = choose_total(number, blocks.n_blocks)
     if has_blocks_of_penalties(run):
         total = segment(run.scheduler.discarded, batch.thread * CACHE_LINE, 2)
-        _add_penalty(run, batch, layer, first, size, total)
+        _add_penalty(run, batch, layer, offset, size, total)
     else:
-        total_number = choose_total(number, blocks.n_blocks)
-        _sum_penalty(run, batch, layer, first, size, total_number)
+        _sum_penalty(run, batch, layer, offset, size, total_number)
     _update_weights(run, batch, layer, start, stop)
     if stop == network.fan_ins[layer]:
-        _update_unpenalized(run, batch, layer)
+        _penalize_others(run, batch, layer, total_number)
+        _update_others(run, batch, layer)
 
 
 @jit(internal=True)
@@ -204,13 +217,14 @@ def _update_all_weights(run, batch, blocks, number):
     network = run.network
     for layer in range(network.fan_ins.size):
         size = network.fan_ins[layer] * network.fan_outs[layer]
-        _sum_penalty(run, batch, layer, FIRST, size, FIRST)
+        _sum_penalty(run, batch, layer, network.weight_offsets[layer], size, FIRST)
+        _penalize_others(run, batch, layer, FIRST)
     if run.update.max_gradient_norm[0] > 0:
         _clip_gradient(run.update, run.scratch.gradient)
     if run.update.optimizer_step != 0:
         for layer in range(network.fan_ins.size):
             _update_weights(run, batch, layer, FIRST, network.fan_ins[layer])
-            _update_unpenalized(run, batch, layer)
+            _update_others(run, batch, layer)
 
 
 _run_update = make_phase(None, _update_all_weights)

@@ -22,6 +22,8 @@ from .._runtime.architecture import (
     RUNNING_VARIANCE,
     SCALE,
     SHIFT,
+    SKIP,
+    SKIP_COEFS,
 )
 from .._validation.classes import fitted_classes
 from .._validation.data import divide_by_temperature, target_range
@@ -179,6 +181,8 @@ def _add_layers(graph, estimator, X, *, n_classes=0):
         i = operation.layer
         if operation.kind == DENSE:
             value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
+        elif operation.kind == SKIP:
+            value = graph("Add", value, graph("MatMul", X, arrays[SKIP_COEFS][0]))
         elif operation.kind == BATCH_NORM:
             value = _add_batch_norm(graph, arrays, i, value)
         elif operation.kind == ACTIVATION:

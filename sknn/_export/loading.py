@@ -118,7 +118,7 @@ def _parameters(kind, plain):
 
 def _set_learned(estimator, arrays, dtype):
     for value in estimator._architecture.learned:
-        name = f"{value.name}{value.layer}"
+        name = f"{value.name}{value.index}"
         array = arrays.pop(name)
         described = f"{name} has shape {array.shape} and type {array.dtype}"
         _require(array.shape == value.shape and array.dtype == dtype, described)

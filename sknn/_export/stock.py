@@ -136,6 +136,8 @@ def _check_representable(estimator, architecture, loss):
         reasons.append(f"batch_norm={architecture.batch_norm!r}")
     if "y_min_" in vars(estimator):
         reasons.append("clip_output=True")
+    if architecture.skip:
+        reasons.append("skip=True")
     is_own = part.task == "classification" or loss == architecture.loss
     if several_levels or not (is_own or part.out_activation == "identity"):
         reasons.append(f"loss={architecture.loss!r}")

@@ -134,6 +134,15 @@ ROWS = {
         """,
         conditions=(IS_STOCHASTIC,),
     ),
+    "skip": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether the outputs also have a linear path from the inputs: ``X @ skip_coefs_[0]`` is
+        added to them before the output activation. These weights start at 0 and are penalized like
+        those of the output layer.
+        """,
+        conditions=(HAS_HIDDEN_LAYERS,),
+    ),
     "batch_norm": Hyperparameter(
         ["boolean", Choice(["before", "after"])],
         "{False, True, 'before', 'after'}",

@@ -16,7 +16,6 @@ import numpy as np
 
 from ..parts.activations import ACTIVATIONS
 from ..parts.custom import activation_part, loss_part
-from ..parts.initializers import INITIALIZERS
 from ..parts.losses import LOSSES
 from .described import (
     are_finite,
@@ -39,6 +38,7 @@ SCALE = "batch_norm_scale_"
 SHIFT = "batch_norm_shift_"
 RUNNING_MEAN = "batch_norm_mean_"
 RUNNING_VARIANCE = "batch_norm_var_"
+SKIP_COEFS = "skip_coefs_"
 # The learned attributes, each a list of arrays, with their documentation: kind and meaning.
 LEARNED = {
     COEFS: (
@@ -53,9 +53,14 @@ LEARNED = {
     SHIFT: ("list of ndarray", "Learned shifts."),
     RUNNING_MEAN: ("list of ndarray", "Running averages of the means."),
     RUNNING_VARIANCE: ("list of ndarray", "Running averages of the variances."),
+    SKIP_COEFS: (
+        "list of one ndarray of shape (n_features, n_outputs)",
+        "Weights of the linear path from the inputs to the outputs. Only with skip=True.",
+    ),
 }
 
 DENSE = "dense"
+SKIP = "skip"
 BATCH_NORM = "batch norm"
 ACTIVATION = "activation"
 DROPOUT = "dropout"
@@ -65,7 +70,9 @@ _BATCH_NORM_POSITIONS = {False: None, True: "before", "before": "before", "after
 
 
 class LearnedValue(NamedTuple):
-    """An array that training changes; the estimator's attribute ``name`` lists one a layer."""
+    """An array that training changes; the estimator's attribute ``name`` lists one a layer, or
+    only one.
+    """
 
     name: str
     layer: int
@@ -78,6 +85,11 @@ class LearnedValue(NamedTuple):
     def size(self):
         """Number of elements; None where the number of features is not known yet."""
         return None if None in self.shape else math.prod(self.shape)
+
+    @property
+    def index(self):
+        """Where it is in the estimator's attribute."""
+        return 0 if self.name == SKIP_COEFS else self.layer
 
 
 class Operation(NamedTuple):
@@ -131,6 +143,8 @@ class Architecture:
     input_dropout : float
     scales_targets : bool
         Whether the network predicts standardized targets.
+    skip : bool
+        Whether there is a linear path from the inputs to the outputs.
     """
 
     n_features: int | None = described(is_count, "a positive int")
@@ -141,6 +155,7 @@ class Architecture:
     batch_norm: str | None = described(is_position, "None, 'before' or 'after'", default=None)
     input_dropout: float = described(is_rate, "a number in [0, 1)", default=0.0)
     scales_targets: bool = described(is_bool, "a bool", default=False)
+    skip: bool = described(is_bool, "a bool", default=False)
 
     @property
     def n_layers(self):
@@ -175,6 +190,8 @@ class Architecture:
             n_inputs = layer.units
         last = len(self.hidden)
         operations.append(_dense(last, n_inputs, self.n_outputs))
+        if self.skip:
+            operations.append(_skip(last, self.n_features, self.n_outputs))
         operations.append(Operation(LINK, last, self.n_outputs, self.n_outputs, choice=self.loss))
         return tuple(operations)
 
@@ -217,9 +234,11 @@ class Architecture:
         ValueError
             If the values are not those of a network that can be computed.
         """
-        check_fields("the architecture", values, cls)
-        for i, layer in enumerate(values["hidden"]):
+        values = check_fields("the architecture", values, cls)
+        values["hidden"] = [
             check_fields(f"hidden[{i}]", layer, HiddenLayer)
+            for i, layer in enumerate(values["hidden"])
+        ]
         check_together(values)
         hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
         loss_parameters = tuple(values["loss_parameters"])
@@ -230,6 +249,12 @@ def _dense(layer, n_inputs, n_outputs):
     coefs = LearnedValue(COEFS, layer, (n_inputs, n_outputs), is_penalized=True)
     intercepts = LearnedValue(INTERCEPTS, layer, (n_outputs,))
     return Operation(DENSE, layer, n_inputs, n_outputs, (coefs, intercepts))
+
+
+def _skip(layer, n_features, n_outputs):
+    shape = (n_features, n_outputs)
+    coefs = LearnedValue(SKIP_COEFS, layer, shape, is_penalized=True, initial=0.0)
+    return Operation(SKIP, layer, n_outputs, n_outputs, (coefs,))
 
 
 def _batch_norm(layer, width):
@@ -276,6 +301,7 @@ def make_architecture(estimator, widths, n_features, n_outputs, loss):
         _BATCH_NORM_POSITIONS[estimator.batch_norm],
         float(estimator.input_dropout),
         bool(getattr(estimator, "normalize_y", False)),
+        bool(estimator.skip and n_hidden > 0),
     )
 
 
@@ -292,31 +318,3 @@ def _hidden_layer(estimator, units, activation, dropout):
         int(getattr(estimator, part.pieces)) if part.pieces else 1,
         float(dropout),
     )
-
-
-def draw_weights(architecture, initializer, arrays, random_state, given_activation=None):
-    """Fill the learned values with what training starts from.
-
-    Parameters
-    ----------
-    architecture : Architecture
-    initializer : str
-        Key of ``INITIALIZERS``.
-    arrays : dict of lists of ndarray
-        Written: the learned values by name, one a layer; see :func:`layout.views`.
-    random_state : RandomState
-    given_activation : str, Activation or sequence, default=None
-        The constructor's. Without hidden layers, scikit-learn draws the output layer by it.
-    """
-    initialize = INITIALIZERS[initializer].initialize
-    activations = [layer.activation for layer in architecture.hidden]
-    # The output layer is drawn like the last hidden one.
-    activations += activations[-1:] or [given_activation]
-    widths = [*(layer.units for layer in architecture.hidden), architecture.n_outputs]
-    for coef, intercept, width, activation in zip(
-        arrays[COEFS], arrays[INTERCEPTS], widths, activations, strict=True
-    ):
-        coef[...], intercept[...] = initialize(random_state, coef.shape, width, activation)
-    for value in architecture.learned:
-        if value.initial is not None:
-            arrays[value.name][value.layer][...] = value.initial

@@ -11,7 +11,15 @@ from .._engine import batch_norm, dropout
 from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
 from ..parts.regularizers import penalty_strengths, regularizer_part
 from ..parts.schedules import SCHEDULES
-from .architecture import INTERCEPTS, RUNNING_MEAN, RUNNING_VARIANCE, SCALE, SHIFT
+from .architecture import (
+    COEFS,
+    INTERCEPTS,
+    RUNNING_MEAN,
+    RUNNING_VARIANCE,
+    SCALE,
+    SHIFT,
+    SKIP_COEFS,
+)
 from .layout import padded
 from .step_factors import find_step_factors
 from .values import allocate_values
@@ -70,32 +78,34 @@ def bind_network(flat, layout, architecture, n_rows):
         out_offsets=offsets.out,
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
+        skip_offset=int(layout.offsets_of(SKIP_COEFS)[-1]),
         link=0,  # set for predictions, see for_prediction
-        **_locate_unpenalized(architecture, layout),
+        **_locate_others(architecture, layout),
         **_bind_parts(architecture, flat.dtype),
         **_bind_optional_kernels(architecture, flat.dtype),
     )
     return network, n_values, delta_ends - delta_sizes, int(delta_ends[-1])
 
 
-def _locate_unpenalized(architecture, layout):
-    """Return where the values are that are trained, but not penalized, by field.
+def _locate_others(architecture, layout):
+    """Return where the values are that are trained besides each layer's W, by field.
 
     Intercepts before batch norm stay as they are drawn: it takes them away with the mean, so their
     gradient is 0 up to rounding, which optimizers that divide by its size would follow.
     """
     n_shifted = len(architecture.hidden) if architecture.batch_norm == "before" else 0
     rows = [
-        (value.layer, offset, value.size)
+        (value.layer, offset, value.size, value.is_penalized)
         for value, offset in zip(layout.learned, layout.offsets, strict=True)
-        if value.is_trained and not value.is_penalized
+        if value.is_trained and value.name != COEFS
         if value.name != INTERCEPTS or value.layer >= n_shifted
     ]
-    layers, offsets, sizes = np.array(rows, np.int64).T
+    layers, offsets, sizes, penalized = np.array(rows, np.int64).T
     return {
-        "unpenalized_offsets": offsets.copy(),
-        "unpenalized_sizes": sizes.copy(),
-        "unpenalized_starts": np.searchsorted(layers, np.arange(layout.n_layers + 1)),
+        "other_offsets": offsets.copy(),
+        "other_sizes": sizes.copy(),
+        "other_starts": np.searchsorted(layers, np.arange(layout.n_layers + 1)),
+        "others_penalized": penalized.copy(),
     }
 
 
@@ -158,7 +168,7 @@ def no_update(dtype):
         hyperparameters=nothing,
         n_hyperparameters=0,
         weight_tables=np.empty(0, np.int64),
-        unpenalized_tables=np.empty(0, np.int64),
+        other_tables=np.empty(0, np.int64),
         input_scale=nothing,
         input_scale_table=0,
         weight_decay_factors=nothing,
@@ -214,7 +224,7 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
     factors = find_step_factors(settings, layout)
     return update._replace(
         weight_tables=factors.of_weights,
-        unpenalized_tables=factors.of_others,
+        other_tables=factors.of_others,
         input_scale_table=factors.of_input_scale,
         input_scale=input_scale,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),

@@ -34,7 +34,8 @@ def described(is_valid, expected, **default):
 
 
 def check_fields(where, values, cls):
-    """Raise ValueError unless values are those of a dataclass of :func:`described` fields.
+    """Return the values of a dataclass of :func:`described` fields, with defaults where there are
+    none, as in files of earlier versions.
 
     Parameters
     ----------
@@ -43,16 +44,25 @@ def check_fields(where, values, cls):
     values : object
         What a pickle or file holds.
     cls : type
+
+    Raises
+    ------
+    ValueError
+        If a value is missing or invalid.
     """
     fields = {field.name: field.metadata for field in dataclasses.fields(cls)}
-    if not isinstance(values, dict) or set(values) != set(fields):
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    required = {name for name, value in defaults.items() if value is dataclasses.MISSING}
+    if not isinstance(values, dict) or not required <= set(values) <= set(fields):
         raise ValueError(
             f"{where} must be a dict with the keys {sorted(fields)}, got {_shortened(values)}; "
             "load an unchanged file."
         )
+    values = defaults | values
     for name, metadata in fields.items():
         value = values[name]
         _require(metadata["is_valid"](value), f"{name} of {where}", value, metadata["expected"])
+    return values
 
 
 def check_together(values):
@@ -91,6 +101,7 @@ def _check_size(values):
     outputs = [*map(operator.mul, widths, pieces), int(values["n_outputs"])]
     # Besides its weights, a unit has an intercept and the four values of batch normalization.
     n_values = sum((fan_in + 5) * fan_out for fan_in, fan_out in zip(inputs, outputs, strict=True))
+    n_values += inputs[0] * outputs[-1]  # of a path from the inputs to the outputs
     fits = n_values <= _MOST_VALUES
     _require(fits, "hidden of the architecture", widths, "layers that fit into memory")
 

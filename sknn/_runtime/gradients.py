@@ -21,6 +21,8 @@ from .architecture import (
     RUNNING_VARIANCE,
     SCALE,
     SHIFT,
+    SKIP,
+    SKIP_COEFS,
 )
 from .finiteness import refuse_overflow
 
@@ -59,32 +61,37 @@ def compute_gradients(architecture, learned, table):
             X = table.X[rows].astype(table.dtype)
         values = _run_forward(architecture, learned, X)
         delta = _loss_gradient(architecture, values[-1], table.y[rows], table.weight[rows], scale)
+        of_outputs = delta
         steps = list(zip(architecture.operations, values[:-1], values[1:], strict=False))
         for operation, inputs, outputs in reversed(steps):
             backward = _BACKWARD[operation.kind]
             if backward is not None:
-                layer = _Layer(architecture, operation, learned, of_trained)
+                layer = _Layer(architecture, operation, learned, of_trained, X)
                 delta = backward(layer, inputs, outputs, delta)
         of_inputs[rows] = delta
+        if architecture.skip:
+            of_inputs[rows] += of_outputs @ learned[SKIP_COEFS][0].T
     return of_trained, of_inputs
 
 
 class _Layer:
     """The learned values of an operation and the gradients to which its rows are added."""
 
-    def __init__(self, architecture, operation, learned, gradients):
+    def __init__(self, architecture, operation, learned, gradients, X):
+        self.X = X  # of the network
         self.hidden = architecture.hidden
         self.number = operation.layer
         self.n_outputs = operation.n_outputs
+        self._index = {value.name: value.index for value in operation.learned}
         self._learned = learned
         self._gradients = gradients
 
     def __getitem__(self, name):
-        return self._learned[name][self.number]
+        return self._learned[name][self._index[name]]
 
     def add(self, name, gradient):
         """Add a gradient of the learned value ``name``."""
-        self._gradients[name][self.number] += gradient
+        self._gradients[name][self._index[name]] += gradient
 
 
 def _run_forward(architecture, learned, X):
@@ -92,7 +99,7 @@ def _run_forward(architecture, learned, X):
     values = [X]
     for operation in architecture.operations[:-1]:
         forward = _FORWARD[operation.kind]
-        layer = _Layer(architecture, operation, learned, None)
+        layer = _Layer(architecture, operation, learned, None, X)
         values.append(values[-1] if forward is None else forward(layer, values[-1]))
     return values
 
@@ -129,6 +136,15 @@ def _dense_backward(layer, a, z, delta):
     layer.add(COEFS, a.T @ delta)
     layer.add(INTERCEPTS, delta.sum(axis=0))
     return delta @ layer[COEFS].T
+
+
+def _skip(layer, z):
+    return z + layer.X @ layer[SKIP_COEFS]
+
+
+def _skip_backward(layer, z, outputs, delta):
+    layer.add(SKIP_COEFS, layer.X.T @ delta)
+    return delta
 
 
 def _normalized(layer, z):
@@ -169,9 +185,16 @@ def _activate_backward(layer, z, a, delta):
 
 
 # Dropout changes nothing in predictions.
-_FORWARD = {DENSE: _dense, BATCH_NORM: _batch_norm, ACTIVATION: _activate, DROPOUT: None}
+_FORWARD = {
+    DENSE: _dense,
+    SKIP: _skip,
+    BATCH_NORM: _batch_norm,
+    ACTIVATION: _activate,
+    DROPOUT: None,
+}
 _BACKWARD = {
     DENSE: _dense_backward,
+    SKIP: _skip_backward,
     BATCH_NORM: _batch_norm_backward,
     ACTIVATION: _activate_backward,
     DROPOUT: None,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from .._compiled.jit import MOST_THREADS
-from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, UNITS_STEP
+from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP
 from .._engine import (
     backward,
     batch_norm,
@@ -11,6 +11,7 @@ from .._engine import (
     forward,
     input_scale,
     shards,
+    skip,
     split_k,
     update,
 )
@@ -72,13 +73,19 @@ def _bind_optional_steps(address, architecture, layout, uses):
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
     splits = uses.gradient and not uses.shards and _may_split_k(layout)
-    sums_first = uses.gradient and sums_penalties_first(
+    # Penalties of a linear path are summed with those of the output layer.
+    sums_first = uses.gradient and not architecture.skip
+    sums_first = sums_first and sums_penalties_first(
         MOST_THREADS, layout.n_layers, int(uses.shards)
     )
     return {
         "sum_penalties": address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
         "update_scaled_weights": address(
             BLOCK_UPDATE, input_scale.update_scaled_weights, uses.input_scale, 2
+        ),
+        "add_skip": address(SKIP, skip.add_skip, architecture.skip, 2),
+        "compute_skip_gradient": address(
+            SKIP, skip.compute_skip_gradient, architecture.skip and uses.gradient, 2
         ),
         "drop_inputs": step(dropout.drop_inputs, uses.gradient and architecture.input_dropout > 0),
         "apply_dropout": step(dropout.apply_dropout, drops),

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..parts.optimizers import OPTIMIZERS
-from .architecture import INTERCEPTS
+from .architecture import COEFS, INTERCEPTS
 
 _NONE = (1.0, 1.0)
 
@@ -60,8 +60,8 @@ def find_step_factors(settings, layout):
     pairs = list(zip(trained, map(tables.index, factors), strict=True))
     return StepFactors(
         tables,
-        np.array([table for value, table in pairs if value.is_penalized], np.int64),
-        np.array([table for value, table in pairs if not value.is_penalized], np.int64),
+        np.array([table for value, table in pairs if value.name == COEFS], np.int64),
+        np.array([table for value, table in pairs if value.name != COEFS], np.int64),
         tables.index(of_scale),
     )
 

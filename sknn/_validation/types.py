@@ -35,4 +35,5 @@ class Gradients(TypedDict, total=False):
     intercepts: list[np.ndarray]
     batch_norm_scale: list[np.ndarray]
     batch_norm_shift: list[np.ndarray]
+    skip_coefs: list[np.ndarray]
     X: np.ndarray

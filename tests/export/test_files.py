@@ -50,6 +50,10 @@ CASES = {
     "early stopping": (MLPClassifier((6,), early_stopping=True, scoring="accuracy"), CODES),
     "calibrated": (MLPClassifier((6,), early_stopping=True, calibrate=True), NAMES),
     "trained anew": (MLPClassifier((6,), early_stopping=True, refit=True), NAMES),
+    "linear path": (
+        MLPRegressor(hidden_layer_sizes=(6, 4), skip=True, input_scale=6.0, parametrization="ntk"),
+        Y,
+    ),
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),
@@ -311,6 +315,7 @@ FALSE_PARTS = {
         "batch_norm": [None, True],
         "hidden": [[], [{}], [[[[[]]]]]],
         "scales_targets": [1, None],
+        "skip": [1, True],
     },
     "record": {
         "n_iter_": [-1, 2.5, "3", True],

@@ -163,6 +163,7 @@ REFUSED = [
     ({"activation": ["relu", "tanh"]}, ["different activations in different layers"]),
     ({"activation": ["relu", "elu"]}, ["activation='elu'"]),
     ({"activation": Activation(np.sin, np.cos)}, ["activation=Activation(sin, cos)"]),
+    ({"skip": True}, ["skip=True"]),
     ({"batch_norm": "after"}, ["batch_norm='after'"]),
     ({"loss": "gamma"}, ["loss='gamma'"]),
     ({"alpha": [0.1, 0.1, 0.2]}, ["alpha=[0.1, 0.1, 0.2]"]),

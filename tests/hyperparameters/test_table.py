@@ -106,6 +106,7 @@ WITHOUT_EFFECT = {
         ),
     ],
     "input_scale": [({"input_scale": True} | LBFGS, "with solver='lbfgs'", {"solver": "adam"})],
+    "skip": [({"skip": True} | NO_LAYERS, "without hidden layers", {})],
     "batch_norm": [({"batch_norm": True} | NO_LAYERS, "without hidden layers", {})],
     "batch_norm_momentum": [
         (

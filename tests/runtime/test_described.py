@@ -48,6 +48,7 @@ EDITED = [
     ("input_dropout", np.nan),
     ("input_dropout", None),
     ("scales_targets", 2),
+    ("skip", None),
     ("units", -1),
     ("units", 2.5),
     ("units", HUGE),

@@ -91,6 +91,14 @@ def test_regressors(loss, n_targets):
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_a_linear_path_from_the_inputs():
+    y = TARGETS["multiclass"]
+    model = MLPClassifier((5, 3), "tanh", skip=True, input_scale=True, batch_norm=True, **SETTINGS)
+    assert_right(model.fit(X, y), y)
+    assert model.gradients(X, y)["skip_coefs"][0].any()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_scaled_targets_and_several_quantiles():
     y = 100 + 10 * X[:, 0]
     assert_right(MLPRegressor(hidden_layer_sizes=(), normalize_y=True, **SETTINGS).fit(X, y), y)

@@ -66,6 +66,8 @@ SETTINGS = {
         "batch_size": 240,
         "input_scale": 6.0,
     },
+    "linear path": {"skip": True},
+    "shards of rows, linear path": {"hidden_layer_sizes": (40,), "batch_size": 240, "skip": True},
     "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
     "shards of rows, dropout, clipped": {
         "hidden_layer_sizes": (40, 9),
