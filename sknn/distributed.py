@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from ._training import partitions as on_workers
-from ._training.averaging import AveragedNetworks, merge_moments
+from ._training.averaging import AveragedNetworks, merge_new_networks
 from ._validation.parameters import check_parameters, stops_early
 from ._warnings import warn_user
 from .mlp import MLPClassifier, MLPRegressor
@@ -322,13 +322,7 @@ def _make_network(network, groups):
     moments = [of_group for of_group in moments if of_group[0] > 0]
     made = groups.run(on_workers.initialize, [network] * groups.size)
     moments = [moments[i] for i, result in enumerate(made) if result is not None]
-    first = _surviving(made)[0]
-    if groups.size > 1 and getattr(first, "normalize_y", False):
-        _, first.y_mean_, variance = merge_moments(moments)
-        first.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
-    if getattr(first, "clip_output", False):
-        first.y_min_ = np.min([made_there.y_min_ for made_there in _surviving(made)], axis=0)
-        first.y_max_ = np.max([made_there.y_max_ for made_there in _surviving(made)], axis=0)
+    first = merge_new_networks(_surviving(made), moments)
     return first, [weight for weight, *_ in moments]
 
 

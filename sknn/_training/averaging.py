@@ -123,14 +123,28 @@ class AveragedNetworks:
             vars(network).update(record | {"loss_curve_": list(curve), "history_": history})
 
 
-def merge_moments(moments):
-    """Return ``(weight, mean, variance)`` of all rows, from those of parts of them.
+def merge_new_networks(networks, moments):
+    """Return the first network, with what it predicts by from all rows.
 
     Parameters
     ----------
+    networks : list of BaseMLP
+        One for each part of the rows, trained for no epoch.
     moments : list of (float, ndarray, ndarray)
+        Total weight, and mean and variance of the targets, of each part.
     """
+    first = networks[0]
+    if len(networks) > 1 and getattr(first, "normalize_y", False):
+        first.y_mean_, variance = _merge_moments(moments)
+        first.y_scale_ = np.where(variance > 0, np.sqrt(variance), 1.0)
+    if getattr(first, "clip_output", False):
+        first.y_min_ = np.min([network.y_min_ for network in networks], axis=0)
+        first.y_max_ = np.max([network.y_max_ for network in networks], axis=0)
+    return first
+
+
+def _merge_moments(moments):
+    """Return mean and variance of all rows, from those of parts of them."""
     weights, means, variances = (np.array(values) for values in zip(*moments, strict=True))
     mean = np.average(means, axis=0, weights=weights)
-    variance = np.average(variances + (means - mean) ** 2, axis=0, weights=weights)
-    return weights.sum(), mean, variance
+    return mean, np.average(variances + (means - mean) ** 2, axis=0, weights=weights)
