@@ -4,7 +4,10 @@ test_meta_estimators.py compares single meta-estimators with scikit-learn's netw
 stand together, as in practice.
 """
 
+import os
+import signal
 import warnings
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -198,10 +201,13 @@ def test_a_schedule_and_a_number_of_epochs_are_searched_without_a_warning():
 def test_a_search_finds_the_same_on_ray():
     ray = pytest.importorskip("ray", reason="ray is not installed")
     register_ray = pytest.importorskip("ray.util.joblib").register_ray
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        register_ray()
-        results = searches.search(backend="ray", n_jobs=-1)
-    finally:
-        ray.shutdown()
+    handler = signal.getsignal(signal.SIGTERM)
+    with patch.dict(os.environ):  # ray changes both, and leaves them so
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        try:
+            register_ray()
+            results = searches.search(backend="ray", n_jobs=-1)
+        finally:
+            ray.shutdown()
+            signal.signal(signal.SIGTERM, handler)
     searches.assert_same_as_here(results)
