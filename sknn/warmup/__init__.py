@@ -113,6 +113,7 @@ def _steps(dtype, activations, losses, solvers):
     stochastic = [solver for solver in solvers if solver in OPTIMIZERS]
     if stochastic:
         in_minibatches = {"solver": stochastic[0], "input_dropout": 0.1, "max_grad_norm": 1.0}
+        in_minibatches |= {"input_scale": True, "skip": True}
         steps += [
             (f"{dtype}  training in minibatches", functools.partial(fit, **in_minibatches)),
             # A minibatch that is large compared to the network is trained on in shards.

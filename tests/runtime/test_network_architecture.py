@@ -248,7 +248,7 @@ def test_operations_are_in_the_order_in_which_they_act():
 
 
 def test_learned_values_are_the_views_of_the_flat_vector():
-    network = architecture((5, 6, 4, 2), batch_norm="before", pieces=3)
+    network = architecture((5, 6, 4, 2), batch_norm="before", pieces=3, skip=True)
     layout = make_layout(network)
     arrays = views(np.zeros(layout.size), layout)
     assert {name: [a.shape for a in arrays[name]] for name in arrays} == {
