@@ -406,11 +406,15 @@ def compare(values, expected, perturbed, dtype):
 
 
 def _has_diverged(trial):
-    """Return whether the estimator says so, by an error or an epoch without a loss."""
+    """Return whether the estimator says so: by an error when it is fitted or predicts, or by an
+    epoch without a loss.
+    """
     try:
-        return not np.isfinite(fit(trial).loss_curve_).all()
+        estimator = fit(trial)
+        values_of(trial, estimator)
     except ValueError as error:
-        return "non-finite" in str(error)
+        return "non-finite" in str(error) or "not finite" in str(error)
+    return not np.isfinite(estimator.loss_curve_).all()
 
 
 def check(seed):

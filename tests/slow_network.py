@@ -230,7 +230,7 @@ class SlowNetwork:
             layers.append(arrays)
         return layers
 
-    def forward(self, weights, X, row_weight=None):
+    def forward(self, weights, X, row_weight=None, least=_LEAST_NORMALIZED):
         """Return ``(outputs, the last hidden layer, batch statistics of each hidden layer)``.
 
         Parameters
@@ -239,10 +239,12 @@ class SlowNetwork:
         X : ndarray of shape (n_rows, n_features)
         row_weight : ndarray of shape (n_rows,) or None
             In training; without, batch norm takes the running averages.
+        least : int, default=8
+            It takes them too with fewer rows that weigh something.
         """
         a = X[None]
         statistics = []
-        least = 2 if self.settings.solver == "lbfgs" else _LEAST_NORMALIZED
+        least = 2 if self.settings.solver == "lbfgs" else least
 
         def normalize(values, scale, shift):
             averages = mean, variance = self.running[len(statistics)]
@@ -429,7 +431,7 @@ class SlowNetwork:
 
     def _measure(self, X, row_weight):
         """Set the running averages to the statistics of all rows."""
-        statistics = self.forward(self.weights[None], X, row_weight)[2]
+        statistics = self.forward(self.weights[None], X, row_weight, least=2)[2]
         self.running = [
             tuple(value.reshape(old.shape) for value, old in zip(new, running, strict=True))
             for new, running in zip(statistics, self.running, strict=True)

@@ -150,16 +150,26 @@ def row_19(tally, options):
 
 
 def _predict_by_onnx(onnxruntime, model, target):
+    """Compare predictions, to 1e-5 or what rounding makes of units that hardly vary and that batch
+    norm divides by that.
+    """
     from sknn.export import to_onnx
 
     model = _train(model, X, target)
-    content = to_onnx(model, dtype="float32").SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    _, found = [None, *session.run(None, {"X": X.astype(np.float32)})][-2:]
+    data = X.astype(np.float32)
+
+    def run(dtype):
+        content = to_onnx(model, dtype=dtype).SerializeToString()
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+        return session.run(None, {"X": data.astype(dtype)})[-1]
+
+    found = run("float32")
     is_classifier = isinstance(model, MLPClassifier)
-    expected = model.predict_proba(X) if is_classifier else model.predict(X)
+    expected = model.predict_proba(data) if is_classifier else model.predict(data)
     expected = np.asarray(expected).reshape(found.shape)
-    return None if np.allclose(found, expected, rtol=1e-5, atol=1e-5) else WRONG
+    rounding = np.abs(expected - run("float64")).max()
+    is_close = np.allclose(found, expected, rtol=1e-5, atol=1e-5 + 3 * rounding)
+    return None if is_close and rounding < 1e-3 else WRONG
 
 
 # ---- row 24 ------------------------------------------------------------------------------------
