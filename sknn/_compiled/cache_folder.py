@@ -8,7 +8,7 @@ looked at: who may write there can put another folder in the place of this one, 
 user's. On Windows, where files have no such owners and modes, nothing of this is checked.
 
 The files of one version of the kernels, of one set of libraries and options, are one set with a
-folder of its own, about 110 files and 6.6 MB. Several processors, installations and versions may
+folder of its own, about 150 files and 3.4 MB. Several processors, installations and versions may
 share a cache, and installations of the same version share a set::
 
     <cache>/sknn-<stamp>/<kernel>-<hash>.nbc

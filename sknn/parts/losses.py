@@ -168,7 +168,8 @@ def _squared_error(weight, z, y, parameter):
 
 def _absolute_error(weight, z, y, parameter):
     difference = z - y
-    return abs(weight * difference), np.sign(difference)
+    slope = np.sign(difference)
+    return weight * abs(difference), slope
 
 
 def _huber(weight, z, y, bound):

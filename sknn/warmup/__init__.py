@@ -37,7 +37,7 @@ def warmup(
     """Compile the kernels that a fit or a prediction may need, and keep them in the compile cache.
 
     Without it, a fit compiles the kernels that it is the first to use on this machine, which takes
-    ten to twenty seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
+    about five seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
     container image is built, before many processes start at once, or before a fork.
 
     Parameters
