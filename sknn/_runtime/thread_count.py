@@ -49,6 +49,9 @@ class _ChunkTimes:
 class ThreadCountTuner:
     """Choose the number of threads chunk by chunk: all, unless one thread is measured to be faster.
 
+    Chunks whose helpers did not get their cores, because others wanted them, tell nothing about
+    times: one thread works on until a core is found to be free again.
+
     The other choice is tried for one chunk in these cases, and the faster one is kept:
 
     - one thread is in use, and more may have become faster again;
@@ -68,6 +71,8 @@ class ThreadCountTuner:
     ----------
     n_threads : int
         For the next chunk.
+    is_yielding : bool
+        Whether one thread works alone because others want the cores.
     """
 
     def __init__(self, most, *, is_doubtful=False):
@@ -85,6 +90,7 @@ class ThreadCountTuner:
             self._preferred = self.most
             self._n_until_trial = _TRIAL_INTERVAL
         self.n_threads = self._preferred
+        self.is_yielding = False
         self._is_trial = False
         self._times = _ChunkTimes(self.most)
 
@@ -93,7 +99,9 @@ class ThreadCountTuner:
 
         Short chunks, and numbers of threads that were not chosen here, are ignored.
         """
-        if n_threads != self.n_threads or not self._times.add(n_threads, seconds, n_rows):
+        if self.is_yielding or n_threads != self.n_threads:
+            return
+        if not self._times.add(n_threads, seconds, n_rows):
             return
         self._n_until_trial -= 1
         self._n_until_check -= 1
@@ -102,6 +110,17 @@ class ThreadCountTuner:
         elif self._n_until_trial <= 0 and self._wants_trial():
             self._is_trial = True
             self.n_threads = self.most if n_threads == 1 else 1
+
+    def yield_cores(self):
+        """Leave the cores to others from the next chunk on."""
+        self.is_yielding = True
+        self._is_trial = False
+        self.n_threads = 1
+
+    def take_cores(self):
+        """Go on as before others wanted the cores, from the next chunk on."""
+        self.is_yielding = False
+        self.n_threads = self._preferred
 
     def _wants_trial(self):
         is_due = self._is_doubtful and self._n_until_check <= 0

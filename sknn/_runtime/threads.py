@@ -8,6 +8,7 @@ comes late or is descheduled delays nothing.
 
 import contextlib
 import functools
+import math
 import os
 import sys
 import threading
@@ -23,10 +24,15 @@ from .._engine.entry_points import accept_denormals
 from .._engine.plan import count_phases
 from .._engine.scheduler import CACHE_LINE, count_counters
 from .._engine.structs import Scheduler
+from .core_share import got_their_cores, is_core_free, thread_seconds
 from .thread_count import ThreadCountTuner
 from .thread_limits import library_limit
 
 _OPERATIONS = 1_000_000  # multiplications of a step that are worth a thread
+# Multiplications in the time that one more thread makes all others wait in a step.
+_OPERATIONS_OF_A_WAIT = 100_000
+# Numbers of threads among which blocks are shared out evenly enough that more are not slower.
+_TEAM_SIZES = (128, 64, 32, 24, 16, 12, 8, 6, 4, 3, 2)
 _DOUBTFUL_OPERATIONS = 100_000_000  # of a step: with fewer, one thread may be faster
 
 
@@ -62,6 +68,10 @@ class ThreadPool:
             for _ in range(n_helpers):
                 self._executor.submit(function, *arguments)
 
+    def used_seconds(self):
+        """Return the processor time that all helpers have used so far."""
+        return sum(map(thread_seconds, list(self._cores_of)))
+
     def _register(self):
         self._cores_of[threading.get_native_id()] = None
 
@@ -96,8 +106,14 @@ def usable_cores():
 
 
 def worthwhile_threads(n_operations, most):
-    """Return how many threads, ``most`` at most, a step of ``n_operations`` is worth."""
-    return max(1, min(most, n_operations // _OPERATIONS))
+    """Return how many threads, ``most`` at most, a step of ``n_operations`` is worth.
+
+    With n threads it takes about ``n_operations / n + n * _OPERATIONS_OF_A_WAIT``, which is least
+    at the square root of their ratio. (benchmarks/model_scaling.py)
+    """
+    best = math.isqrt(n_operations // _OPERATIONS_OF_A_WAIT)
+    most = min(most, best, n_operations // _OPERATIONS)
+    return next((size for size in _TEAM_SIZES if size <= most), 1)
 
 
 def _limit_in_environment(name):
@@ -229,6 +245,7 @@ class ParallelRunner:
         self._tuner = tuner_for(entry, n_operations, self._most)
         self._tuner.begin_fit()
         self._alone = single_thread_scheduler()
+        self._is_looking = False  # whether a core is free
 
     def run(self, run, n_steps, n_rows, block_size, *others):
         """Call the entry point for one chunk.
@@ -258,11 +275,26 @@ class ParallelRunner:
         share = max(1, self._most // max(1, thread_pool.n_fits))
         n_threads = min(self._tuner.n_threads, share, library_limit())
         scheduler = new_scheduler(n_threads, n_steps * self._n_phases)
+        if self._tuner.is_yielding and not self._is_looking:
+            self._is_looking = True
+            thread_pool.start(1, self._look_for_a_core)
+        used = thread_pool.used_seconds()
         started = time.perf_counter()
         arguments = (run._replace(scheduler=scheduler), n_rows, block_size, *others)
         n_done = self._run_together(scheduler, arguments, n_rows)
-        self._tuner.add_chunk(n_threads, time.perf_counter() - started, n_rows)
+        seconds = time.perf_counter() - started
+        is_sharing = n_threads > 1 and thread_pool.n_fits <= 1
+        used = thread_pool.used_seconds() - used
+        if is_sharing and not got_their_cores(n_threads - 1, used, seconds):
+            self._tuner.yield_cores()
+        else:
+            self._tuner.add_chunk(n_threads, seconds, n_rows)
         return n_done
+
+    def _look_for_a_core(self):
+        if is_core_free():
+            self._tuner.take_cores()
+        self._is_looking = False
 
     def _run_together(self, scheduler, arguments, n_rows):
         gate = HelperGate(scheduler)

@@ -88,3 +88,53 @@ def test_tuner_takes_no_notice_of_sizes_that_it_did_not_choose():
 
 def test_tuner_of_one_thread_has_no_choice():
     assert set(sizes_chosen(ThreadCountTuner(1), 3, lambda size, chunk: 1.0 + 4 * chunk)) == {1}
+
+
+class Disturbance:
+    """A machine on which others want the cores from ``begin`` to ``end``, with a clock of its own.
+
+    A chunk takes 20 ms with two threads, 40 ms with one, and 70 ms with two that share a core.
+    """
+
+    def __init__(self, begin, end):
+        self.begin = begin
+        self.end = end
+        self.now = 0.0
+
+    def run_chunk(self, tuner):
+        """Run a chunk as a runner does; return the number of threads."""
+        n_threads = tuner.n_threads
+        is_disturbed = self.begin <= self.now < self.end
+        if tuner.is_yielding and not is_disturbed:
+            tuner.take_cores()
+        seconds = 0.04 if n_threads == 1 else 0.07 if is_disturbed else 0.02
+        self.now += seconds
+        if n_threads > 1 and is_disturbed:
+            tuner.yield_cores()
+        else:
+            tuner.add_chunk(n_threads, seconds, 100)
+        return n_threads
+
+
+@pytest.mark.parametrize("is_doubtful", [False, True])
+@pytest.mark.parametrize(("begin", "end"), [(0.0, 0.01), (0.0, 0.5), (0.11, 0.3), (0.3, 5.0)])
+def test_tuner_goes_on_within_a_tenth_of_a_second_after_a_disturbance(begin, end, is_doubtful):
+    tuner = ThreadCountTuner(2, is_doubtful=is_doubtful)
+    machine = Disturbance(begin, end)
+    n_disturbed = 0
+    while machine.now < end:
+        n_disturbed += machine.run_chunk(tuner) == 2 and begin <= machine.now - 0.07 < end
+    assert n_disturbed <= 1
+    while machine.now < end + 0.1:
+        machine.run_chunk(tuner)
+    assert tuner.n_threads == 2
+    assert not tuner.is_yielding
+
+
+def test_tuner_does_not_keep_what_it_did_in_a_disturbance():
+    tuner = ThreadCountTuner(2)
+    tuner.yield_cores()
+    assert tuner.n_threads == 1
+    tuner.add_chunk(1, 1.0, 100)
+    tuner.begin_fit()
+    assert tuner.n_threads == 2

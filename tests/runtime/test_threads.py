@@ -25,6 +25,7 @@ from sknn._runtime.threads import (
     new_scheduler,
     thread_pool,
     usable_cores,
+    worthwhile_threads,
 )
 
 pytestmark = [compiled_only, pytest.mark.filterwarnings("ignore:Stochastic Optimizer")]
@@ -84,6 +85,7 @@ def sharing(monkeypatch):
 
     def share(size):
         monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
+        monkeypatch.setattr(sknn._runtime.threads, "worthwhile_threads", lambda _, most: most)
         monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
         monkeypatch.setattr(sknn._runtime.compiled_network, "MOST_THREADS", size)
         monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # no trials
@@ -301,6 +303,14 @@ def test_small_steps_stay_on_one_thread(monkeypatch):
     assert team_sizes(30 * sknn._runtime.threads._OPERATIONS) == {4}
 
 
+@pytest.mark.parametrize(
+    ("n_operations", "most", "expected"),
+    [(10**9, 1, 1), (10**9, 5, 4), (10**9, 60, 32), (10**10, 64, 64), (10**8, 64, 24)],
+)
+def test_large_steps_take_no_more_threads_than_make_them_faster(n_operations, most, expected):
+    assert worthwhile_threads(n_operations, most) == expected
+
+
 def test_fits_at_once_share_the_cores(monkeypatch):
     monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: 4)
     with thread_pool.counted_fit():
@@ -335,6 +345,23 @@ def test_limits_in_the_environment_are_kept(variable, monkeypatch):
     for value, expected in [("1", 1), ("3,2", 3), ("12", 8), ("", 8), ("0", 8), ("many", 8)]:
         monkeypatch.setenv(variable, value)
         assert usable_cores() == expected
+
+
+def test_a_runner_leaves_the_cores_to_others_until_one_is_free(sharing, monkeypatch):
+    sharing(2)
+    free = [True]
+    monkeypatch.setattr(sknn._runtime.threads, "is_core_free", lambda: free[-1])
+    monkeypatch.setattr(sknn._runtime.threads, "got_their_cores", lambda *arguments: free[-1])
+    runner = ParallelRunner(lambda work, n_rows, batch_size: n_rows, 10**9, 1)
+    found = []
+    for is_free in (True, False, False, False, True, True):
+        free.append(is_free)
+        found.append(runner._tuner.n_threads)
+        runner.run(NO_WORK, 1, 10, 10)
+        deadline = time.monotonic() + 10
+        while runner._is_looking and time.monotonic() < deadline:
+            time.sleep(0.001)
+    assert found == [2, 2, 1, 1, 1, 2]
 
 
 def test_runners_of_equal_steps_share_a_tuner(sharing):

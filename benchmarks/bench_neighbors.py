@@ -1,0 +1,104 @@
+"""How much longer does a fit take when others want the cores?
+
+In one process, in turns: a fit alone; a fit right after a matrix product of BLAS with all threads,
+which go on for a while in a loop; right after an epoch of PyTorch, if it is installed; and a fit
+beside another process that is busy on one core. Before each, everything rests.
+"""
+
+import multiprocessing
+import statistics
+import time
+
+import numpy as np
+from peers import PEERS, WORKLOADS, is_installed
+from report import conclude, option_parser, table
+
+REST = 0.3  # seconds
+N_ROWS = 20_000
+
+
+def do_nothing():
+    """Let nothing precede a fit."""
+
+
+def multiply():
+    """Keep BLAS busy for a moment."""
+    matrix = np.ones((1500, 1500), np.float32)
+    return matrix @ matrix
+
+
+def train_with_pytorch():
+    """Train a small network for an epoch."""
+    workload = WORKLOADS["small"]
+    X, y = workload.load()
+    return PEERS["PyTorch"](workload, X[:5000], y[:5000], 1)
+
+
+def stay_busy(started):
+    """Keep a core busy for ever."""
+    started.set()
+    while True:
+        pass
+
+
+def timed_fit(X, y):
+    """Return the seconds of a fit."""
+    started = time.perf_counter()
+    PEERS["sknn"](WORKLOADS["mid"], X, y, 1)
+    return time.perf_counter() - started
+
+
+def timed_beside_a_busy_process(X, y):
+    """Return the seconds of a fit beside a process that is busy on one core."""
+    started = multiprocessing.get_context("spawn").Event()
+    other = multiprocessing.get_context("spawn").Process(
+        target=stay_busy, args=(started,), daemon=True
+    )
+    other.start()
+    started.wait()
+    try:
+        return timed_fit(X, y)
+    finally:
+        other.kill()
+        other.join()
+
+
+def measure(rounds):
+    """Return the seconds of all fits, by what is beside them."""
+    X, y = WORKLOADS["mid"].load()
+    X, y = X[:N_ROWS], y[:N_ROWS]
+    before = {"alone": do_nothing, "after BLAS": multiply}
+    if is_installed("PyTorch"):
+        before["after PyTorch"] = train_with_pytorch
+    timed_fit(X, y)
+    found = {name: [] for name in (*before, "beside a busy process")}
+    for _ in range(rounds):
+        for name, act in before.items():
+            time.sleep(REST)
+            act()
+            found[name].append(timed_fit(X, y))
+        time.sleep(REST)
+        found["beside a busy process"].append(timed_beside_a_busy_process(X, y))
+    return found
+
+
+def tables(found):
+    """Return a markdown table."""
+    alone = found["alone"]
+    rows = []
+    for name, seconds in found.items():
+        median, least = statistics.median(seconds), min(seconds)
+        cells = [f"{1000 * median:.0f}", f"{1000 * least:.0f}"]
+        ratios = [f"{median / statistics.median(alone):.2f}", f"{least / min(alone):.2f}"]
+        rows.append([name, *cells, *ratios])
+    return table(["a fit", "median, ms", "least, ms", "median / alone", "least / alone"], rows)
+
+
+def main():
+    options = option_parser(__doc__, rounds=10).parse_args()
+    found = measure(options.rounds)
+    conclude(options, "neighbors", found, tables(found))
+
+
+if __name__ == "__main__":
+    main()
