@@ -289,8 +289,8 @@ class OptimizerState:
         """Return the kernel's hyperparameters of the next steps, their learning rates, and how many
         epochs of the schedules' cycle lie before them; and count these steps.
 
-        They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs. There is
-        a table of hyperparameters for each pair of ``factors``; see step_factors.py.
+        They are ``n_steps`` steps of this epoch, or of each of ``n_epochs`` whole epochs. Each pair
+        of ``factors`` has a table of hyperparameters; see step_factors.py.
         """
         steps = np.arange(self.step_in_epoch, self.step_in_epoch + n_steps) / self.steps_per_epoch
         epochs = np.add.outer(self.epoch + np.arange(n_epochs), steps).ravel()
@@ -302,8 +302,7 @@ class OptimizerState:
         rates *= warmup(settings, epochs + 1 / self.steps_per_epoch)
         if self.step_in_epoch == 0:
             self.rates_of_epochs = rates[::n_steps].tolist()
-        first = self.n_steps + 1
-        tables = make_tables(self.part, settings, first, rates, epochs, factors)
+        tables = make_tables(self.part, settings, self.n_steps + 1, rates, epochs, factors)
         self.n_steps += n_steps * n_epochs
         self.step_in_epoch += n_steps
         return tables, rates, in_cycle
