@@ -69,21 +69,37 @@ _MODELS = {
     "sknn best": functools.partial(recipe, effort="best"),
 }
 _WITHOUT = {
-    "sknn fast, constant learning rate": {"learning_rate": "constant"},
-    "sknn fast, beta_2=0.999": {"beta_2": 0.999},
-    "sknn fast, relu": {"activation": "relu"},
-    "sknn fast, batch_size=256": {"batch_size": 256},
-    "sknn fast, no dropout": {"dropout": 0.0},
-    "sknn fast, no weight decay": {"weight_decay": 0.0},
-    "sknn fast, no label smoothing": {"label_smoothing": 0.0},
-    "sknn fast, one hidden layer": {"hidden_layer_sizes": (128,)},
-    "sknn fast, no copies of heavy tails": {"heavy_tail_threshold": 0.0},
+    "no bins": {"n_bins": 0},
+    "standard parametrization": {
+        "parametrization": "standard",
+        "bias_lr_factor": 1.0,
+        "learning_rate_init": 0.006,
+    },
+    "no scales of inputs": {"input_scale": False},
+    "constant learning rate": {"learning_rate": "constant"},
+    "beta_2=0.999": {"beta_2": 0.999},
+    "batch_size=256": {"batch_size": 256},
+    "relu": {"activation": "relu"},
+    "one hidden layer": {"hidden_layer_sizes": (128,)},
+    "no dropout": {"dropout": 0.0},
+    "no weight decay": {"weight_decay": 0.0},
+    "no label smoothing": {"label_smoothing": 0.0},
+    "targets as they are": {"normalize_y": False},
+    "last epoch of all rows": {"early_stopping": False, "scoring": None},
 }
-ALL = _MODELS | {
-    name: functools.partial(recipe, **overrides) for name, overrides in _WITHOUT.items()
+_OF_BEST = {
+    "best, one member": {"n_estimators": 1, "n_bins": 16},
+    "best, two members": {"n_estimators": 2},
+    "best, all with bins": {"n_bins": 16},
+    "best, none with bins": {"n_bins": 0},
 }
-ABLATION = ["sknn fast", *_WITHOUT, "sknn best", "sknn best, one member"]
-ALL["sknn best, one member"] = functools.partial(recipe, effort="best", n_estimators=1)
+_FAST = {name: functools.partial(recipe, **overrides) for name, overrides in _WITHOUT.items()}
+_BEST = {
+    name: functools.partial(recipe, effort="best", **overrides)
+    for name, overrides in _OF_BEST.items()
+}
+ALL = _MODELS | _FAST | _BEST
+ABLATION = ["sknn fast", *_FAST, "sknn best", *_BEST]
 
 
 def installed():

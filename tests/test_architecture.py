@@ -97,7 +97,7 @@ def test_docstrings_have_no_placeholders(kind):
 
 def test_the_modules_named_here_exist():
     folders = {name.partition(".")[0] for name in SOURCES if "." in name}
-    assert folders == {*BELOW, "callbacks", "warmup"}
+    assert folders == {*BELOW, "callbacks", "ensemble", "warmup"}
     assert set(MAX_LINES) <= set(SOURCES)
 
 
@@ -300,9 +300,12 @@ def test_most_functions_with_many_arguments_document_them():
 
 PUBLIC_CLASSES = [
     sknn.Activation,
+    sknn.EnsembleClassifier,
+    sknn.EnsembleRegressor,
     sknn.HiddenFeatures,
     sknn.MLPClassifier,
     sknn.MLPRegressor,
+    sknn.PiecewiseLinearEncoder,
     sknn.TabularPreprocessor,
     *(getattr(sknn.callbacks, name) for name in sknn.callbacks.__all__),
 ]

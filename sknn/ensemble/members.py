@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -30,6 +29,11 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._validation.types import Table
+
+
+def _is_pipeline(estimator):
+    """Return whether an estimator has steps, without importing scikit-learn's pipelines."""
+    return hasattr(estimator, "steps")
 
 
 class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
@@ -117,7 +121,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     def _name_of_weights(self):
         """Return what the estimator's ``fit`` calls sample weights."""
         is_routed = get_config()["enable_metadata_routing"]
-        if isinstance(self.estimator, Pipeline) and not is_routed:
+        if _is_pipeline(self.estimator) and not is_routed:
             return f"{self.estimator.steps[-1][0]}__sample_weight"
         return "sample_weight"
 
@@ -137,7 +141,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         """The network of the first member, or what stands in its place."""
         check_is_fitted(self)
         member = self.estimators_[0]
-        return member[-1] if isinstance(member, Pipeline) else member
+        return member[-1] if _is_pipeline(member) else member
 
     def _average(self, X, method):
         """Return the mean over members of what their method predicts."""

@@ -38,6 +38,7 @@ def test_steps_show_the_recipe(task):
     fast = tabular_pipeline(task)
     assert [(name, type(step)) for name, step in fast.steps] == [
         ("preprocessor", TabularPreprocessor),
+        ("bins", PiecewiseLinearEncoder),
         ("network", NETWORKS[task]),
     ]
     assert fast.get_params()["network__activation"] == "mish"
@@ -97,13 +98,13 @@ def test_positive_losses_keep_their_units(loss):
         (["regressor", "good"], {}, ValueError, "effort='good' must be 'fast' or 'best'."),
         (["regressor"], {"droput": 0.1}, TypeError, "argument 'droput'. Did you mean 'dropout'?"),
         (["regressor"], {"network__dropout": 0}, TypeError, "Did you mean 'dropout'?"),
-        (["regressor"], {"n_estimators": 9}, TypeError, "TabularPreprocessor, MLPRegressor."),
-        (["regressor"], {"class_weight": {}}, TypeError, "of TabularPreprocessor, MLPRegressor."),
+        (["regressor"], {"n_estimators": 9}, TypeError, "LinearEncoder, MLPRegressor."),
+        (["regressor"], {"class_weight": {}}, TypeError, "of TabularPreprocessor, Piece"),
         (
             ["regressor", "best"],
             {"estimator": 1},
             TypeError,
-            "PiecewiseLinearEncoder, EnsembleRegressor.",
+            "MLPRegressor, EnsembleRegressor.",
         ),
     ],
 )
