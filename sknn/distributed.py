@@ -322,8 +322,7 @@ def _make_network(network, groups):
     moments = [of_group for of_group in moments if of_group[0] > 0]
     made = groups.run(on_workers.initialize, [network] * groups.size)
     moments = [moments[i] for i, result in enumerate(made) if result is not None]
-    first = merge_new_networks(_surviving(made), moments)
-    return first, [weight for weight, *_ in moments]
+    return merge_new_networks(_surviving(made), moments), [weight for weight, *_ in moments]
 
 
 def _surviving(results):
