@@ -134,9 +134,9 @@ def means(results, measure_name):
 
 
 def geometric_mean_ratio(values, reference):
-    """Return the geometric mean of the ratios to the reference, over tables that both have."""
+    """Return the geometric mean of the ratios over tables that both have, as text, or '-'."""
     logs = [np.log(values[name] / reference[name]) for name in values if name in reference]
-    return float(np.exp(np.mean(logs))) if logs else float("nan")
+    return f"{np.exp(np.mean(logs)):.3f}" if logs else "-"
 
 
 def overview(results, reference):
@@ -151,7 +151,7 @@ def overview(results, reference):
         boosted = of["error"].get("LightGBM", {})
         wins = sum(errors[name] < boosted[name] for name in errors if name in boosted)
         shared = sum(name in boosted for name in errors)
-        rows.append([model, *(f"{ratio:.3f}" for ratio in ratios), f"{wins} of {shared}"])
+        rows.append([model, *ratios, f"{wins} of {shared}"])
     return table([f"over {reference}", *MEASURES, "beats LightGBM on"], rows)
 
 
@@ -162,7 +162,7 @@ def details(results, measure_name):
     rows = [
         [
             name,
-            *(f"{of.get(name, float('nan')):.3g}" for of in of_models.values()),
+            *(f"{of[name]:.3g}" if name in of else "-" for of in of_models.values()),
         ]
         for name in names
     ]
@@ -202,7 +202,8 @@ def main():
     names = options.models or names
     results = [row for row in run_all(names, options) if row["model"] in names]
     reference = "sknn fast" if options.ablation else REFERENCE
-    parts = [overview(results, reference), *(details(results, name) for name in MEASURES)]
+    measured = [name for name in MEASURES if means(results, name)]
+    parts = [overview(results, reference), *(details(results, name) for name in measured)]
     saved = conclude(
         options, "ablation" if options.ablation else "accuracy", results, "\n\n".join(parts)
     )

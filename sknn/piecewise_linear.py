@@ -61,11 +61,11 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
     --------
     >>> from sknn import PiecewiseLinearEncoder
     >>> encoder = PiecewiseLinearEncoder(n_bins=2, scale=1.0)
-    >>> encoder.fit_transform([[0.0], [1.0], [2.0], [4.0], [8.0]])
+    >>> encoder.fit_transform([[0.0], [1.0], [2.0], [5.0], [8.0]])
     array([[ 0. , -0.5, -0.5],
            [ 1. ,  0. , -0.5],
            [ 2. ,  0.5, -0.5],
-           [ 4. ,  0.5, -0.167],
+           [ 5. ,  0.5,  0. ],
            [ 8. ,  0.5,  0.5]])
     """
 

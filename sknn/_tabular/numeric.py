@@ -4,8 +4,8 @@ Differences of the largest numbers overflow, and so do their squares. So numbers
 they are subtracted, and scaled numbers are cut at 1e100, where the smooth clip is 3 long since.
 
 A standardized copy helps only where the target goes on along the tail. Elsewhere its large values
-let the network overfit: with copies of all heavy-tailed columns, a network makes 19 % more errors
-on a table of spam.
+let the network overfit: with copies of all heavy-tailed columns, it makes 3 % more errors on a
+table of spam, and 5 % more on one of cells, counted on rows held out of the training parts.
 """
 
 import numpy as np

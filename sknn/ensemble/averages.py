@@ -159,7 +159,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     >>> from sklearn.datasets import load_diabetes
     >>> from sknn import EnsembleRegressor, MLPRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> network = MLPRegressor(hidden_layer_sizes=(20,), normalize_y=True, early_stopping=True)
+    >>> network = MLPRegressor(normalize_y=True, learning_rate="cosine", max_iter=20)
     >>> EnsembleRegressor(network, 3, random_state=0).fit(X, y).predict(X).shape
     (442,)
     """
