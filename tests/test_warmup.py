@@ -34,10 +34,19 @@ def test_after_a_warmup_nothing_is_left_to_compile(tmp_path):
 
 
 def test_every_kind_of_kernel_is_known():
-    """Products and passes are compiled by fits."""
+    """Products, passes and jobs are compiled by any fit, steps by those that use them."""
     known = {kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)}
     kernels = _kernels(**{name: CHOICES[name] for name in ("activations", "losses", "solvers")})
-    assert known - {kinds.PRODUCT, kinds.PASS, kinds.BLOCK_UPDATE, kinds.SKIP} == set(kernels)
+    of_fits = {
+        kinds.PRODUCT,
+        kinds.PASS,
+        kinds.LAYER_PASS,
+        kinds.UNITS_STEP,
+        kinds.BLOCK_UPDATE,
+        kinds.JOB,
+        kinds.SKIP,
+    }
+    assert known - of_fits == set(kernels)
 
 
 @pytest.mark.parametrize("parameter", CHOICES)

@@ -112,10 +112,16 @@ def _steps(dtype, activations, losses, solvers):
     fit = functools.partial(_fit, losses[0], **settings)
     stochastic = [solver for solver in solvers if solver in OPTIMIZERS]
     if stochastic:
-        in_minibatches = {"solver": stochastic[0], "input_dropout": 0.1, "max_grad_norm": 1.0}
-        in_minibatches |= {"input_scale": True, "skip": True}
+        whatever = {"batch_norm": True, "dropout": 0.1, "input_dropout": 0.1, "max_grad_norm": 1.0}
+        whatever |= {"input_scale": True, "skip": True}
+        in_minibatches = functools.partial(fit, n_copies=4, solver=stochastic[0], **whatever)
         steps += [
-            (f"{dtype}  training in minibatches", functools.partial(fit, **in_minibatches)),
+            (f"{dtype}  training in minibatches", in_minibatches),
+            # Large layers are computed in halves.
+            (
+                f"{dtype}  training of large layers",
+                functools.partial(fit, 96, n_features=96, solver=stochastic[0]),
+            ),
             # A minibatch that is large compared to the network is trained on in shards.
             (
                 f"{dtype}  training in shards",
@@ -123,7 +129,8 @@ def _steps(dtype, activations, losses, solvers):
             ),
         ]
     if "lbfgs" in solvers:
-        steps.append((f"{dtype}  training with lbfgs", functools.partial(fit, solver="lbfgs")))
+        with_lbfgs = functools.partial(fit, n_copies=4, solver="lbfgs", batch_norm=True)
+        steps.append((f"{dtype}  training with lbfgs", with_lbfgs))
     return steps
 
 
@@ -152,7 +159,7 @@ def _kernels(activations, losses, solvers):
     }
 
 
-def _fit(loss, n_units=2, n_copies=1, **settings):
+def _fit(loss, n_units=2, n_copies=1, n_features=6, **settings):
     """Fit and predict, which compiles the passes of the engine.
 
     Parameters
@@ -163,6 +170,7 @@ def _fit(loss, n_units=2, n_copies=1, **settings):
         Units of the hidden layer.
     n_copies : int, default=1
         How often each of six rows occurs.
+    n_features : int, default=6
     **settings : hyperparameters
     """
     n_classes = 2 if loss == "binary_log_loss" else 3
@@ -171,7 +179,7 @@ def _fit(loss, n_units=2, n_copies=1, **settings):
         network = MLPRegressor(loss, (n_units,), max_iter=1, **settings)
     else:
         network = MLPClassifier((n_units,), max_iter=1, **settings)
-    X = np.tile(np.eye(6), (n_copies, 1))
+    X = np.tile(np.eye(6, n_features), (n_copies, 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         network.fit(X, np.tile(y, n_copies)).predict(X)
