@@ -180,7 +180,9 @@ def row_13(tally, options):
     """Processes that begin at once with an empty cache."""
     weights = children.fit().weights
     n_processes = 4 if options.quick else options.processes
-    for number in range(1 if options.quick else options.rounds):
+    n_rounds = 1 if options.quick else options.rounds
+    tally.notes.append(f"{n_processes} processes at once, rounds: {n_rounds}")
+    for number in range(n_rounds):
         with tempfile.TemporaryDirectory() as cache:
             processes = [
                 children.start(children.FIT, NUMBA_CACHE_DIR=cache) for _ in range(n_processes)
