@@ -37,7 +37,7 @@ OTHER_VALUES = {
     "beta_2": 0.6,
     "power_t": 0.9,
     "decay_rate": 0.4,
-    "max_iter": 50,
+    "max_iter": 5,
 }
 DTYPE = np.dtype(float)
 Z = np.linspace(-3, 3, 24)

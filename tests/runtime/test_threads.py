@@ -12,7 +12,7 @@ import pytest
 from reference import assert_same_weights, compiled_only
 from scipy import sparse
 
-import sknn._runtime.compiled_network
+import sknn._runtime.passes
 import sknn._runtime.thread_count
 import sknn._runtime.threads
 from sknn import MLPClassifier
@@ -87,7 +87,7 @@ def sharing(monkeypatch):
         monkeypatch.setattr(sknn._runtime.threads, "_OPERATIONS", 1)
         monkeypatch.setattr(sknn._runtime.threads, "worthwhile_threads", lambda _, most: most)
         monkeypatch.setattr(sknn._runtime.threads, "usable_cores", lambda: size)
-        monkeypatch.setattr(sknn._runtime.compiled_network, "MOST_THREADS", size)
+        monkeypatch.setattr(sknn._runtime.passes, "MOST_THREADS", size)
         monkeypatch.setattr(sknn._runtime.thread_count, "_SLOW", np.inf)  # no trials
         monkeypatch.setattr(sknn._runtime.threads, "_DOUBTFUL_OPERATIONS", 0)
         monkeypatch.setattr(sknn._runtime.threads, "thread_pool", ThreadPool())
