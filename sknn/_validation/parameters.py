@@ -153,6 +153,16 @@ def check_calibration(estimator, incremental, has_X_val):
         )
 
 
+def check_clipping(estimator, incremental):
+    """Raise ValueError if only some of the targets, those to come, are known for clipping."""
+    has_range = "y_min_" in vars(estimator) or not hasattr(estimator, "coefs_")
+    if incremental and getattr(estimator, "clip_output", False) and not has_range:
+        raise ValueError(
+            "clip_output=True needs the range of all targets, but the network was trained with "
+            "clip_output=False, so it is not known; set clip_output=False, or call fit."
+        )
+
+
 def settings_of(estimator):
     """Return the constructor parameters as a namespace, with Python's own numbers.
 
