@@ -185,14 +185,28 @@ def _is_default(value, default):
 
 def _warn_without_effect(estimator, name, has_X_val):
     """Warn about a parameter that was set, if a condition of its row does not hold."""
-    reasons = [
+    reasons = reasons_without_effect(estimator, name, has_X_val)
+    if reasons:
+        value = getattr(estimator, name)
+        warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
+
+
+def reasons_without_effect(estimator, name, has_X_val):
+    """Return in words which conditions of a parameter's row do not hold.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    name : str
+        Of the parameter.
+    has_X_val : bool
+        Whether validation samples are given.
+    """
+    return [
         condition.otherwise
         for condition in HYPERPARAMETERS[name].conditions
         if not _holds(condition, estimator, has_X_val)
     ]
-    if reasons:
-        value = getattr(estimator, name)
-        warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
 
 
 def _holds(condition, estimator, has_X_val):
