@@ -29,6 +29,7 @@ from ._validation.data import arithmetic_dtype, check_groups, check_was_fitted
 from ._validation.messages import check_constraints
 from ._validation.parameters import (
     check_calibration,
+    check_clipping,
     check_memory,
     check_parameters,
     settings_of,
@@ -220,6 +221,7 @@ class BaseMLP(
                 "call fit."
             )
         check_calibration(self, incremental, has_X_val)
+        check_clipping(self, incremental)
         self._check_refit(has_X_val)
         hidden = check_parameters(self)
         warn_of_no_effect(self, has_X_val)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._validation.parameters import reasons_without_effect
 from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .mlp import MLPClassifier, MLPRegressor
 from .piecewise_linear import PiecewiseLinearEncoder
@@ -79,7 +80,8 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     **overrides : dict
         Parameters to set otherwise, by their own names: those of the preprocessor, the encoder,
         the networks and, with effort='best', the ensemble. `dtype` is the preprocessor's, and the
-        networks follow it; `random_state` determines all random numbers.
+        networks follow it; `random_state` determines all random numbers. What of the recipe has
+        no effect beside them, such as `scoring` with early_stopping=False, is not set.
 
     Returns
     -------
@@ -136,13 +138,29 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
         recipe["normalize_y"] = False
     preprocessor = TabularPreprocessor(**given[TabularPreprocessor])
     bins = PiecewiseLinearEncoder(**given[PiecewiseLinearEncoder])
-    network = kinds.network(**{**recipe, **given[kinds.network], **({} if is_best else seed)})
+    network = _make_network(kinds.network, recipe, given[kinds.network])
+    network.set_params(**({} if is_best else seed))
     steps = [("bins", bins), ("network", network)]
     if is_best:
         variants = None if "n_bins" in overrides else [{"bins__n_bins": 0}, {}]
         settings = {"n_estimators": _MEMBERS, "variants": variants} | given[kinds.ensemble] | seed
         steps = [("ensemble", kinds.ensemble(Pipeline(steps), **settings))]
     return Pipeline([("preprocessor", preprocessor), *steps])
+
+
+def _make_network(kind, recipe, given):
+    """Return a network with what is given, and what of the recipe has an effect beside it.
+
+    Fits would warn about the rest, which nobody has set.
+    """
+    network = kind(**{**recipe, **given})
+    has_X_val = isinstance(network.early_stopping, str)  # 'auto' tells that it will be given
+    has_effect = {
+        name: value
+        for name, value in recipe.items()
+        if not reasons_without_effect(network, name, has_X_val)
+    }
+    return kind(**{**has_effect, **given})
 
 
 def _check_choice(name, value, choices):

@@ -104,6 +104,14 @@ def test_what_predicts_is_what_fit_built():
     )
 
 
+def test_a_chunk_is_not_taken_for_the_range_of_all_targets():
+    model = network().fit(X, Y)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="clip_output=True needs the range of all targets"):
+        model.set_params(clip_output=True).partial_fit(X[:5], Y[:5])
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
 def test_a_fit_that_fails_keeps_the_range():
     model = network(clip_output=True).fit(X, Y[:, 0])
     with pytest.raises(ValueError, match="non-finite"):

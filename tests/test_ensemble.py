@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import sklearn
 from fruits import CODES, NAMES, NUMBERS, X
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -95,8 +98,9 @@ def test_further_arguments_of_fit_reach_the_members():
 @pytest.mark.parametrize(
     ("ensemble", "error", "message"),
     [
-        (EnsembleClassifier(MLPRegressor()), TypeError, "must be a classifier with the parameter"),
+        (EnsembleClassifier(MLPRegressor()), TypeError, "classifier with predict_proba and the"),
         (EnsembleRegressor(MLPClassifier()), TypeError, "such as MLPRegressor()."),
+        (EnsembleClassifier(LinearSVC()), TypeError, "must be a classifier with predict_proba"),
         (EnsembleRegressor(None), TypeError, "estimator=None must be a regressor"),
         (EnsembleRegressor(MLPRegressor(), 0), ValueError, "n_estimators=0 must be an int"),
         (EnsembleRegressor(MLPRegressor(), 2.0), ValueError, "n_estimators=2.0 must be"),
@@ -136,6 +140,49 @@ def test_other_estimators_are_members_too():
     assert set(trees.predict(X)) == set(NAMES)
     trees = EnsembleRegressor(DecisionTreeRegressor(), 2).fit(X, NUMBERS)
     assert trees.score(X, NUMBERS) > 0.99
+
+
+NESTINGS = {
+    "ensemble": lambda ensemble, network: ensemble(network, 1),
+    "search": lambda ensemble, network: GridSearchCV(network, {"tol": [0.0]}, cv=2),
+    "pipelines": lambda ensemble, network: make_pipeline(make_pipeline(network)),
+}
+
+
+@pytest.mark.parametrize("nest", NESTINGS.values(), ids=NESTINGS)
+def test_networks_deep_inside_members_decide_what_predictions_mean(nest):
+    labels = np.c_[CODES > 0, X[:, 0] > 0].astype(int)
+    model = EnsembleClassifier(nest(EnsembleClassifier, MLPClassifier(**SMALL)), 1)
+    model.fit(X, labels)
+    assert np.array_equal(model.predict(X), (model.predict_proba(X) > 0.5).astype(int))
+    quantiles = MLPRegressor("quantile", quantile=(0.1, 0.9), **SMALL)
+    model = EnsembleRegressor(nest(EnsembleRegressor, quantiles), 1).fit(X, NUMBERS)
+    low, high = (NUMBERS[:, None] - model.predict(X)).T
+    losses = np.maximum(0.1 * low, -0.9 * low) + np.maximum(0.9 * high, -0.1 * high)
+    assert model.score(X, NUMBERS) == pytest.approx(-losses.mean() / 2, rel=1e-9)
+
+
+def test_weights_reach_networks_in_pipelines_of_pipelines():
+    weight = np.where(CODES == 2, 0.0, 1.0)
+    plain = clone(CLASSIFIER).fit(X, CODES, sample_weight=weight)
+    piped = clone(plain).set_params(estimator=make_pipeline(make_pipeline(plain.estimator)))
+    piped.fit(X, CODES, sample_weight=weight)
+    assert np.array_equal(piped.predict_proba(X), plain.predict_proba(X))
+
+
+def test_predictions_are_sparse_where_the_targets_were():
+    labels = np.c_[CODES > 0, X[:, 0] > 0].astype(int)
+    dense = clone(CLASSIFIER).fit(X, labels).predict(X)
+    predicted = clone(CLASSIFIER).fit(X, sparse.csr_matrix(labels)).predict(X)
+    assert sparse.issparse(predicted)
+    assert np.array_equal(predicted.toarray(), dense)
+
+
+def test_lists_of_probabilities_are_refused():
+    labels = np.c_[CODES > 0, X[:, 0] > 0].astype(int)
+    model = EnsembleClassifier(DecisionTreeClassifier(), 1).fit(X, labels)
+    with pytest.raises(TypeError, match="predict_proba of DecisionTreeClassifier returns a list"):
+        model.predict(X)
 
 
 def test_a_failing_fit_changes_nothing():

@@ -116,13 +116,13 @@ class Training:
 
     def _check_yardstick(self):
         """Forget the best epoch of earlier fits if its score, or loss, was measured by something
-        else: they cannot be compared.
+        else: they cannot be compared. So is a score of which nothing is known, as after a refit.
         """
         record = self.record
         state = self.state
         key = self.stops_early
         yardstick = self.validation_set.yardstick() if key else description_of_loss(self.estimator)
-        if state.yardsticks.get(key, yardstick) != yardstick:
+        if state.yardsticks.get(key, () if key else yardstick) != yardstick:
             state.n_stalled = 0
             if key:
                 record.best_validation_score_ = -np.inf

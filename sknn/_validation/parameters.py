@@ -153,6 +153,16 @@ def check_calibration(estimator, incremental, has_X_val):
         )
 
 
+def check_clipping(estimator, incremental):
+    """Raise ValueError if only some of the targets, those to come, are known for clipping."""
+    has_range = "y_min_" in vars(estimator) or not hasattr(estimator, "coefs_")
+    if incremental and getattr(estimator, "clip_output", False) and not has_range:
+        raise ValueError(
+            "clip_output=True needs the range of all targets, but the network was trained with "
+            "clip_output=False, so it is not known; set clip_output=False, or call fit."
+        )
+
+
 def settings_of(estimator):
     """Return the constructor parameters as a namespace, with Python's own numbers.
 
@@ -175,14 +185,28 @@ def _is_default(value, default):
 
 def _warn_without_effect(estimator, name, has_X_val):
     """Warn about a parameter that was set, if a condition of its row does not hold."""
-    reasons = [
+    reasons = reasons_without_effect(estimator, name, has_X_val)
+    if reasons:
+        value = getattr(estimator, name)
+        warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
+
+
+def reasons_without_effect(estimator, name, has_X_val):
+    """Return in words which conditions of a parameter's row do not hold.
+
+    Parameters
+    ----------
+    estimator : BaseMLP
+    name : str
+        Of the parameter.
+    has_X_val : bool
+        Whether validation samples are given.
+    """
+    return [
         condition.otherwise
         for condition in HYPERPARAMETERS[name].conditions
         if not _holds(condition, estimator, has_X_val)
     ]
-    if reasons:
-        value = getattr(estimator, name)
-        warn_user(f"{name}={value!r} has no effect {' and '.join(reasons)}.")
 
 
 def _holds(condition, estimator, has_X_val):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin, is_classifier, is_regressor
+from sklearn.utils.multiclass import type_of_target
 
 from .._targets import score_quantiles
 from .members import BaseEnsemble
@@ -69,14 +71,22 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     array([0])
     """
 
-    _kind = "classifier"
+    _kind = "classifier with predict_proba and"
     _example = "MLPClassifier"
-    _is_of_this_kind = staticmethod(is_classifier)
+
+    @staticmethod
+    def _is_of_this_kind(estimator):
+        return is_classifier(estimator) and hasattr(estimator, "predict_proba")
 
     @property
     def classes_(self) -> np.ndarray:
         """Labels of the classes, in the order of the columns of ``predict_proba``."""
         return self.estimators_[0].classes_
+
+    def _learn_targets(self, y):
+        """Keep what predictions should be like, whatever the members are."""
+        self._is_multilabel = type_of_target(y) == "multilabel-indicator"
+        self._targets_are_sparse = sparse.issparse(y)
 
     def predict_proba(self, X: Table) -> np.ndarray:
         """Predict probabilities: the mean of those of the members.
@@ -104,12 +114,14 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Predicted classes; for multilabel targets, 1 where the probability is above 0.5.
+        y : {ndarray, sparse matrix} of shape (n_samples,) or (n_samples, n_classes)
+            Predicted classes; for multilabel targets, 1 where the probability is above 0.5, as a
+            sparse matrix if the targets of the fit were one.
         """
         probabilities = self.predict_proba(X)
-        if getattr(self._first_network, "_multilabel", False):
-            return (probabilities > 0.5).astype(int)
+        if self._is_multilabel:
+            labels = (probabilities > 0.5).astype(int)
+            return sparse.csr_matrix(labels) if self._targets_are_sparse else labels
         return self.classes_[probabilities.argmax(axis=1)]
 
 
@@ -164,7 +176,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     (442,)
     """
 
-    _kind = "regressor"
+    _kind = "regressor with"
     _example = "MLPRegressor"
     _is_of_this_kind = staticmethod(is_regressor)
 

@@ -36,6 +36,25 @@ def _is_pipeline(estimator):
     return hasattr(estimator, "steps")
 
 
+def _network_of(estimator):
+    """Return the network within pipelines, searches and ensembles, or what stands in its place."""
+    if _is_pipeline(estimator):
+        return _network_of(estimator[-1])
+    if isinstance(estimator, BaseEnsemble):
+        return estimator._first_network
+    if hasattr(estimator, "best_estimator_"):
+        return _network_of(estimator.best_estimator_)
+    return estimator
+
+
+def _name_of_weights(estimator):
+    """Return what an estimator's ``fit`` calls sample weights, if none are routed."""
+    if _is_pipeline(estimator):
+        name, last = estimator.steps[-1]
+        return f"{name}__{_name_of_weights(last)}"
+    return "sample_weight"
+
+
 class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     """What the two ensembles share: training, and averages of what the members predict."""
 
@@ -84,21 +103,27 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
             estimator lacks.
         """
         self._check_parameters()
+        is_routed = get_config()["enable_metadata_routing"]
         if sample_weight is not None:
-            fit_params[self._name_of_weights()] = sample_weight
-        if get_config()["enable_metadata_routing"]:
+            name = "sample_weight" if is_routed else _name_of_weights(self.estimator)
+            fit_params[name] = sample_weight
+        if is_routed:
             fit_params = process_routing(self, "fit", **fit_params).estimator.fit
         members = [member.fit(X, y, **fit_params) for member in self._unfitted_members()]
         validate_data(self, X, skip_check_array=True)  # learns number and names of the features
+        self._learn_targets(y)
         self.estimators_ = members
         return self
+
+    def _learn_targets(self, y):
+        """Keep what predictions need to know of the targets."""
 
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
         has_parameters = hasattr(self.estimator, "get_params")
         if not has_parameters or not self._is_of_this_kind(self.estimator) or not self._seeds():
             raise TypeError(
-                f"estimator={self.estimator!r} must be a {self._kind} with the parameter "
+                f"estimator={self.estimator!r} must be a {self._kind} the parameter "
                 f"random_state, such as {self._example}()."
             )
         n = self.n_estimators
@@ -118,13 +143,6 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         names = self.estimator.get_params()
         return [name for name in names if name.rpartition("__")[2] == "random_state"]
 
-    def _name_of_weights(self):
-        """Return what the estimator's ``fit`` calls sample weights."""
-        is_routed = get_config()["enable_metadata_routing"]
-        if _is_pipeline(self.estimator) and not is_routed:
-            return f"{self.estimator.steps[-1][0]}__sample_weight"
-        return "sample_weight"
-
     def _unfitted_members(self):
         """Return clones of the estimator, each with its variant's parameters and a seed."""
         random_state = check_random_state(self.random_state)
@@ -140,15 +158,20 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     def _first_network(self):
         """The network of the first member, or what stands in its place."""
         check_is_fitted(self)
-        member = self.estimators_[0]
-        return member[-1] if _is_pipeline(member) else member
+        return _network_of(self.estimators_[0])
 
     def _average(self, X, method):
         """Return the mean over members of what their method predicts."""
         check_is_fitted(self)
         total = 0.0
         for member in self.estimators_:  # which check X as an array
-            total = total + getattr(member, method)(X)
+            predicted = getattr(member, method)(X)
+            if isinstance(predicted, list):
+                raise TypeError(
+                    f"{method} of {type(member).__name__} returns a list for targets with several "
+                    f"columns; use an estimator that returns an array, such as {self._example}()."
+                )
+            total = total + predicted
         validate_data(self, X, skip_check_array=True, reset=False)
         return total / len(self.estimators_)
 

@@ -90,6 +90,27 @@ def test_positive_losses_keep_their_units(loss):
 
 
 @pytest.mark.parametrize(
+    ("overrides", "idle"),
+    [
+        ({"early_stopping": False}, {"scoring": None}),
+        ({"hidden_layer_sizes": ()}, {"activation": "relu", "dropout": 0.0}),
+        (
+            {"solver": "lbfgs", "parametrization": "standard"},
+            {"learning_rate": "constant", "input_scale": False, "weight_decay": 0.0},
+        ),
+    ],
+    ids=str,
+)
+def test_what_has_no_effect_beside_overrides_is_not_set(overrides, idle):
+    """Warnings are errors in the tests, so a fit would tell."""
+    model = tabular_pipeline("regressor", **{**SMALL, "max_iter": 100, "tol": 10.0, **overrides})
+    parameters = model.fit(TABLE, NUMBERS)[-1].get_params()
+    assert {name: parameters[name] for name in idle} == idle
+    waiting = tabular_pipeline("regressor", early_stopping="auto")
+    assert waiting[-1].scoring == "loss"
+
+
+@pytest.mark.parametrize(
     ("arguments", "overrides", "error", "message"),
     [
         (["classification"], {}, ValueError, "task='classification' must be 'classifier' or"),

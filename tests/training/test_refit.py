@@ -125,6 +125,19 @@ def test_pickles_and_further_training():
     assert not hasattr(in_one_process.fit(X, y), "history_before_refit_")
 
 
+@pytest.mark.parametrize("twin", [lambda model: model, lambda m: pickle.loads(pickle.dumps(m))])
+def test_further_early_stopping_compares_scores_of_the_new_network_alone(twin):
+    model = twin(network().fit(X, y))
+    n_before = len(model.validation_scores_)
+    worse = {"solver": "sgd", "learning_rate_init": 1.0, "alpha": 100.0, "momentum": 0.0}
+    model.set_params(refit=False, warm_start=True, max_iter=4, scoring="loss", **worse)
+    model.best_validation_score_ = 2.0  # better than all to come
+    model.fit(X, y)
+    scores = model.validation_scores_[n_before:]
+    assert model.best_validation_score_ == max(scores)
+    assert model.best_iter_ == len(model.loss_curve_) - len(scores) + 1 + np.argmax(scores)
+
+
 def test_verbose_tells_of_both(capsys):
     model = network(verbose=1).fit(X, y)
     printed = capsys.readouterr().out
