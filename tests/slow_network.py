@@ -392,17 +392,17 @@ class SlowNetwork:
         l1, _ = self.strengths(len(batch[0]), batch[3])
         if l1 > 0:
             # What a gradient is multiplied with, given the states after the step.
-            bound = l1 * self._step_sizes(new_states, rate, t)
+            bound = l1 * self._step_sizes(new_states, rate, t, at_this_step.momentum)
             shrunk = np.sign(moved) * np.maximum(np.abs(moved) - bound, 0)
             moved = np.where(self.penalized, shrunk, moved)
         self.weights = moved
         return new_states
 
-    def _step_sizes(self, states, rate, t):
+    def _step_sizes(self, states, rate, t, momentum):
         settings = self.settings
         of_square = np.sqrt(1 - settings.beta_2**t)
         return {
-            "sgd": lambda: rate,
+            "sgd": lambda: rate / (1 - momentum),
             "adagrad": lambda: rate / (np.sqrt(states[0]) + settings.epsilon),
             "rmsprop": lambda: rate / (np.sqrt(states[0]) + settings.epsilon),
             "adadelta": lambda: rate * states[2],

@@ -5,15 +5,14 @@
     hyperparameters(settings, first_step, rates, epochs)
 
 ``step`` updates the weights w and the states in place, given the gradient g. ``step_sizes`` writes
-what the same step multiplied the gradient with, weight by weight, which proximal steps need.
+what a gradient is multiplied with in the end, momentum included, which proximal steps need.
 ``hyperparameters``, plain Python, returns h of many steps, an array of shape (n_steps, len(h)).
 
 w, g, sizes, state_0, state_1, state_2 : vectors of shape (block_size,)
     States are what the optimizer remembers, 0 at first; empty beyond the first ``n_states``.
 h : vector
     Hyperparameters of this step; ``_RATE`` and the other positions below say which is where.
-settings : estimator
-first_step : int, from 1
+settings, first_step : the estimator's parameters, and the number of the first step, from 1
 rates, epochs : ndarray of shape (n_steps,)
     Learning rate of each step, and how many epochs (with fractions) lie before it.
 
@@ -74,8 +73,9 @@ def _sgd(w, g, velocity, state_1, state_2, h):
 
 @jit
 def _sgd_sizes(sizes, velocity, state_1, state_2, h):
+    rest = h.dtype.type(1) - h[_MOMENTUM]
     for i in range(sizes.size):
-        sizes[i] = h[_RATE]
+        sizes[i] = h[_RATE] / rest if rest > 0 else h[_RATE]
 
 
 def _sgd_hyperparameters(settings, first_step, rates, epochs):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from sknn import MLPClassifier
+from sknn import MLPClassifier, MLPRegressor
 from tests.reference import assert_same_weights
 
 RNG = np.random.default_rng(0)
@@ -73,3 +73,25 @@ def test_errors_name_the_parameter(name, values):
 def test_clones_and_searches():
     model = MLPClassifier((6, 4), alpha=[0.1, 0.2, 0.3])
     assert clone(model).alpha == [0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_momentum_leaves_the_minimum_of_the_penalty_where_it_is(momentum, nesterov):
+    """A linear network has one minimum, which lbfgs finds in another way."""
+    target = X[:, 0] + 0.3 * X[:, 1]
+    shared = {"hidden_layer_sizes": (), "alpha": 6.0, "l1_ratio": 0.9, "tol": 0, "random_state": 0}
+    expected = MLPRegressor(solver="lbfgs", max_iter=500, **shared).fit(X, target)
+    found = MLPRegressor(
+        solver="sgd",
+        momentum=momentum,
+        nesterovs_momentum=nesterov,
+        learning_rate_init=0.05,
+        batch_size=60,
+        max_iter=600,
+        n_iter_no_change=600,
+        **shared,
+    ).fit(X, target)
+    assert 1 < (expected.coefs_[0] == 0).sum() < 5
+    np.testing.assert_array_equal(found.coefs_[0] == 0, expected.coefs_[0] == 0)
+    np.testing.assert_allclose(found.coefs_[0], expected.coefs_[0], atol=1e-4)
