@@ -16,11 +16,10 @@ from .tabular import TabularPreprocessor
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-# Chosen on ten tables, none of whose test rows were seen: three quarters of each training part, at
-# most 3000 rows, were trained on, and the others compared. Of what else was tried there, standard
-# parametrization, SELU, other schedules, stronger and weaker regularization, larger batches and
-# training without validation rows were worse, or overfit tables with noisy targets. Networks with
-# bins and without are right about different tables, so averages of both are better than of either.
+# Chosen on the training parts of ten tables: three quarters of each were trained on, and the others
+# compared. Of what else was tried there, standard parametrization, SELU, other schedules, stronger
+# and weaker regularization, larger batches and training without validation rows were worse, or
+# overfit tables with noisy targets.
 _NETWORK = {
     "hidden_layer_sizes": (128, 128, 128),
     "activation": "mish",
@@ -39,8 +38,8 @@ _NETWORK = {
     "max_iter": 24,
     "n_iter_no_change": np.inf,
 }
-_LONGER = {"max_iter": 64}  # for effort="best"
-_MEMBERS = 8
+_OF_BEST = {"hidden_layer_sizes": (256, 256, 256), "max_iter": 48}
+_MEMBERS = 6
 _UNSCALED_LOSSES = ("poisson", "gamma")  # their outputs are exponentials
 
 
@@ -48,11 +47,15 @@ class _Task(NamedTuple):
     network: type
     ensemble: type
     recipe: dict
+    variants: list | None  # of the members of an ensemble
 
 
+# Networks with bins and without are right about different classes, so averages of both are better.
+# Numbers are predicted better with bins.
+_BOTH = [{"bins__n_bins": 0}, {}]
 _TASKS = {
-    "classifier": _Task(MLPClassifier, EnsembleClassifier, {"label_smoothing": 0.05}),
-    "regressor": _Task(MLPRegressor, EnsembleRegressor, {"normalize_y": True}),
+    "classifier": _Task(MLPClassifier, EnsembleClassifier, {"label_smoothing": 0.05}, _BOTH),
+    "regressor": _Task(MLPRegressor, EnsembleRegressor, {"normalize_y": True}, None),
 }
 _EFFORTS = ("fast", "best")
 
@@ -73,10 +76,10 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     effort : {'fast', 'best'}, default='fast'
         'fast' is a pipeline of the steps 'preprocessor', a :class:`TabularPreprocessor`, 'bins', a
         :class:`PiecewiseLinearEncoder`, and 'network', an :class:`MLPClassifier` or
-        :class:`MLPRegressor`. 'best' averages several networks that are trained for longer: after
-        'preprocessor' comes 'ensemble', an :class:`EnsembleClassifier` or
+        :class:`MLPRegressor`. 'best' averages several larger networks that are trained for longer:
+        after 'preprocessor' comes 'ensemble', an :class:`EnsembleClassifier` or
         :class:`EnsembleRegressor`, whose members are pipelines of 'bins' and 'network'. Every
-        second one does without bins.
+        second one of the classifiers does without bins.
     **overrides : dict
         Parameters to set otherwise, by their own names: those of the preprocessor, the encoder,
         the networks and, with effort='best', the ensemble. `dtype` is the preprocessor's, and the
@@ -133,7 +136,7 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     classes = (TabularPreprocessor, PiecewiseLinearEncoder, kinds.network, *ensembles)
     given = _route(overrides, classes)
     seed = {name: overrides[name] for name in ("random_state",) if name in overrides}
-    recipe = {**_NETWORK, **kinds.recipe, **(_LONGER if is_best else {})}
+    recipe = {**_NETWORK, **kinds.recipe, **(_OF_BEST if is_best else {})}
     if given[kinds.network].get("loss") in _UNSCALED_LOSSES:
         recipe["normalize_y"] = False
     preprocessor = TabularPreprocessor(**given[TabularPreprocessor])
@@ -142,7 +145,7 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     network.set_params(**({} if is_best else seed))
     steps = [("bins", bins), ("network", network)]
     if is_best:
-        variants = None if "n_bins" in overrides else [{"bins__n_bins": 0}, {}]
+        variants = None if "n_bins" in overrides else kinds.variants
         settings = {"n_estimators": _MEMBERS, "variants": variants} | given[kinds.ensemble] | seed
         steps = [("ensemble", kinds.ensemble(Pipeline(steps), **settings))]
     return Pipeline([("preprocessor", preprocessor), *steps])
