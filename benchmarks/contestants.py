@@ -80,7 +80,7 @@ _WITHOUT = {
     "beta_2=0.999": {"beta_2": 0.999},
     "batch_size=256": {"batch_size": 256},
     "relu": {"activation": "relu"},
-    "one hidden layer": {"hidden_layer_sizes": (128,)},
+    "one hidden layer": {"hidden_layer_sizes": (192,)},
     "no dropout": {"dropout": 0.0},
     "no weight decay": {"weight_decay": 0.0},
     "no label smoothing": {"label_smoothing": 0.0},

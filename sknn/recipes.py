@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # and weaker regularization, larger batches and training without validation rows were worse, or
 # overfit tables with noisy targets.
 _NETWORK = {
-    "hidden_layer_sizes": (128, 128, 128),
+    "hidden_layer_sizes": (192, 192, 192),
     "activation": "mish",
     "parametrization": "ntk",
     "input_scale": 6.0,
@@ -35,7 +35,7 @@ _NETWORK = {
     "weight_decay": 0.02,
     "early_stopping": True,
     "scoring": "loss",
-    "max_iter": 24,
+    "max_iter": 22,
     "n_iter_no_change": np.inf,
 }
 _OF_BEST = {"hidden_layer_sizes": (256, 256, 256), "max_iter": 48}
