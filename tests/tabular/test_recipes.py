@@ -75,12 +75,17 @@ def test_overrides_reach_their_step():
     assert tabular_pipeline("regressor", activation="relu")[-1].activation == "relu"
 
 
-def test_members_differ_in_their_bins():
-    model = tabular_pipeline("regressor", "best", n_estimators=4, **SMALL).fit(TABLE, NUMBERS)
-    widths = [member[-1].n_features_in_ for member in model[-1].estimators_]
+def widths_of_members(task, y, **overrides):
+    """Return the numbers of features that the networks of an ensemble get."""
+    model = tabular_pipeline(task, "best", n_estimators=4, **overrides, **SMALL).fit(TABLE, y)
+    return [member[-1].n_features_in_ for member in model[-1].estimators_]
+
+
+def test_members_of_classifiers_differ_in_their_bins():
+    widths = widths_of_members("classifier", CODES)
     assert widths[0] == widths[2] < widths[1] == widths[3]
-    same = tabular_pipeline("regressor", "best", n_bins=4, **SMALL).fit(TABLE, NUMBERS)
-    assert len({member[-1].n_features_in_ for member in same[-1].estimators_}) == 1
+    assert len(set(widths_of_members("classifier", CODES, n_bins=4))) == 1
+    assert set(widths_of_members("regressor", NUMBERS)) == {widths[1]}
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
@@ -203,7 +208,7 @@ def test_quantiles_are_scored_as_quantiles(effort):
     ("task", "effort", "load", "least"),
     [
         ("classifier", "fast", load_digits, 0.96),
-        ("regressor", "fast", load_diabetes, 0.3),
+        ("regressor", "fast", load_diabetes, 0.25),
         ("regressor", "best", load_diabetes, 0.3),
     ],
 )
