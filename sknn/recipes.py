@@ -117,7 +117,7 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     >>> model = tabular_pipeline("classifier", random_state=0)
     >>> cross_val_score(model, X, y, cv=3).mean().round(2)
-    np.float64(0.96)
+    np.float64(0.97)
 
     Parameters of all steps are given by their names, and searched by those of the pipeline:
 

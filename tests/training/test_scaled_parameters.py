@@ -34,7 +34,7 @@ SETTINGS = {
     "random_state": 0,
 }
 STEP_SIZES = {
-    "sgd": lambda states, rate, t, epsilon: rate,
+    "sgd": lambda states, rate, t, epsilon: rate / (1 - 0.9),  # momentum included
     "adam": lambda states, rate, t, epsilon: (
         rate * np.sqrt(1 - 0.999**t) / (np.sqrt(states[1]) + epsilon)
     ),
