@@ -79,6 +79,7 @@ class LearnedValue(NamedTuple):
     shape: tuple
     is_penalized: bool = False
     is_trained: bool = True  # by the optimizer; else a running statistic
+    is_frozen: bool = False  # whether stochastic solvers leave it as it is drawn, all the same
     initial: float | None = None  # None: drawn by the initializer
 
     @property
@@ -197,7 +198,7 @@ class Architecture:
 
     def _hidden_operations(self, i, layer, n_inputs):
         width = layer.n_pre_activations
-        yield _dense(i, n_inputs, width)
+        yield _dense(i, n_inputs, width, is_normalized=self.batch_norm == "before")
         if self.batch_norm == "before":
             yield _batch_norm(i, width)
         yield Operation(ACTIVATION, i, width, layer.units, choice=layer.activation)
@@ -245,9 +246,11 @@ class Architecture:
         return cls(**{**values, "hidden": hidden, "loss_parameters": loss_parameters})
 
 
-def _dense(layer, n_inputs, n_outputs):
+def _dense(layer, n_inputs, n_outputs, *, is_normalized=False):
     coefs = LearnedValue(COEFS, layer, (n_inputs, n_outputs), is_penalized=True)
-    intercepts = LearnedValue(INTERCEPTS, layer, (n_outputs,))
+    # Batch norm takes them away with the mean, so their gradient is 0 up to rounding, which
+    # optimizers that divide by its size would follow.
+    intercepts = LearnedValue(INTERCEPTS, layer, (n_outputs,), is_frozen=is_normalized)
     return Operation(DENSE, layer, n_inputs, n_outputs, (coefs, intercepts))
 
 

@@ -13,7 +13,6 @@ from ..parts.regularizers import penalty_strengths, regularizer_part
 from ..parts.schedules import SCHEDULES
 from .architecture import (
     COEFS,
-    INTERCEPTS,
     RUNNING_MEAN,
     RUNNING_VARIANCE,
     SCALE,
@@ -80,25 +79,19 @@ def bind_network(flat, layout, architecture, n_rows):
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
         skip_offset=int(layout.offsets_of(SKIP_COEFS)[-1]),
         link=0,  # set for predictions, see for_prediction
-        **_locate_others(architecture, layout),
+        **_locate_others(layout),
         **_bind_parts(architecture, flat.dtype),
         **_bind_optional_kernels(architecture, flat.dtype),
     )
     return network, n_values, delta_ends - delta_sizes, int(delta_ends[-1])
 
 
-def _locate_others(architecture, layout):
-    """Return where the values are that are trained besides each layer's W, by field.
-
-    Intercepts before batch norm stay as they are drawn: it takes them away with the mean, so their
-    gradient is 0 up to rounding, which optimizers that divide by its size would follow.
-    """
-    n_shifted = len(architecture.hidden) if architecture.batch_norm == "before" else 0
+def _locate_others(layout):
+    """Return where the values are that are updated besides each layer's W, by field."""
     rows = [
         (value.layer, offset, value.size, value.is_penalized)
         for value, offset in zip(layout.learned, layout.offsets, strict=True)
-        if value.is_trained and value.name != COEFS
-        if value.name != INTERCEPTS or value.layer >= n_shifted
+        if value.is_trained and not value.is_frozen and value.name != COEFS
     ]
     layers, offsets, sizes, penalized = np.array(rows, np.int64).T
     return {

@@ -33,7 +33,7 @@ class StepFactors(NamedTuple):
     tables : list of (float, float)
         Factors of the learning rate and of epsilon, for each table of hyperparameters.
     of_weights, of_others : ndarray of int64
-        Numbers of tables: of each layer's W, and of each other segment that is trained.
+        Numbers of tables: of each layer's W, and of each other segment that is updated.
     of_input_scale : int
         The same for the scales of the inputs.
     """
@@ -53,11 +53,11 @@ def find_step_factors(settings, layout):
         Of a stochastic solver.
     layout : Layout
     """
-    trained = [value for value in layout.learned if value.is_trained]
-    factors = [_factors(settings, value) for value in trained]
+    updated = [value for value in layout.learned if value.is_trained and not value.is_frozen]
+    factors = [_factors(settings, value) for value in updated]
     of_scale = (float(settings.input_scale), 1.0) if settings.input_scale else factors[0]
     tables = list(dict.fromkeys([*factors, of_scale]))
-    pairs = list(zip(trained, map(tables.index, factors), strict=True))
+    pairs = list(zip(updated, map(tables.index, factors), strict=True))
     return StepFactors(
         tables,
         np.array([table for value, table in pairs if value.name == COEFS], np.int64),

@@ -271,3 +271,15 @@ def test_a_search_takes_them():
     y = (X[:, 0] > 0).astype(int)
     search = GridSearchCV(MLPClassifier((4,), max_iter=3, random_state=0), grid, cv=2).fit(X, y)
     assert len(set(map(str, search.cv_results_["params"]))) == 8
+
+
+@pytest.mark.parametrize("batch_norm", ["before", "after"])
+def test_the_factor_of_intercepts_is_theirs_alone_beside_batch_norm(batch_norm):
+    model = MLPRegressor(**SETTINGS, batch_norm=batch_norm, bias_lr_factor=0.0)
+    start = start_of(model)
+    model.fit(X, Y)
+    for before, after in zip(start.intercepts_, model.intercepts_, strict=True):
+        np.testing.assert_array_equal(before, after)
+    for name in ("coefs_", "batch_norm_scale_", "batch_norm_shift_"):
+        for before, after in zip(getattr(start, name), getattr(model, name), strict=True):
+            assert (np.abs(after - before) > 1e-6).all()
