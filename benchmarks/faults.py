@@ -5,9 +5,10 @@ deadlock. *Silently wrong*: the end came without a word, and the result is not f
 *Lost*: a fitted state is gone that was good before. All but the first should be 0.
 
 Everything takes hours on two cores; ``--quick`` tries a few cases of every row, and ``--row``
-selects some. With ``--save``, rows that were saved on the same day are kept. dask and ray take part
-if they are installed. As root on Linux, other users and full disks are tried too. Row 23 runs the
-whole suite of tests, or ``--tests`` some, in a compile cache of its own.
+selects some. With ``--save``, other rows are taken over from the latest results, with the day on
+which they were measured. dask and ray take part if they are installed. As root on Linux, other
+users and full disks are tried too. Row 23 runs the whole suite of tests, or ``--tests`` some, in a
+compile cache of its own.
 """
 
 import datetime
@@ -62,31 +63,35 @@ def measure(options):
             function(tally, options)
         except Exception as error:  # the other rows are still worth counting
             tally.add("the row as a whole", FAILED, repr(error))
-        results[number] = tally.as_dict()
+        today = datetime.date.today().isoformat()
+        results[number] = {**tally.as_dict(), "measured": today}
         print(f"  {tally.tried} tried in {time.perf_counter() - started:.0f} s", flush=True)
     return results
 
 
-def saved_today():
-    """Return the rows that were measured and saved before on this day."""
-    path = RESULTS / f"faults-{datetime.date.today().isoformat()}.json"
-    if not path.exists():
+def saved_before():
+    """Return the rows of the latest results."""
+    paths = sorted(RESULTS.glob("faults-*.json"))
+    if not paths:
         return {}
-    return {int(number): row for number, row in json.loads(path.read_text())["results"].items()}
+    return {
+        int(number): row for number, row in json.loads(paths[-1].read_text())["results"].items()
+    }
 
 
 def tables(results):
     rows = [
-        [number, result["row"], *(result[column] for column in COLUMNS)]
+        [number, result["row"], *(result[column] for column in COLUMNS), result["measured"]]
         for number, result in results.items()
     ]
-    rows.append(["", "all", *(sum(row[i] for row in rows) for i in range(2, 2 + len(COLUMNS)))])
+    sums = [sum(result[column] for result in results.values()) for column in COLUMNS]
+    rows.append(["", "all", *sums, ""])
     faults = [
         f"- row {number}: {text}"
         for number, result in results.items()
         for text in (*result["faults"], *result["notes"])
     ]
-    return "\n".join([table(["row", "fault", *COLUMNS], rows), "", *faults])
+    return "\n".join([table(["row", "fault", *COLUMNS, "measured"], rows), "", *faults])
 
 
 def main():
@@ -102,7 +107,7 @@ def main():
     results = measure(options)
     is_clean = all(result["survived"] == result["tried"] for result in results.values())
     if options.save:
-        results = dict(sorted((saved_today() | results).items()))
+        results = dict(sorted((saved_before() | results).items()))
     conclude(options, "faults", results, tables(results))
     return int(not is_clean)
 

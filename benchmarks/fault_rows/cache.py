@@ -15,6 +15,7 @@ from . import children
 from .tally import WRONG
 
 NOBODY = 65534
+ANOTHER = 54321
 # Another user, who may read this user's Python but write nothing.
 AS_NOBODY = (
     "setpriv",
@@ -239,10 +240,12 @@ def row_12(tally, options):
         (top / "no home").touch()
         cases = {"home is a file": (nowhere, (), 1)}
         if is_root():
-            unknown = tuple(part.replace(str(NOBODY), "54321") for part in AS_NOBODY)
+            unknown = tuple(part.replace(str(NOBODY), str(ANOTHER)) for part in AS_NOBODY)
             mine = top / "home of nobody"
-            mine.mkdir()
-            os.chown(mine, NOBODY, NOBODY)
+            theirs = top / "home of another user"
+            for home, user in ((mine, NOBODY), (theirs, ANOTHER)):
+                home.mkdir()
+                os.chown(home, user, user)
             cases |= {
                 "another user, home does not exist": (
                     {**nowhere, "HOME": "/no/home"},
@@ -250,7 +253,7 @@ def row_12(tally, options):
                     1,
                 ),
                 "user without a name and HOME": ({**nowhere, "HOME": None}, unknown, 1),
-                "another user's home": ({**nowhere, "HOME": "/root"}, AS_NOBODY, 1),
+                "another user's home": ({**nowhere, "HOME": theirs}, AS_NOBODY, 1),
                 "another user with a home": ({**nowhere, "HOME": mine}, AS_NOBODY, 0),
             }
         for name, (environment, prefix, n_warnings) in cases.items():
