@@ -369,7 +369,7 @@ def test_installations_differ_by_their_place_and_options(tmp_path, monkeypatch):
     monkeypatch.setattr(cache.numba, "__version__", "0")
     assert cache.installation() in seen
     for owner, name, value in [
-        (config, "BOUNDSCHECK", 1),
+        (config, "BOUNDSCHECK", not config.BOUNDSCHECK),
         (sys, "prefix", "elsewhere"),
         (cache, "PACKAGE", tmp_path / "sknn"),
     ]:
