@@ -1,0 +1,75 @@
+"""Converters for skl2onnx: transformers of tables.
+
+Only imported where skl2onnx is installed.
+"""
+
+import numpy as np
+from skl2onnx import update_registered_converter
+from skl2onnx.common.data_types import StringTensorType
+
+from .converters import (
+    REAL_TYPES,
+    add_to_model,
+    dtype_of,
+    join_inputs,
+    make_graph,
+    real_type,
+)
+from .tables import Table, add_bins, add_preprocessor
+
+
+def register_transformers(preprocessor, encoder):
+    """Tell skl2onnx how to convert TabularPreprocessor and PiecewiseLinearEncoder."""
+    update_registered_converter(
+        preprocessor,
+        "SknnTabularPreprocessor",
+        _set_preprocessor_type,
+        _convert_preprocessor,
+        parser=_parse_preprocessor,
+    )
+    update_registered_converter(
+        encoder, "SknnPiecewiseLinearEncoder", _set_encoder_type, _convert_encoder
+    )
+
+
+def _parse_preprocessor(scope, preprocessor, inputs, custom_parsers=None):
+    """Declare the output: its type is the preprocessor's, not that of an input."""
+    operator = scope.declare_local_operator("SknnTabularPreprocessor", preprocessor)
+    operator.inputs = inputs
+    kind = REAL_TYPES[preprocessor._dtype]
+    operator.outputs.append(scope.declare_local_variable("variable", kind()))
+    return operator.outputs
+
+
+def _set_preprocessor_type(operator):
+    preprocessor = operator.raw_operator
+    rows = operator.inputs[0].get_first_dimension()
+    width = len(preprocessor.get_feature_names_out())
+    operator.outputs[0].set_type(REAL_TYPES[preprocessor._dtype]([rows, width]))
+
+
+def _convert_preprocessor(scope, operator, container):
+    graph = make_graph(operator, container, np.float64)
+    tables = [
+        Table(
+            each.raw_name,
+            each.full_name,
+            each.get_second_dimension(),
+            isinstance(each.type, StringTensorType),
+        )
+        for each in operator.inputs
+    ]
+    output = add_preprocessor(graph, operator.raw_operator, tables)
+    add_to_model(scope, operator, container, graph, [output])
+
+
+def _set_encoder_type(operator):
+    width = len(operator.raw_operator.get_feature_names_out())
+    operator.outputs[0].set_type(real_type(operator, width))
+
+
+def _convert_encoder(scope, operator, container):
+    graph = make_graph(operator, container, np.float64)
+    X = join_inputs(graph, operator)
+    output = graph.real(add_bins(graph, operator.raw_operator, X), dtype_of(operator))
+    add_to_model(scope, operator, container, graph, [output])
