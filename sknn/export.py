@@ -8,6 +8,7 @@ from ._export.files import load_estimator, save_estimator
 from ._export.pipelines import build_any_model
 from ._export.stock import build_stock_network
 from .ensemble import EnsembleClassifier, EnsembleRegressor
+from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
 from .piecewise_linear import PiecewiseLinearEncoder
 from .tabular import TabularPreprocessor
@@ -221,5 +222,5 @@ if importlib.util.find_spec("skl2onnx") is not None:
     from ._export.table_converters import register_transformers
 
     register_networks()
-    register_transformers(TabularPreprocessor, PiecewiseLinearEncoder)
+    register_transformers(TabularPreprocessor, PiecewiseLinearEncoder, HiddenFeatures)
     register_ensembles(EnsembleClassifier, EnsembleRegressor)

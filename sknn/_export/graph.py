@@ -196,8 +196,13 @@ def class_labels(classes):
     )
 
 
-def _add_layers(graph, estimator, X, *, n_classes=0):
-    """Add all operations of a network.
+def add_hidden_features(graph, estimator, X, layer):
+    """Add the outputs of a fitted network's hidden layer, whose index may be negative."""
+    return _add_layers(graph, estimator, X, n_layers=layer % (len(estimator.coefs_) - 1) + 1)
+
+
+def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
+    """Add the operations of a network.
 
     Parameters
     ----------
@@ -207,11 +212,15 @@ def _add_layers(graph, estimator, X, *, n_classes=0):
         Name of the input.
     n_classes : int, default=0
         Number of probabilities, where the only output stands for two classes.
+    n_layers : int or None, default=None
+        Number of layers. None means all.
     """
     architecture, arrays = fitted_network(estimator, "to_onnx")
     value = X
     for operation in architecture.operations:
         i = operation.layer
+        if operation.kind == DENSE and i == n_layers:
+            break
         if operation.kind == DENSE:
             value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
         elif operation.kind == SKIP:

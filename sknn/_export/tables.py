@@ -31,34 +31,31 @@ def add_preprocessor(graph, preprocessor, tables):
     tables : list of Table
         One for each column, or one or several for all of them, in the order of the columns.
     """
-    columns = _locate_columns(preprocessor, tables)
+    located = _locate_columns(preprocessor, tables)
     texts = [table.value for table in tables if table.is_text]
     reals = [graph.real(table.value) for table in tables if not table.is_text]
-    joined = {
-        is_text: graph.side_by_side(values)
-        for is_text, values in ((True, texts), (False, reals))
-        if values
-    }
+    text = graph.side_by_side(texts) if texts else None
+    real = graph.side_by_side(reals) if reals else None
     encoders = preprocessor._encoders
     widths = [len(encoder.names("")) for encoder in encoders]
     starts = np.cumsum([0, *widths[:-1]])
-    described = list(zip(_names(preprocessor), preprocessor.kinds_, columns, strict=True))
     blocks = []
-    numbers = [i for i, kind in enumerate(preprocessor.kinds_) if kind == kinds.NUMBER]
-    for i, (name, kind, (is_text, place)) in enumerate(described):
+    numbers = []
+    for i, (name, kind) in enumerate(zip(_names(preprocessor), preprocessor.kinds_, strict=True)):
+        is_text, place = located[i]
         _check_kind(name, kind, is_text)
         if kind == kinds.NUMBER:
+            numbers.append(i)
             continue
-        column = graph.columns(joined[is_text], [place])
+        column = graph.columns(text if is_text else real, [place])
         if kind == kinds.EMPTY:
             block = graph.real(graph("ConstantOfShape", graph("Shape", column)))
         else:
-            levels = encoders[i].encoder.categories_[0].tolist()
-            codes = None if is_text else _numbers_of(levels, kind, name)
+            codes = None if is_text else _numbers_of(encoders[i].levels, kind, name)
             block = encoders[i].add_operators(graph, column, codes)
         blocks.append((block, starts[i] + np.arange(widths[i])))
     if numbers:
-        values = graph.columns(joined[False], [columns[i][1] for i in numbers])
+        values = graph.columns(real, [located[i][1] for i in numbers])
         blocks += add_numbers(graph, [encoders[i] for i in numbers], values, starts[numbers])
     return graph.real(_in_order(graph, blocks), preprocessor._dtype)
 
@@ -117,6 +114,7 @@ def _check_kind(name, kind, is_text):
 
 def _numbers_of(levels, kind, name):
     """Return the numbers that stand for levels in a column that is no text."""
+    levels = levels.tolist()
     if kind == kinds.BOOLEAN:
         return [float(level == "True") for level in levels]
     try:

@@ -34,6 +34,11 @@ class CategoryEncoder:
         self.encoder = encoder.set_output(transform="default").fit(labels[:, np.newaxis])
         return self
 
+    @property
+    def levels(self):
+        """All levels, also rare ones, as an array of str objects."""
+        return self.encoder.categories_[0]
+
     def names(self, name):
         """Return the names of the outputs."""
         names = self.encoder.get_feature_names_out([str(name)]).tolist()
@@ -60,12 +65,10 @@ class CategoryEncoder:
         numbers : list of float or None, default=None
             Numbers that stand for the levels, if the column has such. None means that it has text.
         """
-        levels = self.encoder.categories_[0]
-        encoded, codes = np.unique(
-            np.column_stack(self.transform(levels)), axis=0, return_inverse=True
-        )
+        encoded = np.column_stack(self.transform(self.levels))
+        encoded, codes = np.unique(encoded, axis=0, return_inverse=True)
         if numbers is None:
-            codes = dict(zip(levels.tolist(), codes.ravel().tolist(), strict=True))
+            codes = dict(zip(self.levels.tolist(), codes.ravel().tolist(), strict=True))
             column = graph.codes(column, codes)
             numbers = np.arange(len(encoded))
         else:

@@ -15,6 +15,7 @@ from skl2onnx.common.data_types import (
     StringTensorType,
 )
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -24,6 +25,7 @@ from sknn import (
     Activation,
     EnsembleClassifier,
     EnsembleRegressor,
+    HiddenFeatures,
     MLPClassifier,
     MLPRegressor,
     PiecewiseLinearEncoder,
@@ -66,8 +68,8 @@ def random_table(seed, levels=("Rome", "Oslo", "Bern", "Graz", "True")):
     numbers[:, 4] = np.nan if seed % 2 else 7.0
     table = pd.DataFrame(numbers, columns=list("abcde"))
     table["tail"] = np.exp(4 * rng.standard_normal(N_SAMPLES))
-    table.loc[0, "tail"] = np.inf
-    table["whole"] = rng.integers(-3, 4, size=N_SAMPLES)
+    table.loc[:2, "tail"] = [np.inf, -np.inf, np.nan]
+    table["value_3"] = rng.integers(-3, 4, size=N_SAMPLES)
     shares = rng.dirichlet(np.full(len(levels), 0.7))
     table["home town"] = rng.choice(levels, size=N_SAMPLES, p=shares)
     table["two"] = rng.choice(["m", "f"], size=N_SAMPLES)
@@ -78,17 +80,23 @@ def random_table(seed, levels=("Rome", "Oslo", "Bern", "Graz", "True")):
     return table
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("seed", range(8))
-def test_random_tables(seed, dtype):
+def finite_tail(table):
+    return table["tail"].clip(1e-6, 1e6).fillna(1.0).to_numpy()
+
+
+@pytest.mark.parametrize("seed", range(9))
+def test_random_tables(seed):
+    """With each version of ONNX's operators."""
     table = random_table(seed)
+    dtype = ("float32", "float64")[seed // 2 % 2]
     preprocessor = TabularPreprocessor(
         dtype=dtype, max_categories=3, min_frequency=int(1 + seed % 3)
     )
-    preprocessor.fit(table, table["tail"].replace(np.inf, 1e6) if seed % 3 else None)
+    preprocessor.fit(table, finite_tail(table) if seed % 3 else None)
     later = random_table(seed + 100, levels=("Rome", "Oslo", "Bern", "Graz", "elsewhere", ""))
     later["code"] = np.arange(N_SAMPLES) % 4
-    model = to_onnx(preprocessor)
+    later.loc[5, "e"] = np.inf
+    model = to_onnx(preprocessor, opset=13 + seed)
     for rows in (table, later):
         (found,) = run(model, rows)
         expected = preprocessor.transform(rows)
@@ -105,12 +113,12 @@ TARGETS = {
     "quantiles": ("regressor", {"loss": "quantile", "quantile": (0.1, 0.9)}),
     "counts": ("regressor", {"loss": "poisson"}),
 }
-TRAINING = random_table(0).drop(columns="e")
-LATER = random_table(1, levels=("Rome", "Oslo", "elsewhere", "")).drop(columns="e")
+TRAINING = random_table(0)
+LATER = random_table(1, levels=("Rome", "Oslo", "elsewhere", ""))
 
 
 def targets_of(name):
-    number = np.log(np.minimum(TRAINING["tail"].to_numpy(), 1e6)) + TRAINING["flag"]
+    number = np.log(finite_tail(TRAINING)) + TRAINING["flag"]
     return {
         "names": np.array(["few", "some", "many"])[np.digitize(number, [-1, 1])],
         "two classes": (number > 0).to_numpy(),
@@ -240,6 +248,19 @@ def test_piecewise_linear_columns(dtype):
         np.testing.assert_allclose(found, encoder.transform(X), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("layer", [0, 1, -1])
+def test_hidden_features(layer):
+    """Also of a network that was fitted before, and between other steps."""
+    X = np.random.default_rng(0).standard_normal((N_SAMPLES, 3)).astype(np.float32)
+    network = MLPClassifier((4, 3), batch_norm="after", skip=True, max_iter=2, n_iter_no_change=9)
+    network.fit(X, X[:, 0] > 0)
+    for estimator in (network, FrozenEstimator(network)):
+        features = HiddenFeatures(estimator, layer)
+        pipeline = make_pipeline(StandardScaler(), features).fit(X, X[:, 0] > 0)
+        (found,) = run(to_onnx(pipeline, dtype="float32"), X)
+        np.testing.assert_allclose(found, pipeline.transform(X), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_members_that_are_no_networks(dtype):
     X = np.random.default_rng(0).standard_normal((N_SAMPLES, 3)).astype(dtype)
@@ -298,7 +319,7 @@ def test_columns_that_cannot_be_converted():
 def test_an_activation_of_ones_own_in_a_pipeline_is_named(pipeline):
     own = Activation(np.sin, np.cos)
     member = make_pipeline(StandardScaler(), MLPClassifier((3,), activation=own, max_iter=1))
-    X = TRAINING[["whole"]].to_numpy(dtype=float)
+    X = TRAINING[["value_3"]].to_numpy(dtype=float)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         ensemble = EnsembleClassifier(member, 1).fit(X, X[:, 0] > 0)
