@@ -218,8 +218,8 @@ def load(path: str | os.PathLike[str]) -> _Network:
 
 if importlib.util.find_spec("skl2onnx") is not None:
     from ._export.converters import register_networks
-    from ._export.ensemble_converters import register_ensembles
-    from ._export.table_converters import register_transformers
+    from ._export.ensembles import register_ensembles
+    from ._export.transformers import register_transformers
 
     register_networks()
     register_transformers(TabularPreprocessor, PiecewiseLinearEncoder, HiddenFeatures)
