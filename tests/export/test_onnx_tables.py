@@ -176,6 +176,17 @@ def test_a_member_begins_with_a_preprocessor():
     check(to_onnx(ensemble), ensemble, LATER)
 
 
+def test_arithmetic_in_float64():
+    """The preprocessor's dtype is that of what follows, whatever the inputs are."""
+    member = MLPClassifier((8,), max_iter=3, n_iter_no_change=9)
+    for last in (member, EnsembleClassifier(member, 2)):
+        pipeline = make_pipeline(TabularPreprocessor(dtype="float64"), last)
+        pipeline.fit(TRAINING, targets_of("names"))
+        labels, probabilities = run(to_onnx(pipeline), LATER)
+        np.testing.assert_array_equal(labels, pipeline.predict(LATER))
+        np.testing.assert_allclose(probabilities, pipeline.predict_proba(LATER), rtol=1e-12)
+
+
 def test_searches(pipeline):
     search = GridSearchCV(pipeline, {"network__max_iter": [2]}, cv=2)
     search.fit(TRAINING, targets_of("names"))
