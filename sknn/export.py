@@ -5,26 +5,31 @@ import os
 from typing import Any
 
 from ._export.files import load_estimator, save_estimator
-from ._export.models import build_model
+from ._export.pipelines import build_any_model
 from ._export.stock import build_stock_network
+from .ensemble import EnsembleClassifier, EnsembleRegressor
+from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
+from .piecewise_linear import PiecewiseLinearEncoder
+from .tabular import TabularPreprocessor
 
 _Network = MLPClassifier | MLPRegressor
 
 
-def to_onnx(
-    estimator: _Network, *, name: str = "X", dtype: str | None = None, opset: int = 18
-) -> Any:
-    """Convert a fitted network to an ONNX model.
+def to_onnx(estimator: Any, *, name: str = "X", dtype: str | None = None, opset: int = 18) -> Any:
+    """Convert a fitted network, or what contains networks, to an ONNX model.
 
     Parameters
     ----------
-    estimator : MLPClassifier or MLPRegressor
-        Fitted estimator.
+    estimator : estimator
+        Fitted MLPClassifier or MLPRegressor. Or, with skl2onnx, an ensemble, or a pipeline or
+        search of estimators that skl2onnx has converters for, such as ``tabular_pipeline``.
     name : str, default='X'
         Name of the model's input, of shape (n_samples, n_features).
     dtype : {'float32', 'float64'} or None, default=None
-        Type of the model's input, its arithmetic and its real outputs. None is that of the weights.
+        Type of numbers among the inputs, and of a network's arithmetic and its real outputs. None
+        is that of the weights. Where a :class:`TabularPreprocessor` comes first, this is the type
+        of its inputs only, and None is 'float64', in which it computes.
     opset : int, default=18
         Version of ONNX's operators, 13 or later. Older runtimes know older versions only.
 
@@ -39,14 +44,15 @@ def to_onnx(
     Raises
     ------
     ImportError
-        If onnx is not installed.
+        If onnx is not installed, or if skl2onnx is needed and not installed.
     NotFittedError
         If the estimator is not fitted.
     TypeError
-        If it is not an estimator of this package.
+        If it is no estimator.
     ValueError
         If an argument is invalid, or if the network has an :class:`Activation` of your own,
         weights that are not finite, or class labels that are neither whole numbers nor strings.
+        Also if a table has columns of times, which ONNX does not have.
 
     See Also
     --------
@@ -54,13 +60,19 @@ def to_onnx(
 
     Notes
     -----
+    For a :class:`TabularPreprocessor` that was fitted to a DataFrame, or to a column of text, the
+    model has one input a column, of shape (n_samples, 1), in their order and with their names, in
+    which characters other than letters and digits become '_'. Categories are strings, and those
+    that are no levels, such as '', are missing. Numbers and booleans (0 and 1) have the type
+    ``dtype``, and NaN is missing.
+
     Importing ``sknn.export`` registers converters with skl2onnx if that is installed, so that
-    ``skl2onnx.to_onnx`` takes pipelines that end in a network. Its option ``zipmap=False`` gives
-    probabilities as one array.
+    ``skl2onnx.to_onnx`` takes pipelines with the estimators of this package, and inputs of other
+    types. Its option ``zipmap=False`` gives probabilities as one array.
 
     A model raises no errors about values, as ``predict`` does. For a row with NaN, probabilities
-    and targets are NaN, and the label is the first class. For a row with an infinite value they are
-    NaN, or what the activation makes of it: check the rows before.
+    and targets of a network are NaN, and the label is the first class. For a row with an infinite
+    value they are NaN, or what the activation makes of it: check the rows before.
 
     Examples
     --------
@@ -76,7 +88,7 @@ def to_onnx(
     With ``onnxruntime.InferenceSession(model.SerializeToString())``, ``session.run(None, {"X":
     X.astype("float32")})`` gives labels and probabilities.
     """
-    return build_model(estimator, name, dtype, opset)
+    return build_any_model(estimator, name, dtype, opset)
 
 
 def to_sklearn(estimator: _Network) -> Any:
@@ -205,6 +217,10 @@ def load(path: str | os.PathLike[str]) -> _Network:
 
 
 if importlib.util.find_spec("skl2onnx") is not None:
-    from ._export.converters import register
+    from ._export.converters import register_networks
+    from ._export.ensembles import register_ensembles
+    from ._export.transformers import register_transformers
 
-    register()
+    register_networks()
+    register_transformers(TabularPreprocessor, PiecewiseLinearEncoder, HiddenFeatures)
+    register_ensembles(EnsembleClassifier, EnsembleRegressor)

@@ -133,7 +133,8 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         position = 0
         for column, edges in zip(X.T, self.edges_, strict=True):
             encoded[:, position] = column
-            for low, high in itertools.pairwise(edges):
+            # Edges as arrays: with a number, NumPy 1 would compute in float32.
+            for low, high in itertools.pairwise(edges[:, np.newaxis]):
                 position += 1
                 within = np.clip(column, low, high) / 2 - low / 2  # halves do not overflow
                 encoded[:, position] = self.scale * (within / (high / 2 - low / 2) - 0.5)

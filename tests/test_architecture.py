@@ -35,7 +35,7 @@ BELOW = {
     "_runtime": {"_compiled", "parts", "_engine"},
     "_training": {"_compiled", "parts", "_engine", "_validation", "_runtime"},
     "_tabular": set(),
-    "_export": {"parts", "_engine", "_runtime", "_training", "_validation", "mlp"},
+    "_export": {"parts", "_engine", "_runtime", "_training", "_validation", "_tabular", "mlp"},
 }
 ABOVE_THE_ESTIMATORS = {"_export", "_tabular"}
 # Files of parts that hold no kind of part, but what several kinds share.

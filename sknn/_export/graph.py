@@ -32,6 +32,8 @@ from .network import fitted_network
 MIN_OPSET = 13
 _OPSET_WITH_AXES_AS_INPUT = 18  # of ReduceMax
 _INT64 = 7  # ONNX's number of the type
+_REAL = {"float32": 1, "float64": 11}
+_OF_ML = {"LabelEncoder": 2}  # operators of the domain "ai.onnx.ml", and their version there
 
 
 class Node(NamedTuple):
@@ -41,6 +43,11 @@ class Node(NamedTuple):
     inputs: list
     output: str
     attributes: dict
+
+    @property
+    def domain(self):
+        """``(name of its set of operators, its version there)``; None is the graph's version."""
+        return ("ai.onnx.ml", _OF_ML[self.operator]) if self.operator in _OF_ML else ("", None)
 
 
 class Graph:
@@ -96,6 +103,28 @@ class Graph:
             return self("ReduceMax", value, axes=[axis], keepdims=0)
         return self("ReduceMax", value, np.array([axis]), keepdims=0)
 
+    def real(self, value, dtype=None):
+        """Add the conversion to real numbers of a dtype, by default the graph's."""
+        return self("Cast", value, to=_REAL[np.dtype(dtype or self.dtype).name])
+
+    def codes(self, strings, codes):
+        """Add the replacement of strings by their codes, and by -1 where they have none."""
+        return self(
+            "LabelEncoder",
+            strings,
+            keys_strings=list(codes),
+            values_int64s=list(codes.values()),
+            default_int64=-1,
+        )
+
+    def columns(self, table, indices):
+        """Add the choice of some columns of a table, in this order."""
+        return self("Gather", table, np.asarray(indices), axis=1)
+
+    def side_by_side(self, tables):
+        """Add the concatenation of tables with the same rows."""
+        return self("Concat", *tables, axis=1) if len(tables) > 1 else tables[0]
+
     def name(self, value, name):
         """Add another name for a value."""
         self.nodes.append(Node("Identity", [value], name, {}))
@@ -134,23 +163,27 @@ def add_estimator(graph, estimator, X, labels=None):
 def _add_classifier(graph, estimator, X, labels):
     if estimator._multilabel:
         probabilities = _add_layers(graph, estimator, X)
-        label = graph("Cast", graph("Greater", probabilities, 0.5), to=_INT64)
-        return {"label": label, "probabilities": probabilities}
-    labels = class_labels(estimator) if labels is None else labels
+        return {"label": add_label(graph, probabilities, None), "probabilities": probabilities}
+    labels = class_labels(fitted_classes(estimator)) if labels is None else labels
     probabilities = _add_layers(graph, estimator, X, n_classes=len(labels))
-    code = graph("ArgMax", probabilities, axis=1, keepdims=0)
-    return {"label": graph("Gather", labels, code), "probabilities": probabilities}
+    return {"label": add_label(graph, probabilities, labels), "probabilities": probabilities}
 
 
-def class_labels(estimator):
-    """Return ``classes_`` as int64 or str, the labels that ONNX has.
+def add_label(graph, probabilities, labels):
+    """Add the most probable label, or whether each is probable where labels are None."""
+    if labels is None:
+        return graph("Cast", graph("Greater", probabilities, 0.5), to=_INT64)
+    return graph("Gather", labels, graph("ArgMax", probabilities, axis=1, keepdims=0))
+
+
+def class_labels(classes):
+    """Return an array of classes as int64 or str, the labels that ONNX has.
 
     Raises
     ------
     ValueError
         If a label is neither a whole number nor a str.
     """
-    classes = fitted_classes(estimator)
     if classes.dtype.kind in "biuf":
         whole = classes.astype(np.int64, casting="unsafe")
         if (whole == classes).all():
@@ -163,8 +196,13 @@ def class_labels(estimator):
     )
 
 
-def _add_layers(graph, estimator, X, *, n_classes=0):
-    """Add all operations of a network.
+def add_hidden_features(graph, estimator, X, layer):
+    """Add the outputs of a fitted network's hidden layer, whose index may be negative."""
+    return _add_layers(graph, estimator, X, n_layers=layer % (len(estimator.coefs_) - 1) + 1)
+
+
+def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
+    """Add the operations of a network.
 
     Parameters
     ----------
@@ -174,11 +212,15 @@ def _add_layers(graph, estimator, X, *, n_classes=0):
         Name of the input.
     n_classes : int, default=0
         Number of probabilities, where the only output stands for two classes.
+    n_layers : int or None, default=None
+        Number of layers. None means all.
     """
     architecture, arrays = fitted_network(estimator, "to_onnx")
     value = X
     for operation in architecture.operations:
         i = operation.layer
+        if operation.kind == DENSE and i == n_layers:
+            break
         if operation.kind == DENSE:
             value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
         elif operation.kind == SKIP:

@@ -19,7 +19,7 @@ def build_model(estimator, name, dtype, opset):
         raise ImportError("to_onnx requires onnx; install it with `pip install onnx`.") from error
     architecture, _ = fitted_network(estimator, "to_onnx")
     widths = _output_widths(estimator, architecture)
-    _check_options(name, dtype, opset, widths, onnx.defs.onnx_opset_version())
+    check_options(name, dtype, opset, widths, onnx.defs.onnx_opset_version())
     graph = Graph(dtype or weights_dtype(estimator), int(opset), (name, *widths))
     for output, value in add_estimator(graph, estimator, name).items():
         graph.name(value, output)
@@ -58,7 +58,7 @@ def _output_widths(estimator, architecture):
     return {"label": [n_classes] if estimator._multilabel else [], "probabilities": [n_classes]}
 
 
-def _check_options(name, dtype, opset, outputs, newest):
+def check_options(name, dtype, opset, outputs, newest):
     """Raise ValueError for options of ``to_onnx`` that are out of range; see there for them.
 
     Parameters

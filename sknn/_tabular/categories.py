@@ -34,6 +34,11 @@ class CategoryEncoder:
         self.encoder = encoder.set_output(transform="default").fit(labels[:, np.newaxis])
         return self
 
+    @property
+    def levels(self):
+        """All levels, also rare ones, as an array of str objects."""
+        return self.encoder.categories_[0]
+
     def names(self, name):
         """Return the names of the outputs."""
         names = self.encoder.get_feature_names_out([str(name)]).tolist()
@@ -47,3 +52,26 @@ class CategoryEncoder:
         """Return the columns of the levels. For two, missing is in the middle between -1 and 1."""
         columns = self.encoder.transform(labels[:, np.newaxis]).T
         return [columns[1] - columns[0]] if self.is_binary else list(columns)
+
+    def add_operators(self, graph, column, numbers=None):
+        """Add what ``transform`` does to an ONNX graph, and return the columns as one table.
+
+        Parameters
+        ----------
+        graph : Graph
+            Called with an operator, its inputs and attributes, it returns the output.
+        column : str
+            Name of the column, a table of shape (n_samples, 1).
+        numbers : list of float or None, default=None
+            Numbers that stand for the levels, if the column has such. None means that it has text.
+        """
+        encoded = np.column_stack(self.transform(self.levels))
+        encoded, codes = np.unique(encoded, axis=0, return_inverse=True)
+        if numbers is None:
+            codes = dict(zip(self.levels.tolist(), codes.ravel().tolist(), strict=True))
+            column = graph.codes(column, codes)
+            numbers = np.arange(len(encoded))
+        else:
+            encoded = encoded[codes.ravel()]
+        is_level = graph("Equal", column, np.asarray(numbers)[np.newaxis])
+        return graph("MatMul", graph.real(is_level), encoded)

@@ -118,3 +118,55 @@ class EmptyEncoder:
     def transform(self, values):
         """Return zeros."""
         return [np.zeros(len(values))]
+
+
+# ---- in ONNX: a graph is called with an operator, its inputs and attributes, and returns a name
+
+
+def add_numbers(graph, encoders, values, starts):
+    """Add what ``transform`` of several encoders does, for all columns at once.
+
+    Parameters
+    ----------
+    graph : Graph
+        Of float64: differences of close numbers would have few digits in float32.
+    encoders : list of NumberEncoder
+    values : str
+        Name of the table of their columns.
+    starts : ndarray of shape (n_encoders,)
+        Where the outputs of each encoder begin among all.
+
+    Returns
+    -------
+    blocks : list of (str, ndarray)
+        Tables, and where each of their columns stands among all outputs.
+    """
+    is_missing = graph("IsNaN", values)
+    halves = graph("Mul", _limited(graph, values, _LARGEST), 0.5)
+    centered = graph("Sub", halves, _learned(encoders, "half_center"))
+    scaled = _limited(graph, graph("Mul", centered, _learned(encoders, "factor")), _CUT)
+    scaled = graph("Where", is_missing, 0.0, scaled)
+    share = graph("Div", scaled, _CLIP)
+    length = graph("Sqrt", graph("Add", graph("Mul", share, share), 1.0))
+    blocks = [(graph("Div", scaled, length), starts)]
+    has_copy = _learned(encoders, "has_copy").astype(bool)
+    if has_copy.any():
+        copied = [encoder for encoder in encoders if encoder.has_copy]
+        copy = graph.columns(scaled, np.flatnonzero(has_copy))
+        copy = graph("Sub", copy, _learned(copied, "mean"))
+        copy = graph("Div", copy, _learned(copied, "deviation"))
+        blocks.append((_limited(graph, copy, _learned(copied, "largest")), starts[has_copy] + 1))
+    has_missing = _learned(encoders, "has_missing").astype(bool)
+    if has_missing.any():
+        indicators = graph.real(graph.columns(is_missing, np.flatnonzero(has_missing)))
+        blocks.append((indicators, (starts + 1 + has_copy)[has_missing]))
+    return blocks
+
+
+def _learned(encoders, name):
+    return np.array([getattr(encoder, name) for encoder in encoders], dtype=np.float64)
+
+
+def _limited(graph, values, largest):
+    """Add the limits -largest and largest; infinity becomes finite."""
+    return graph("Min", graph("Max", values, -largest), largest)

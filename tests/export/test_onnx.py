@@ -303,12 +303,11 @@ def test_options_out_of_range(options):
 
 
 def test_what_is_no_fitted_network():
-    with pytest.raises(NotFittedError):
-        to_onnx(MLPClassifier())
-    with pytest.raises(TypeError, match="Pipeline"):
-        to_onnx(make_pipeline(StandardScaler(), MLPClassifier()))
-    with pytest.raises(TypeError, match="StandardScaler"):
-        to_onnx(StandardScaler())
+    for estimator in (MLPClassifier(), make_pipeline(StandardScaler(), MLPClassifier())):
+        with pytest.raises(NotFittedError):
+            to_onnx(estimator)
+    with pytest.raises(TypeError, match="not an estimator"):
+        to_onnx("network")
 
 
 @pytest.mark.parametrize("y", [CODES + 0.5, CODES.astype(np.uint64) + np.uint64(2**63)])
@@ -325,11 +324,12 @@ sys.modules["onnx"] = sys.modules["skl2onnx"] = None
 import importlib.util
 find_spec = importlib.util.find_spec
 importlib.util.find_spec = lambda name: None if name == "skl2onnx" else find_spec(name)
-import sknn, sknn.export
-try:
-    sknn.export.to_onnx(sknn.MLPRegressor())
-except ImportError as error:
-    print(error)
+import numpy, sknn, sknn.export
+for estimator in (sknn.MLPRegressor(), sknn.PiecewiseLinearEncoder().fit(numpy.eye(3))):
+    try:
+        sknn.export.to_onnx(estimator)
+    except ImportError as error:
+        print(error)
 """
 
 
@@ -337,7 +337,8 @@ def test_a_missing_package_is_named():
     finished = subprocess.run(
         [sys.executable, "-c", WITHOUT_PACKAGES], capture_output=True, text=True, check=True
     )
-    assert "pip install onnx" in finished.stdout
+    assert "`pip install onnx`" in finished.stdout
+    assert "`pip install onnx skl2onnx`" in finished.stdout
 
 
 # ---- pipelines ---------------------------------------------------------------------------------
