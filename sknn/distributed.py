@@ -53,11 +53,11 @@ class ClusterLostError(RuntimeError):
 def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, local_epochs=1):
     """Train a network on the workers of a Dask cluster, each on its own part of the rows.
 
-    The partitions are dealt out to the workers in order, once; with the same ``random_state`` and
-    number of workers the result is the same. With one worker and one partition it is that of
-    ``fit``, bit for bit. A worker that is lost does not end training: another one computes its
-    partitions again, or, where they cannot be computed again, training goes on without these rows
-    and warns.
+    The partitions are dealt out to the workers in order; the same ``random_state`` and number of
+    workers give the same result. One worker with one partition gives that of ``fit``, bit for bit
+    (with ``batch_norm``, if ``batch_size`` is at least 32). If a worker is lost, another one
+    computes its partitions again, or, where they cannot be computed again, training goes on without
+    these rows and warns.
 
     Parameters
     ----------
