@@ -36,7 +36,7 @@ def explaining(estimator, X, y=None, *, y_numeric=False):
         yield
     except (TypeError, ValueError) as error:
         # the message is scikit-learn's, whose filters and tests read its beginning
-        text = _without_values(str(error))
+        text = _without_values(error)
         name = type(estimator).__name__
         hints = [*_shape_hints(text, X, y), *_table_hints(text, name, X)]
         if y is not None:
@@ -47,8 +47,21 @@ def explaining(estimator, X, y=None, *, y_numeric=False):
         raise kind("\n".join([text, *hints])) from None
 
 
-def _without_values(text):
-    """Return a message without the values of an array, which some of scikit-learn's print."""
+@contextlib.contextmanager
+def leaving_out_values():
+    """Leave the values of an array out of errors: some of scikit-learn's messages print them."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = _without_values(error)
+        if text == str(error):
+            raise
+        raise type(error)(text) from None
+
+
+def _without_values(error):
+    """Return an error's message without the values of an array."""
+    text = str(error)
     if text.startswith("Complex data not supported"):
         return text.partition("\n")[0]
     return re.sub(r"(?s) instead:\narray=.*\.\n", " instead.\n", text)
