@@ -230,6 +230,13 @@ def test_warns_when_rounds_are_not_enough(client):
         fit_dask(MLPClassifier(**SETTINGS), parts(X, 2), parts(Y, 2), client=client, rounds=2)
 
 
+def test_parameters_without_effect_are_warned_of_here(client):
+    estimator = MLPClassifier(**SETTINGS, refit=True)
+    with pytest.warns(UserWarning, match="refit=True has no effect without early_stopping") as seen:
+        fit_dask(estimator, parts(X, 1), parts(Y, 1), client=client, rounds=1)
+    assert seen[0].filename == __file__
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
