@@ -202,6 +202,7 @@ class BaseMLP(
                 counts_on=incremental or resumption is not None,
                 incremental=incremental,
             )
+            training.warn_in_advance()
             callbacks = EpochCallbacks(training, samples, given, n_epochs, resumption)
             callbacks.begin_fit()
             with thread_pool.counted_fit():

@@ -33,8 +33,9 @@ _FIT_ARGUMENTS = """\
 sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, not negative. None is 1 for every sample.
 X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
-    Validation samples, to be given together with ``y_val``. Their loss and score are recorded in
-    ``history_``. With early_stopping=True or 'auto' they are monitored, and none are held out.
+    Validation samples, to be given together with ``y_val``, and transformed as X is. Their loss
+    and score are recorded in ``history_``. With early_stopping=True or 'auto' they are monitored,
+    and none are held out. There is a warning if they lie far outside X.
 y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     Validation targets.
 sample_weight_val : array-like of shape (n_val,), default=None

@@ -129,7 +129,9 @@ class PredictionMixin:
         -------
         results : dict of float
             "loss", the mean loss without the penalty, as in ``history_["val_loss"]``, and the
-            result of ``score`` under its name: "accuracy", "r2" or "neg_mean_pinball_loss".
+            result of ``score`` under its name: "accuracy", "r2" or "neg_mean_pinball_loss". The
+            loss is that of the network as it is trained: with normalize_y=True of standardized
+            targets, and before calibrate=True and clip_output=True change predictions.
 
         Examples
         --------

@@ -73,6 +73,9 @@ class TrainingHistoryDisplay:
     ) -> "TrainingHistoryDisplay":
         """Plot the training history of a fitted estimator.
 
+        After a fit with refit=True this is that of the training on all samples, which has no
+        validation samples; ``from_history(network.history_before_refit_)`` plots the first one.
+
         Parameters
         ----------
         estimator : MLPClassifier, MLPRegressor, Pipeline or search
@@ -282,7 +285,8 @@ def _set_limits(ax, values, room, is_score):
     high = values.max()
     least = _LEAST_SPAN * max(abs(low), abs(high)) if is_score else 0.0
     lack = max(0.0, least - (high - low)) / 2
-    span = max(high - low + 2 * lack, 1e-12)
+    # A line that is flat to rounding gets limits that differ.
+    span = max(high - low + 2 * lack, 1e-6 * max(abs(low), abs(high)), 1e-12)
     ax.set_ylim(
         low - lack - 0.05 * span, high + lack + 0.05 * span + 1.1 * span * room / (1 - room)
     )
@@ -305,21 +309,18 @@ def network_inside(estimator):
         If there is none.
     """
     network = estimator
+    names = "best_estimator_", "regressor_", "estimator_"
     while not hasattr(network, "history_"):
-        inner = next(
-            (
-                getattr(network, name)
-                for name in ("best_estimator_", "regressor_", "estimator_")
-                if hasattr(network, name)
-            ),
-            None,
-        )
+        inner = next((getattr(network, name) for name in names if hasattr(network, name)), None)
         if inner is None and hasattr(network, "steps"):
             inner = network.steps[-1][1]
         if inner is None:
+            way_out = "call fit first (a search must have refit=True)"
+            if hasattr(network, "estimators_"):
+                way_out = "give one of the ensemble's estimators_, each of which has a history"
             raise NotFittedError(
                 f"estimator must contain a fitted MLPClassifier or MLPRegressor, got {estimator!r};"
-                " call fit first (a search must have refit=True)."
+                f" {way_out}."
             )
         network = inner
     return network

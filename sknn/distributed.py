@@ -1,8 +1,7 @@
 """Data-parallel training on a Dask cluster.
 
-Every worker trains a copy of the network on the rows that it keeps, for some epochs. Then weights,
-running statistics and the optimizer's moments are averaged, and the next round begins with the
-averages (local SGD). Workers send and receive networks, never rows.
+Every worker trains a copy of the network on the rows that it keeps, for some epochs. Then what is
+learned is averaged (local SGD). Workers send and receive networks, never rows.
 """
 
 import warnings
@@ -15,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from ._training import partitions as on_workers
 from ._training.averaging import AveragedNetworks, merge_new_networks
-from ._validation.parameters import check_parameters, stops_early
+from ._validation.parameters import check_parameters, stops_early, warn_of_no_effect
 from ._warnings import warn_user
 from .mlp import MLPClassifier, MLPRegressor
 
@@ -53,11 +52,11 @@ class ClusterLostError(RuntimeError):
 def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, local_epochs=1):
     """Train a network on the workers of a Dask cluster, each on its own part of the rows.
 
-    The partitions are dealt out to the workers in order, once; with the same ``random_state`` and
-    number of workers the result is the same. With one worker and one partition it is that of
-    ``fit``, bit for bit. A worker that is lost does not end training: another one computes its
-    partitions again, or, where they cannot be computed again, training goes on without these rows
-    and warns.
+    The partitions are dealt out to the workers in order; the same ``random_state`` and number of
+    workers give the same result. One worker with one partition gives that of ``fit``, bit for bit
+    (with ``batch_norm``, if ``batch_size`` is at least 32). If a worker is lost, another one
+    computes its partitions again, or, where they cannot be computed again, training goes on without
+    these rows and warns.
 
     Parameters
     ----------
@@ -162,6 +161,7 @@ def _check_rounds(estimator, rounds, local_epochs):
         )
     estimator._validate_params()
     check_parameters(estimator)
+    warn_of_no_effect(estimator, has_X_val=False)
     callbacks = [type(callback).__name__ for callback in vars(estimator).get("_skl_callbacks", ())]
     if callbacks:
         raise ValueError(

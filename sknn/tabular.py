@@ -11,6 +11,7 @@ from ._tabular.categories import CategoryEncoder
 from ._tabular.columns import as_table, column_arrays, numeric_targets, time_zone
 from ._tabular.datetimes import DatetimeEncoder
 from ._tabular.numeric import EmptyEncoder, NumberEncoder
+from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
 
 
@@ -135,7 +136,8 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             name, or if y has another length.
         """
         self._check_parameters()
-        table = as_table(X, type(self).__name__)
+        with leaving_out_values():
+            table = as_table(X, type(self).__name__)
         targets = numeric_targets(y, table.shape[0])
         found = []
         encoders = []
@@ -204,7 +206,8 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             If columns differ in number, name, kind or time zone from those in ``fit``.
         """
         check_is_fitted(self)
-        table = as_table(X, type(self).__name__)
+        with leaving_out_values():
+            table = as_table(X, type(self).__name__)
         validate_data(self, table, reset=False, skip_check_array=True)
         self._check_zones(table)
         columns = zip(_names(table), column_arrays(table), strict=True)

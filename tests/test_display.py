@@ -11,7 +11,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknn import HiddenFeatures, MLPClassifier, MLPRegressor, TrainingHistoryDisplay
+from sknn import (
+    EnsembleClassifier,
+    HiddenFeatures,
+    MLPClassifier,
+    MLPRegressor,
+    TrainingHistoryDisplay,
+)
 
 pyplot = pytest.importorskip("matplotlib.pyplot")
 pytestmark = pytest.mark.filterwarnings(
@@ -47,6 +53,21 @@ def test_without_validation_samples():
     assert display.ax_.get_title() == "MLPClassifier"
     np.testing.assert_array_equal(display.line_.get_ydata(), fitted.loss_curve_)
     assert display.line_.get_markevery() == [5]
+
+
+def test_a_single_epoch_with_a_large_loss():
+    history = MLPRegressor(hidden_layer_sizes=(5,), max_iter=1).fit(X, 1000.0 * y).history_
+    display = TrainingHistoryDisplay.from_history(history)
+    low, high = display.ax_.get_ylim()
+    assert low < history["loss"][0] < high
+
+
+def test_an_ensemble_is_told_that_its_networks_have_histories():
+    ensemble = make_pipeline(StandardScaler(), EnsembleClassifier(network(), n_estimators=2))
+    ensemble.fit(X, y)
+    with pytest.raises(NotFittedError, match="give one of the ensemble's estimators_"):
+        TrainingHistoryDisplay.from_estimator(ensemble)
+    TrainingHistoryDisplay.from_estimator(ensemble[-1].estimators_[0])
 
 
 def test_with_validation_samples():

@@ -65,6 +65,9 @@ def parts(array, n_parts):
         {"batch_norm": True, "dropout": 0.2, "solver": "sgd", "learning_rate": "invscaling"},
         {"tol": 0.5, "n_iter_no_change": 2, "max_iter": 30},
         {"tol": 0.5, "n_iter_no_change": 2, "solver": "sgd", "learning_rate": "adaptive"},
+        {"parametrization": "ntk", "bias_lr_factor": 0.1, "input_scale": 6.0, "skip": True},
+        {"dropout": 0.2, "learning_rate": "coslog", "weight_decay": 0.1}
+        | dict.fromkeys(["dropout_schedule", "weight_decay_schedule"], "flat_cos"),
     ],
     ids=str,
 )
@@ -225,6 +228,13 @@ def test_data_frames_and_sparse_partitions(client):
 def test_warns_when_rounds_are_not_enough(client):
     with pytest.warns(ConvergenceWarning, match=r"Maximum rounds \(2\)"):
         fit_dask(MLPClassifier(**SETTINGS), parts(X, 2), parts(Y, 2), client=client, rounds=2)
+
+
+def test_parameters_without_effect_are_warned_of_here(client):
+    estimator = MLPClassifier(**SETTINGS, refit=True)
+    with pytest.warns(UserWarning, match="refit=True has no effect without early_stopping") as seen:
+        fit_dask(estimator, parts(X, 1), parts(Y, 1), client=client, rounds=1)
+    assert seen[0].filename == __file__
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,6 @@ from .architecture import (
     SKIP_COEFS,
 )
 from .layout import padded
-from .step_factors import find_step_factors
 from .values import allocate_values
 
 # Samples of a minibatch that batch norm normalizes by its own statistics. In regressions with 300
@@ -177,7 +176,7 @@ def no_update(dtype):
     )
 
 
-def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
+def bind_update(settings, layout, dtype, mean_weight, optimizer=None, factors=None):
     """Bind the weight update: the penalty and, if there is an optimizer, its step.
 
     The hyperparameters of steps follow chunk by chunk, see :func:`schedule_update`.
@@ -191,6 +190,8 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
         Mean of the sample weights, by which the penalty is divided as the loss is.
     optimizer : OptimizerState, default=None
         None only adds the penalty's gradient.
+    factors : StepFactors, default=None
+        Required if there is an optimizer.
 
     Returns
     -------
@@ -214,7 +215,6 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None):
             step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
         )
     *states, input_scale = optimizer.states
-    factors = find_step_factors(settings, layout)
     return update._replace(
         weight_tables=factors.of_weights,
         other_tables=factors.of_others,

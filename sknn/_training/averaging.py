@@ -5,16 +5,17 @@ import copy
 import numpy as np
 
 from .._runtime.layout import flat_vector, make_layout, views
+from . import input_scale
 from .optimizer_state import schedule_of
 
 
 class AveragedNetworks:
     """Copies of one network, each with rows and random numbers of its own.
 
-    After a round they have the same weights, running statistics and moments of the optimizer: the
-    averages, weighted by the sample weights that each has trained on. Losses are averaged like
-    them, and decide whether training has converged. A single network is left as it is, so its
-    training is ``partial_fit``, bit for bit.
+    After a round they have the same weights, scales of inputs, running statistics and moments of
+    the optimizer: the averages, weighted by the sample weights that each has trained on. Losses are
+    averaged like them, and decide whether training has converged. A single network is left as it
+    is, so its training is ``partial_fit``, bit for bit.
 
     Parameters
     ----------
@@ -69,15 +70,18 @@ class AveragedNetworks:
         layout = make_layout(self.networks[0]._architecture)
         dtype = self.networks[0].coefs_[0].dtype
         optimizers = [network._training_state.optimizer for network in self.networks]
-        flat = self._mean([flat_vector(network, layout, dtype) for network in self.networks])
+        vectors = [flat_vector(network, layout, dtype) for network in self.networks]
+        flat = self._mean(vectors).astype(dtype)
         moments = [
             self._mean(states).astype(dtype)
             for states in zip(*(optimizer.states for optimizer in optimizers), strict=True)
         ]
+        # The product of averages is not the average of products, which training would begin with.
+        input_scale.multiply(moments[-1], flat, layout)
         rate = float(self._mean([optimizer.learning_rate for optimizer in optimizers]))
         rate = self._lowered_on_plateau(rate)
         for network, optimizer in zip(self.networks, optimizers, strict=True):
-            vars(network).update(views(flat.astype(dtype), layout))
+            vars(network).update(views(flat.copy(), layout))
             for state, moment in zip(optimizer.states, moments, strict=True):
                 np.copyto(state, moment)
             optimizer.learning_rate = rate

@@ -21,8 +21,7 @@ def count_values(settings, layout):
 def match_weights(values, flat, layout):
     """Begin anew with scales of 1, unless the weights are those that scale and V make.
 
-    They are not in a first fit, nor after somebody has assigned others, nor in an average of
-    networks.
+    They are not in a first fit, nor after somebody has assigned others.
 
     Parameters
     ----------
@@ -34,12 +33,32 @@ def match_weights(values, flat, layout):
     """
     if values.size == 0:
         return
-    weights = views(flat, layout)[COEFS][0]
-    v = values[: weights.size].reshape(weights.shape)
-    scale = values[weights.size : weights.size + len(weights)]
+    weights, v, scale = _parts(values, flat, layout)
     # Kernels make 0 of numbers as small as these.
     tolerance = 1e3 * np.finfo(flat.dtype).tiny
     is_same = np.allclose(scale[:, None] * v, weights, rtol=0, atol=tolerance)
     if not (is_same and scale.any()):
         v[...] = weights
         scale[...] = 1
+
+
+def multiply(values, flat, layout):
+    """Set the weights to those that scale and V make, as in an average of networks.
+
+    Parameters
+    ----------
+    values : ndarray of shape (count_values(settings, layout),)
+    flat : ndarray
+        All weights of the network, changed if there are scales.
+    layout : Layout
+    """
+    if values.size > 0:
+        weights, v, scale = _parts(values, flat, layout)
+        np.multiply(scale[:, None], v, out=weights)
+
+
+def _parts(values, flat, layout):
+    """Return views of the first layer's weights, of V and of the scales."""
+    weights = views(flat, layout)[COEFS][0]
+    v = values[: weights.size].reshape(weights.shape)
+    return weights, v, values[weights.size : weights.size + len(weights)]

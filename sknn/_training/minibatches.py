@@ -55,8 +55,11 @@ class MinibatchLoop:
                 batch_size, layout.size, n_row_values, has_batch_norm
             )
         self._n_shards = -(-batch_size // self._shard_rows) if self._shard_rows else 0
-        self._update = bind_update(settings, layout, network.dtype, table.mean_weight, optimizer)
-        self._step_factors = find_step_factors(settings, layout).tables
+        factors = find_step_factors(settings, layout)
+        self._update = bind_update(
+            settings, layout, network.dtype, table.mean_weight, optimizer, factors
+        )
+        self._step_factors = factors.tables
         self._runner = ParallelRunner(
             entry_points.train,
             int(batch_size * self._row_operations),

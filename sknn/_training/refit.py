@@ -59,7 +59,8 @@ class RefitMixin:
         """
         n_epochs = self.best_iter_ or self.n_iter_
         if self.verbose:
-            print(f"Training anew on all {len(samples.y)} rows for {n_epochs} epochs.")
+            epochs = "1 epoch" if n_epochs == 1 else f"{n_epochs} epochs"
+            print(f"Training anew on all {len(samples.y)} rows for {epochs}.")
         twin = copy.copy(self)
         vars(twin).pop("_skl_callbacks", None)
         vars(twin).update(random_state=random_state, early_stopping=False)

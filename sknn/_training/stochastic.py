@@ -24,8 +24,8 @@ class StochasticTraining(Training):
 
     def __init__(self, estimator, network, record, state, table, train_rows, validation_set):
         super().__init__(estimator, network, record, state, table, train_rows, validation_set)
-        self._batch_size = self._checked_batch_size()
-        self._warn_about_batch_norm()
+        batch_size = network.settings.batch_size
+        self._batch_size = int(min(200 if batch_size == "auto" else batch_size, self.n_rows))
         # The rows of a call of partial_fit may be few of those that the network is trained on.
         has_small_batches = self._has_batch_norm and self._batch_size < LEAST_AVERAGED
         self._measures_statistics = has_small_batches and not state.is_incremental
@@ -34,17 +34,16 @@ class StochasticTraining(Training):
         self._n_one_by_one = 0  # epochs that have to run one by one
         self._begin_schedule()
 
-    def _checked_batch_size(self):
+    def warn_in_advance(self):
+        """Warn about minibatches that are not as large as they were meant or should be."""
         batch_size = self.network.settings.batch_size
-        if batch_size == "auto":
-            return min(200, self.n_rows)
-        if batch_size > self.n_rows:
+        if batch_size != "auto" and batch_size > self.n_rows:
             warn_user(
                 f"Got `batch_size`={batch_size}, more than the {self.n_rows} samples to train on, "
                 f"so it is clipped to {self.n_rows} and an epoch is a single step. Lower "
                 "batch_size, or set batch_size='auto'."
             )
-        return int(min(batch_size, self.n_rows))
+        self._warn_about_batch_norm()
 
     def _begin_schedule(self):
         """Tell the schedule that a call of ``fit`` or ``partial_fit`` begins."""

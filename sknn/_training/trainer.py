@@ -63,6 +63,9 @@ class Training:
         self._check_yardstick()
         self.warnings = []  # messages, to be given when the result has been handed over
 
+    def warn_in_advance(self):
+        """Warn about what is known before training, if there is anything."""
+
     def run(self, n_epochs, callbacks, *, warn=True):
         """Train, and hand the result over to the estimator.
 

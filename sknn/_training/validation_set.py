@@ -212,7 +212,7 @@ def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, 
         raise ValueError(
             "The validation set is too small. Increase 'validation_fraction' or the size of your "
             f"dataset: {len(validation_rows)} of {len(y)} rows were held back; rows of weight 0 "
-            "do not count."
+            "do not count. Or pass X_val and y_val to fit, or set early_stopping=False."
         )
     return train_rows, validation_rows
 

@@ -15,6 +15,7 @@ from ..parts.custom import loss_part
 from .containers import refuse_tensors
 from .explanations import explaining
 from .parameters import stops_early
+from .scales import warn_of_other_scale
 from .weights import check_sample_weight
 
 _SMALL_TABLE = 1 << 14  # elements
@@ -266,6 +267,7 @@ def check_validation_samples(estimator, X_val, y_val, sample_weight_val, samples
         raise ValueError(
             f"y_val of shape {y.shape} must have as many columns as y of shape {samples.y.shape}."
         )
+    warn_of_other_scale(estimator, samples.X, X)
     with naming("sample_weight_val must be weights of the rows of X_val"):
         weight = estimator._weigh(check_sample_weight(sample_weight_val, X), y, class_weights)
     return Samples(X, y, weight, (X_val, y_val))

@@ -6,6 +6,7 @@ what was meant.
 import contextlib
 import datetime
 import math
+import re
 from numbers import Real
 from typing import NamedTuple
 
@@ -35,15 +36,35 @@ def explaining(estimator, X, y=None, *, y_numeric=False):
         yield
     except (TypeError, ValueError) as error:
         # the message is scikit-learn's, whose filters and tests read its beginning
-        text = str(error)
+        text = _without_values(error)
         name = type(estimator).__name__
         hints = [*_shape_hints(text, X, y), *_table_hints(text, name, X)]
         if y is not None:
             hints += _target_hints(text, y, y_numeric)
-        if not hints:
+        if not hints and text == str(error):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind("\n".join([text, *hints])) from None
+
+
+@contextlib.contextmanager
+def leaving_out_values():
+    """Leave the values of an array out of errors: some of scikit-learn's messages print them."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = _without_values(error)
+        if text == str(error):
+            raise
+        raise type(error)(text) from None
+
+
+def _without_values(error):
+    """Return an error's message without the values of an array."""
+    text = str(error)
+    if text.startswith("Complex data not supported"):
+        return text.partition("\n")[0]
+    return re.sub(r"(?s) instead:\narray=.*\.\n", " instead.\n", text)
 
 
 # ---- shapes ------------------------------------------------------------------------------------
@@ -54,6 +75,11 @@ def _shape_hints(text, X, y):
     shape, y_shape = (getattr(data, "shape", None) for data in (X, y))
     if "inconsistent numbers of samples" in text and None not in (shape, y_shape):
         return [f"X has shape {shape} and y has shape {y_shape}; both must have a row a sample."]
+    if "Expected 2D array" in text and shape is not None:
+        return [f"X has shape {shape}; it must be (n_samples, n_features)."]
+    if "Complex data" in text:
+        name = "X" if np.iscomplexobj(X) else "y"
+        return [f"Pass real numbers, such as numpy.column_stack([{name}.real, {name}.imag])."]
     if "Found array with dim" in text and shape is not None and len(shape) > 2:
         flat = shape[0], int(np.prod(shape[1:]))
         return [f"X has shape {shape}. X.reshape(len(X), -1) flattens each sample: {flat}."]

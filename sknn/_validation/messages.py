@@ -187,7 +187,9 @@ def _closest_options(constraints, value):
 
 
 def _other_types(value):
-    """Return what a value of another type may stand for: '0.1' for 0.1, 100.0 for 100."""
+    """Return what a value of another type or unit may stand for: '0.1' for 0.1, 100.0 for 100, or
+    50 percent for 0.5.
+    """
     if isinstance(value, str):
         try:
             return [ast.literal_eval(value.strip())]
@@ -197,6 +199,7 @@ def _other_types(value):
         return [value.tolist()]
     if isinstance(value, Number) and value in (0, 1):
         return [bool(value), int(value.real)]
-    if isinstance(value, Real) and float(value).is_integer():
-        return [int(value)]
+    if isinstance(value, Real):
+        whole = [int(value)] if float(value).is_integer() else []
+        return [*whole, float(value) / 100] if 2 <= value < 100 else whole
     return []

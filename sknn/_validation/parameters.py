@@ -117,10 +117,13 @@ def _check_quantile(estimator):
         or not all(isinstance(level, Real) and 0 < level < 1 for level in levels)
         or (np.diff(levels) <= 0).any()
     ):
+        are_percent = all(isinstance(level, Real) and 2 <= level < 100 for level in levels.flat)
+        in_units = [float(level) / 100 for level in levels.flat] if are_percent else []
         refuse(
             estimator,
             "quantile",
             "a level in (0, 1) or a strictly increasing sequence of such levels",
+            f" Did you mean quantile={in_units}?" if in_units else "",
         )
 
 

@@ -143,6 +143,7 @@ def test_probabilities_far_from_the_training_samples_are_finite():
             assert (found <= 1).all()
 
 
+@pytest.mark.filterwarnings("ignore:X_val lies far outside")
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 def test_validation_samples_beyond_float32_are_an_error_that_names_them(solver):
     kind, y = TARGETS["three classes"]
@@ -152,6 +153,7 @@ def test_validation_samples_beyond_float32_are_an_error_that_names_them(solver):
     assert vars(network) == network.get_params()
 
 
+@pytest.mark.filterwarnings("ignore:X_val lies far outside")
 def test_validation_samples_that_overflow_are_an_error_in_the_first_epoch():
     kind, y = TARGETS["numbers"]
     network = kind(hidden_layer_sizes=4, random_state=0, activation="identity")
@@ -160,6 +162,7 @@ def test_validation_samples_that_overflow_are_an_error_in_the_first_epoch():
     assert vars(network) == network.get_params()
 
 
+@pytest.mark.filterwarnings("ignore:X_val lies far outside")
 def test_weights_that_grow_too_large_for_the_validation_samples_have_diverged():
     kind, y = TARGETS["numbers"]
     network = kind(

@@ -225,3 +225,16 @@ def test_a_limit_of_time_leaves_the_first_training():
     model = network().set_callbacks(TimeLimit(0)).fit(X, y)
     assert model.n_iter_ == 1
     assert not hasattr(model, "history_before_refit_")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 1000}, "it is clipped"),
+        ({"batch_size": 4, "batch_norm": True}, "fewer than"),
+    ],
+)
+def test_what_is_said_of_minibatches_is_said_once(settings, message):
+    with pytest.warns(UserWarning, match=message) as caught:
+        network(**settings).fit(X, y)
+    assert len([warning for warning in caught if message in str(warning.message)]) == 1

@@ -507,6 +507,7 @@ SUCCESSORS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:X_val lies far outside")
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("change", SUCCESSORS)
 def test_scores_of_another_kind_are_not_compared(change, window):

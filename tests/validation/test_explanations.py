@@ -152,7 +152,7 @@ def test_predictions_name_the_columns_too(table):
 
 
 def test_what_scikit_learn_says_well_stays_as_it_is():
-    for table in (X[:0], X[:, 0], X * 1j, [], sparse.csr_array(X * np.nan)):
+    for table in (X[:0], sparse.csr_array(X * np.nan)):
         theirs = sklearn.neural_network.MLPClassifier((3,), max_iter=2)
         with pytest.raises((ValueError, TypeError)) as error:
             theirs.fit(table, CODES)
@@ -166,10 +166,26 @@ def test_what_scikit_learn_says_well_stays_as_it_is():
         (X, CODES[:5], "X has shape (12, 2) and y has shape (5,);"),
         (X, CODES[None], "X has shape (12, 2) and y has shape (1, 12);"),
         (X, np.ones((N_ROWS, 2, 2)), "y has shape (12, 2, 2); it must be (n_samples,) or"),
+        (X[:, 0], CODES, "X has shape (12,); it must be (n_samples, n_features)."),
     ],
 )
 def test_shapes_are_named(table, y, hint):
     assert hint in error_of(table, y)
+
+
+@pytest.mark.parametrize(
+    ("table", "y", "kind", "beginning"),
+    [
+        (np.arange(500.0), CODES, MLPClassifier, "Expected 2D array, got 1D array instead.\n"),
+        (list(range(500)), CODES, MLPClassifier, "Expected 2D array, got 1D array instead.\n"),
+        (np.ones((500, 9)) * 1j, CODES, MLPClassifier, "Complex data not supported\n"),
+        (X, NUMBERS * 1j, MLPRegressor, "Complex data not supported\n"),
+    ],
+)
+def test_values_of_an_array_are_not_printed(table, y, kind, beginning):
+    text = error_of(table, y, kind)
+    assert text.startswith(beginning)
+    assert len(text) < 300
 
 
 # ---- targets -----------------------------------------------------------------------------------

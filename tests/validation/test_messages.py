@@ -54,6 +54,11 @@ MEANT = [
     ("scoring", "auc", "'roc_auc'"),
     ("scoring", "val_loss", "'loss'"),
     ("quantile", "0.5", "quantile=0.5"),
+    ("quantile", 90, "quantile=0.9"),
+    ("quantile", [10, 50, 90], "quantile=[0.1, 0.5, 0.9]"),
+    ("dropout", 50, "dropout=0.5"),
+    ("input_dropout", 12.5, "input_dropout=0.125"),
+    ("validation_fraction", 20, "validation_fraction=0.2"),
 ]
 NOTHING_MEANT = [
     ("activation", "nonsense"),
@@ -68,7 +73,10 @@ NOTHING_MEANT = [
     ("alpha", "(((("),
     ("alpha", "\0"),
     ("alpha", np.nan),
-    ("dropout", 50),
+    ("dropout", 1.5),
+    ("dropout", 100),
+    ("quantile", [1, 2]),
+    ("quantile", []),
     ("max_iter", 2.5),
     ("max_iter", np.inf),
     ("dtype", int),
@@ -112,6 +120,7 @@ def test_options_are_in_order():
         ("activation", ["relu", "ReLU"], "'activation[1]'", "Did you mean 'relu'?"),
         ("activation", [None, "relu"], "'activation[0]'", "Got None instead."),
         ("dropout", (0.1, 1.0), "'dropout[1]'", "Got 1.0 instead."),
+        ("dropout", (0.1, 30), "'dropout[1]'", "Did you mean dropout[1]=0.3?"),
         ("dropout", ["0.1", 0.1], "'dropout[0]'", "Did you mean dropout[0]=0.1?"),
     ],
 )
