@@ -31,17 +31,36 @@ SETTINGS_OF_CHECKS = [
     {"dtype": "float64", "activation": "logistic"},
     {"dtype": "float32", "solver": "lbfgs", "activation": "gelu"},
     {"solver": "rmsprop", "hidden_layer_sizes": (30, 20), "learning_rate_init": 0.01},
-    {"early_stopping": True, "max_grad_norm": 1.0},
+    {"max_grad_norm": 1.0, "l1_ratio": 0.1},
     {"activation": "maxout", "hidden_layer_sizes": (20,)},
 ]
+# What settings cannot pass by what they mean. Early stopping is not among them: most of the tables
+# that are checked are too small for it, and it cannot be used with partial_fit.
+_OF_WEIGHTS = (
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+)
+_OF_PARTIAL_FIT = (
+    "check_fit_score_takes_y",
+    "check_n_features_in_after_fitting",
+    "check_estimators_partial_fit_n_features",
+)
+EXPECTED_TO_FAIL = {
+    "dropout": dict.fromkeys(_OF_WEIGHTS, "each row draws its own units to drop"),
+    "dtype: float32": dict.fromkeys(_OF_WEIGHTS, "sums of float32 are compared to 1e-7"),
+    "class_weight": dict.fromkeys(_OF_PARTIAL_FIT, "partial_fit sees some of the samples only"),
+}
 CHECK = """
 import json, sys, warnings
 from sklearn.utils.estimator_checks import check_estimator
 import sknn
 
 warnings.simplefilter("ignore")
-kind, settings = sys.argv[1], json.loads(sys.argv[2])
-results = check_estimator(getattr(sknn, kind)(**settings), on_fail=None, on_skip=None)
+kind, settings, expected = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+estimator = getattr(sknn, kind)(**settings)
+results = check_estimator(
+    estimator, on_fail=None, on_skip=None, expected_failed_checks=expected
+)
 names = ("check_name", "status", "exception")
 print(json.dumps([[str(each[name]) for name in names] for each in results]))
 """
@@ -56,17 +75,26 @@ def row_1(tally, options):
                 if "class_weight" in each and kind == "MLPRegressor":
                     continue
                 name = f"{kind}({each}), SCIPY_ARRAY_API={array_api}"
+                expected = _expected_to_fail(each)
+                arguments = (CHECK, kind, json.dumps(each), json.dumps(expected))
                 try:
-                    results = children.run(
-                        CHECK, kind, json.dumps(each), SCIPY_ARRAY_API=array_api, seconds=1800
-                    )
+                    results = children.run(*arguments, SCIPY_ARRAY_API=array_api, seconds=1800)
                 except children.ChildError as error:
                     tally.add(name, FAILED, str(error))
                     continue
                 for check, status, error in results:
-                    if status != "skipped":
+                    if status not in ("skipped", "xfail"):
                         is_right = status == "passed"
                         tally.require(f"{name}: {check}", is_right, FAILED, error[:200])
+    for setting, checks in EXPECTED_TO_FAIL.items():
+        tally.notes.append(f"not counted with {setting}: {', '.join(checks)}")
+
+
+def _expected_to_fail(settings):
+    """Return the checks that cannot pass with some settings, with reasons."""
+    words = {*settings, *(f"{name}: {value}" for name, value in settings.items())}
+    checks = [EXPECTED_TO_FAIL[word] for word in words & EXPECTED_TO_FAIL.keys()]
+    return {name: reason for each in checks for name, reason in each.items()}
 
 
 # ---- row 2 -------------------------------------------------------------------------------------
