@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknn import MLPClassifier, MLPRegressor
+from sknn import Activation, MLPClassifier, MLPRegressor
 from sknn.callbacks import Checkpoint, EarlyStopping, History, TimeLimit
 
 pytest.importorskip("sklearn.callback")
@@ -314,3 +314,12 @@ def test_killed_processes_resume_with_the_same_bits(tmp_path):
     )
     assert n_kills > 0
     assert_same(survivor, whole)
+
+
+def test_functions_that_have_no_place_in_a_file_are_named(tmp_path):
+    activation = Activation(lambda z: z, lambda z: 1.0)
+    network = MLPClassifier(activation=activation, **SETTINGS)
+    network.set_callbacks(Checkpoint(tmp_path / "training.joblib"))
+    with pytest.raises(pickle.PicklingError, match=r"defined by def at the top of a module"):
+        network.fit(X, NAMES)
+    assert list(tmp_path.iterdir()) == []

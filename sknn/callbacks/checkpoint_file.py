@@ -7,6 +7,7 @@ user's own code makes anew.
 import contextlib
 import copy
 import os
+import pickle
 import threading
 from numbers import Number
 from pathlib import Path
@@ -81,7 +82,13 @@ def write_checkpoint(path, estimator, attributes, resumption):
         "learned": learned,
         "resumption": tuple(resumption),
     }
-    _replace(Path(path), content)
+    try:
+        _replace(Path(path), content)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise pickle.PicklingError(
+            f"{error}. A checkpoint is a pickle: give Activation and Loss functions that are "
+            "defined by def at the top of a module, not lambda or inner functions."
+        ) from error
 
 
 def _replace(path, content):
