@@ -1,9 +1,10 @@
 """The addresses of the engine's passes, of which only those that a network uses are compiled."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .._compiled.jit import MOST_THREADS
-from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP
+from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP, Kind
 from .._engine import (
     backward,
     batch_norm,
@@ -16,7 +17,7 @@ from .._engine import (
     update,
 )
 from .._engine.plan import Shape, sums_penalties_first, uses_split_k
-from .._engine.structs import Minibatch, Passes
+from .._engine.structs import Minibatch, Passes, make_empty
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
 
@@ -28,6 +29,19 @@ class Uses(NamedTuple):
     clip: bool  # the update of all weights at once, when the whole gradient is known
     shards: bool
     input_scale: bool
+
+
+class Pass(NamedTuple):
+    """A pass, or a step of one."""
+
+    kind: Kind
+    kernel: Callable
+    n_numbers: int = 0  # that the kernel takes besides a Run and a Minibatch
+
+    def arguments(self, run):
+        """Return arguments of the kernel, of which only the types matter."""
+        batch = make_empty(Minibatch, run.network.weights.dtype)
+        return run, batch, *[0] * self.n_numbers
 
 
 def bind_passes(run, architecture, layout, uses):
@@ -42,61 +56,70 @@ def bind_passes(run, architecture, layout, uses):
     uses : Uses
     """
     dtype = run.network.weights.dtype
-    arguments = dtype, run, Minibatch(0, 0, 0, 0, 0, dtype.type(1), 0, 0, 0)
-
-    def address(kind, kernel, is_used=True, n_numbers=0):
-        return kind.address_for(kernel, *arguments, *[0] * n_numbers) if is_used else 0
-
-    passes = NO_PASSES._replace(
-        forward=address(PASS, forward.forward),
-        backward=address(PASS, backward.backward, uses.gradient),
-        update_all=address(PASS, update.update_all, uses.clip),
-        update_block=address(BLOCK_UPDATE, update.update_block, uses.gradient, 2),
-        **_bind_optional_steps(address, architecture, layout, uses),
-    )
-    if not uses.shards:
-        return passes
-    return passes._replace(
-        forward=address(PASS, shards.forward_backward_shards),
-        backward=address(PASS, shards.reduce_shards_and_update),
-        shard_forward=passes.forward,
-        shard_backward=passes.backward,
-    )
-
-
-def _bind_optional_steps(address, architecture, layout, uses):
-    """Return the addresses of the steps that only some networks have, by field of ``Passes``."""
-
-    def step(kernel, is_used):
-        return address(UNITS_STEP, kernel, is_used, 5)
-
-    normalizes = architecture.batch_norm is not None
-    drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
-    splits = uses.gradient and not uses.shards and _may_split_k(layout)
-    # Penalties of a linear path are summed with those of the output layer.
-    sums_first = uses.gradient and not architecture.skip
-    sums_first = sums_first and sums_penalties_first(
-        MOST_THREADS, layout.n_layers, int(uses.shards)
-    )
-    return {
-        "sum_penalties": address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
-        "update_scaled_weights": address(
-            BLOCK_UPDATE, input_scale.update_scaled_weights, uses.input_scale, 2
-        ),
-        "add_skip": address(SKIP, skip.add_skip, architecture.skip, 2),
-        "compute_skip_gradient": address(
-            SKIP, skip.compute_skip_gradient, architecture.skip and uses.gradient, 2
-        ),
-        "drop_inputs": step(dropout.drop_inputs, uses.gradient and architecture.input_dropout > 0),
-        "apply_dropout": step(dropout.apply_dropout, drops),
-        "backpropagate_dropout": step(dropout.backpropagate_dropout, drops),
-        "apply_batch_norm": step(batch_norm.apply_batch_norm, normalizes),
-        "backpropagate_batch_norm": step(
-            batch_norm.backpropagate_batch_norm, normalizes and uses.gradient
-        ),
-        "compute_split_k": address(LAYER_PASS, split_k.compute_split_k, splits, 1),
-        "add_partial_z": step(split_k.add_partial_z, splits),
+    addresses = {
+        field: used.kind.address_for(used.kernel, dtype, *used.arguments(run))
+        for field, used in passes_of(architecture, layout, uses).items()
     }
+    return NO_PASSES._replace(**addresses)
+
+
+def passes_of(architecture, layout, uses):
+    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`."""
+    passes = {"forward": Pass(PASS, forward.forward)}
+    if uses.gradient:
+        passes["backward"] = Pass(PASS, backward.backward)
+        passes["update_block"] = Pass(BLOCK_UPDATE, update.update_block, 2)
+    if uses.clip:
+        passes["update_all"] = Pass(PASS, update.update_all)
+    if uses.shards:
+        passes |= {f"shard_{field}": passes[field] for field in ("forward", "backward")}
+        passes["forward"] = Pass(PASS, shards.forward_backward_shards)
+        passes["backward"] = Pass(PASS, shards.reduce_shards_and_update)
+    return passes | _optional_steps(architecture, layout, uses)
+
+
+def _optional_steps(architecture, layout, uses):
+    """Return the steps that only some networks have, by field of :class:`Passes`."""
+
+    def step(kernel):
+        return Pass(UNITS_STEP, kernel, 5)
+
+    steps = {}
+    # Penalties of a linear path are summed with those of the output layer.
+    if (
+        uses.gradient
+        and not architecture.skip
+        and sums_penalties_first(MOST_THREADS, layout.n_layers, int(uses.shards))
+    ):
+        steps["sum_penalties"] = Pass(BLOCK_UPDATE, update.sum_penalties, 2)
+    if uses.input_scale:
+        kernel = input_scale.update_scaled_weights
+        steps["update_scaled_weights"] = Pass(BLOCK_UPDATE, kernel, 2)
+    if architecture.skip:
+        steps["add_skip"] = Pass(SKIP, skip.add_skip, 2)
+    if architecture.batch_norm is not None:
+        steps["apply_batch_norm"] = step(batch_norm.apply_batch_norm)
+    if uses.gradient:
+        steps |= _optional_steps_of_training(architecture, layout, uses, step)
+    return steps
+
+
+def _optional_steps_of_training(architecture, layout, uses, step):
+    """Return those of the optional steps that belong to training alone, or to its minibatches."""
+    steps = {}
+    if architecture.skip:
+        steps["compute_skip_gradient"] = Pass(SKIP, skip.compute_skip_gradient, 2)
+    if architecture.input_dropout > 0:
+        steps["drop_inputs"] = step(dropout.drop_inputs)
+    if any(layer.dropout for layer in architecture.hidden):
+        steps["apply_dropout"] = step(dropout.apply_dropout)
+        steps["backpropagate_dropout"] = step(dropout.backpropagate_dropout)
+    if architecture.batch_norm is not None:
+        steps["backpropagate_batch_norm"] = step(batch_norm.backpropagate_batch_norm)
+    if not uses.shards and _may_split_k(layout):
+        steps["compute_split_k"] = Pass(LAYER_PASS, split_k.compute_split_k, 1)
+        steps["add_partial_z"] = step(split_k.add_partial_z)
+    return steps
 
 
 def _may_split_k(layout):

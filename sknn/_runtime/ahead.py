@@ -1,0 +1,58 @@
+"""Compilation ahead of a process' first fit in a dtype, by two processes at once."""
+
+from .._compiled.ahead import compile_together, task_by_address, task_of_part
+from .._compiled.kinds import LOSS, OPTIMIZER_STEP, PENALTY, PRODUCT
+from .._compiled.matmul import product
+from .._engine import entry_points
+from .._engine.structs import Run, make_empty
+from ..parts.optimizers import OPTIMIZERS
+from ..parts.regularizers import regularizer_part
+from .core_share import is_second_core_free
+from .passes import Uses, passes_of
+from .thread_limits import library_limit
+from .threads import thread_pool, usable_cores
+
+_dtypes = set()  # in which a fit has begun
+
+
+def compile_ahead(architecture, layout, settings, dtype):
+    """Compile most of what a fit needs, if it is the first one in a dtype and another core is free.
+
+    Whatever is left out here is compiled when it is needed.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    layout : Layout
+    settings : namespace of constructor parameters
+    dtype : numpy.dtype
+    """
+    if dtype in _dtypes:
+        return
+    _dtypes.add(dtype)
+    n_cores = min(usable_cores(), library_limit()) // (thread_pool.n_fits + 1)
+    if n_cores >= 2:
+        compile_together(_tasks(architecture, layout, settings, dtype), is_second_core_free)
+
+
+def _tasks(architecture, layout, settings, dtype):
+    """Return the kernels to compile, those that take the longest first."""
+    run = make_empty(Run, dtype)
+    uses_lbfgs = settings.solver == "lbfgs"
+    clips = uses_lbfgs or settings.max_grad_norm is not None
+    passes = passes_of(architecture, layout, Uses(True, clips, False, settings.input_scale))
+    entry, *jobs = entry_points.tasks_of(
+        entry_points.accumulate if uses_lbfgs else entry_points.train, run
+    )
+    tasks = [
+        task_by_address(each.kind, each.kernel, *each.arguments(run)) for each in passes.values()
+    ]
+    tasks[2:2] = [task_of_part(PRODUCT, product, dtype), entry]
+    tasks += [
+        task_of_part(LOSS, architecture.loss_part.loss, dtype),
+        *jobs,
+        task_of_part(PENALTY, regularizer_part(settings).penalize, dtype),
+    ]
+    if not uses_lbfgs:
+        tasks.append(task_of_part(OPTIMIZER_STEP, OPTIMIZERS[settings.solver].step, dtype))
+    return tasks
