@@ -5,7 +5,6 @@ for a dtype, which needs a dozen kernels. Later ones lack one or two, and would 
 before another process has started.
 """
 
-import threading
 from importlib import import_module
 from typing import NamedTuple
 
@@ -17,7 +16,6 @@ from .progress import compilation_report
 from .second_process import SecondProcess, can_have_second_process
 
 _LEAST_KERNELS = 4  # that are worth a process
-_lock = threading.Lock()
 
 
 class Task(NamedTuple):
@@ -55,34 +53,27 @@ def _find(task):
     return getattr(import_module(task.module), task.name, None)
 
 
-def compile_together(tasks, is_second_core_free):
+def compile_together(tasks, is_core_free):
     """Compile what is missing in the cache, with the help of a second process.
 
-    Nothing is done if few kernels are missing, if they cannot come back through the cache, if no
-    core is free, or if another thread has begun to do the same.
+    Nothing is done if few kernels are missing, if there can be no second process, or no core is
+    free for it.
 
     Parameters
     ----------
     tasks : list of Task or None
         Those that take the longest first. None is left out.
-    is_second_core_free : function
-        Called if there is much to do.
+    is_core_free : function
+        Tells whether one is, which takes some milliseconds; called if there is enough to do.
     """
     missing = [task for task in tasks if task is not None and _is_missing(task)]
-    if len(missing) < _LEAST_KERNELS or not can_have_second_process():
+    if len(missing) < _LEAST_KERNELS or not can_have_second_process() or not is_core_free():
         return
-    if not _lock.acquire(blocking=False):
-        return
-    try:
-        if not is_second_core_free():
-            return
-        with compilation_report.compiling(), SecondProcess(compile_task, missing) as second:
-            for number in second.numbers():
-                compile_task(missing[number])
-            for _ in second.finished(wait=True):
-                compilation_report.add_kernel()
-    finally:
-        _lock.release()
+    with compilation_report.compiling(), SecondProcess(compile_task, missing) as second:
+        for number in second.numbers():
+            compile_task(missing[number])
+        for _ in second.finished(wait=True):
+            compilation_report.add_kernel()
 
 
 def compile_task(task):

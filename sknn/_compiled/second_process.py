@@ -32,6 +32,7 @@ from .jit import INTERPRETED
 _IS_POSIX = os.name == "posix"
 _LEAST_PATIENCE = 5.0  # seconds
 _N_BYTES = 2  # of a number in the pipe
+_running = []  # the second process, while there is one; not empty in that process either
 _NAME = __package__.partition(".")[0]
 
 # "-c" looks for modules in the current folder first, where a file may be called pickle.py.
@@ -52,12 +53,14 @@ work()
 def can_have_second_process():
     """Return whether this process may start one, and what that compiles can come back.
 
-    Processes that multiprocessing has started come in teams, which share the cores already. In a
-    program that Python is embedded in, ``sys.executable`` may be anything.
+    One is enough, and a second process starts no third one. Processes that multiprocessing has
+    started come in teams, which share the cores already. In a program that Python is embedded in,
+    ``sys.executable`` may be anything.
     """
     is_python = Path(sys.executable or "").name.lower().startswith("python")
     return (
         _IS_POSIX
+        and not _running
         and is_python
         and not INTERPRETED
         and not getattr(sys, "frozen", False)
@@ -91,6 +94,7 @@ class SecondProcess:
         task = STAMP, self._numbers, function.__module__, function.__name__
         with contextlib.suppress(OSError):  # no room for a file, or for another process
             self._process = self._start([setup, task, jobs])
+        _running.append(self)
 
     def _start(self, messages):
         with tempfile.TemporaryFile() as file:
@@ -110,6 +114,7 @@ class SecondProcess:
         return self
 
     def __exit__(self, *error):
+        _running.remove(self)
         os.close(self._numbers)
         if self._process is not None:
             self._process.kill()
@@ -160,6 +165,7 @@ def _read_numbers(pipe):
 
 def work():
     """Do jobs until all are taken."""
+    _running.append(None)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, which LLVM would swallow
     stamp, numbers, module, name = pickle.load(sys.stdin.buffer)
     if stamp != STAMP:

@@ -283,11 +283,11 @@ def accept_denormals():
 
 # ---- compilation --------------------------------------------------------------------------------
 
-_JOBS = {train: [_train], accumulate: [_accumulate, _apply]}
+_JOBS = {train: [_train], accumulate: [_accumulate, _apply], evaluate: [_evaluate]}
 
 
 def tasks_of(entry, run):
-    """Return what is compiled for training by an entry point, for :mod:`sknn._compiled.ahead`.
+    """Return what is compiled for calls of an entry point, for :mod:`sknn._compiled.ahead`.
 
     Of ``run`` only the types matter.
     """

@@ -1,6 +1,6 @@
 """Compilation ahead of a process' first fit in a dtype, by two processes at once."""
 
-from .._compiled.ahead import compile_together, task_by_address, task_of_part
+from .._compiled.ahead import compile_together, task_of_part
 from .._compiled.kinds import LOSS, OPTIMIZER_STEP, PENALTY, PRODUCT
 from .._compiled.matmul import product
 from .._engine import entry_points
@@ -30,9 +30,13 @@ def compile_ahead(architecture, layout, settings, dtype):
     if dtype in _dtypes:
         return
     _dtypes.add(dtype)
-    n_cores = min(usable_cores(), library_limit()) // (thread_pool.n_fits + 1)
-    if n_cores >= 2:
+    if may_use_two_cores():
         compile_together(_tasks(architecture, layout, settings, dtype), is_second_core_free)
+
+
+def may_use_two_cores():
+    """Return whether another process is within the limits on threads."""
+    return min(usable_cores(), library_limit()) // (thread_pool.n_fits + 1) >= 2
 
 
 def _tasks(architecture, layout, settings, dtype):
@@ -45,10 +49,9 @@ def _tasks(architecture, layout, settings, dtype):
         entry_points.accumulate if uses_lbfgs else entry_points.train, run
     )
     tasks = [
-        task_by_address(each.kind, each.kernel, *each.arguments(run)) for each in passes.values()
-    ]
-    tasks[2:2] = [task_of_part(PRODUCT, product, dtype), entry]
-    tasks += [
+        *[each.task(run) for each in passes.values()],
+        task_of_part(PRODUCT, product, dtype),
+        entry,
         task_of_part(LOSS, architecture.loss_part.loss, dtype),
         *jobs,
         task_of_part(PENALTY, regularizer_part(settings).penalize, dtype),

@@ -13,7 +13,7 @@ import numpy as np
 _WHOLE = 0.75  # of a core's time, at least, is as good as all of it
 _LEAST_SECONDS = 0.005  # below, the time until helpers have started counts too much
 _LOOK_SECONDS = 0.01  # several turns of the system, which gives the first one to a new thread
-_TRIES = 3
+_TRIES = 5
 _OF_A_THREAD = 6  # Linux: the processor time of one thread, in the lowest bits of a clock's number
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .._compiled.ahead import task_by_address
 from .._compiled.jit import MOST_THREADS
 from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP, Kind
 from .._engine import (
@@ -38,10 +39,42 @@ class Pass(NamedTuple):
     kernel: Callable
     n_numbers: int = 0  # that the kernel takes besides a Run and a Minibatch
 
-    def arguments(self, run):
-        """Return arguments of the kernel, of which only the types matter."""
+    def task(self, run):
+        """Return the kernel as a task, see :mod:`sknn._compiled.ahead`."""
+        return task_by_address(self.kind, self.kernel, *self._arguments(run))
+
+    def address(self, run):
+        """Return the address of the kernel, compiled if need be."""
+        dtype = run.network.weights.dtype
+        return self.kind.address_for(self.kernel, dtype, *self._arguments(run))
+
+    def _arguments(self, run):
+        """Return arguments of the kernel; of them, and of ``run``, only the types matter."""
         batch = make_empty(Minibatch, run.network.weights.dtype)
         return run, batch, *[0] * self.n_numbers
+
+
+PASSES = {
+    "forward": Pass(PASS, forward.forward),
+    "backward": Pass(PASS, backward.backward),
+    "update_all": Pass(PASS, update.update_all),
+    "update_block": Pass(BLOCK_UPDATE, update.update_block, 2),
+    "update_scaled_weights": Pass(BLOCK_UPDATE, input_scale.update_scaled_weights, 2),
+    "sum_penalties": Pass(BLOCK_UPDATE, update.sum_penalties, 2),
+    "add_skip": Pass(SKIP, skip.add_skip, 2),
+    "compute_skip_gradient": Pass(SKIP, skip.compute_skip_gradient, 2),
+    "drop_inputs": Pass(UNITS_STEP, dropout.drop_inputs, 5),
+    "apply_dropout": Pass(UNITS_STEP, dropout.apply_dropout, 5),
+    "backpropagate_dropout": Pass(UNITS_STEP, dropout.backpropagate_dropout, 5),
+    "apply_batch_norm": Pass(UNITS_STEP, batch_norm.apply_batch_norm, 5),
+    "backpropagate_batch_norm": Pass(UNITS_STEP, batch_norm.backpropagate_batch_norm, 5),
+    "compute_split_k": Pass(LAYER_PASS, split_k.compute_split_k, 1),
+    "add_partial_z": Pass(UNITS_STEP, split_k.add_partial_z, 5),
+}
+PASSES_IN_SHARDS = {
+    "forward": Pass(PASS, shards.forward_backward_shards),
+    "backward": Pass(PASS, shards.reduce_shards_and_update),
+}
 
 
 def bind_passes(run, architecture, layout, uses):
@@ -55,71 +88,43 @@ def bind_passes(run, architecture, layout, uses):
     layout : Layout
     uses : Uses
     """
-    dtype = run.network.weights.dtype
-    addresses = {
-        field: used.kind.address_for(used.kernel, dtype, *used.arguments(run))
-        for field, used in passes_of(architecture, layout, uses).items()
-    }
-    return NO_PASSES._replace(**addresses)
+    passes = passes_of(architecture, layout, uses)
+    return NO_PASSES._replace(**{field: each.address(run) for field, each in passes.items()})
 
 
 def passes_of(architecture, layout, uses):
     """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`."""
-    passes = {"forward": Pass(PASS, forward.forward)}
-    if uses.gradient:
-        passes["backward"] = Pass(PASS, backward.backward)
-        passes["update_block"] = Pass(BLOCK_UPDATE, update.update_block, 2)
-    if uses.clip:
-        passes["update_all"] = Pass(PASS, update.update_all)
-    if uses.shards:
-        passes |= {f"shard_{field}": passes[field] for field in ("forward", "backward")}
-        passes["forward"] = Pass(PASS, shards.forward_backward_shards)
-        passes["backward"] = Pass(PASS, shards.reduce_shards_and_update)
-    return passes | _optional_steps(architecture, layout, uses)
-
-
-def _optional_steps(architecture, layout, uses):
-    """Return the steps that only some networks have, by field of :class:`Passes`."""
-
-    def step(kernel):
-        return Pass(UNITS_STEP, kernel, 5)
-
-    steps = {}
+    normalizes = architecture.batch_norm is not None
+    drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
+    splits = uses.gradient and not uses.shards and _may_split_k(layout)
     # Penalties of a linear path are summed with those of the output layer.
-    if (
-        uses.gradient
-        and not architecture.skip
-        and sums_penalties_first(MOST_THREADS, layout.n_layers, int(uses.shards))
-    ):
-        steps["sum_penalties"] = Pass(BLOCK_UPDATE, update.sum_penalties, 2)
-    if uses.input_scale:
-        kernel = input_scale.update_scaled_weights
-        steps["update_scaled_weights"] = Pass(BLOCK_UPDATE, kernel, 2)
-    if architecture.skip:
-        steps["add_skip"] = Pass(SKIP, skip.add_skip, 2)
-    if architecture.batch_norm is not None:
-        steps["apply_batch_norm"] = step(batch_norm.apply_batch_norm)
-    if uses.gradient:
-        steps |= _optional_steps_of_training(architecture, layout, uses, step)
-    return steps
-
-
-def _optional_steps_of_training(architecture, layout, uses, step):
-    """Return those of the optional steps that belong to training alone, or to its minibatches."""
-    steps = {}
-    if architecture.skip:
-        steps["compute_skip_gradient"] = Pass(SKIP, skip.compute_skip_gradient, 2)
-    if architecture.input_dropout > 0:
-        steps["drop_inputs"] = step(dropout.drop_inputs)
-    if any(layer.dropout for layer in architecture.hidden):
-        steps["apply_dropout"] = step(dropout.apply_dropout)
-        steps["backpropagate_dropout"] = step(dropout.backpropagate_dropout)
-    if architecture.batch_norm is not None:
-        steps["backpropagate_batch_norm"] = step(batch_norm.backpropagate_batch_norm)
-    if not uses.shards and _may_split_k(layout):
-        steps["compute_split_k"] = Pass(LAYER_PASS, split_k.compute_split_k, 1)
-        steps["add_partial_z"] = step(split_k.add_partial_z)
-    return steps
+    sums_first = uses.gradient and not architecture.skip
+    sums_first = sums_first and sums_penalties_first(
+        MOST_THREADS, layout.n_layers, int(uses.shards)
+    )
+    is_used = {
+        "forward": True,
+        "backward": uses.gradient,
+        "update_all": uses.clip,
+        "update_block": uses.gradient,
+        "update_scaled_weights": uses.input_scale,
+        "sum_penalties": sums_first,
+        "add_skip": architecture.skip,
+        "compute_skip_gradient": architecture.skip and uses.gradient,
+        "drop_inputs": uses.gradient and architecture.input_dropout > 0,
+        "apply_dropout": drops,
+        "backpropagate_dropout": drops,
+        "apply_batch_norm": normalizes,
+        "backpropagate_batch_norm": normalizes and uses.gradient,
+        "compute_split_k": splits,
+        "add_partial_z": splits,
+    }
+    passes = {field: PASSES[field] for field, value in is_used.items() if value}
+    if uses.shards:
+        passes["shard_forward"] = passes["forward"]
+        passes["shard_backward"] = passes["backward"]
+        passes |= PASSES_IN_SHARDS
+    return passes
 
 
 def _may_split_k(layout):

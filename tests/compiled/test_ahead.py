@@ -94,14 +94,5 @@ def test_what_a_second_process_takes(monkeypatch, n_missing, can_have, is_core_f
     monkeypatch.setattr(ahead, "can_have_second_process", lambda: can_have)
     missing = [task for task in tasks() if task is not None][:n_missing]
     monkeypatch.setattr(ahead, "_is_missing", lambda task: task in missing)
-    for _ in range(2):  # nothing stays locked
-        compile_together([*tasks(), None], lambda: is_core_free)
-    assert started == (2 * [missing] if is_compiled else [])
-
-
-def test_another_thread_goes_on_alone(monkeypatch):
-    monkeypatch.setattr(ahead, "_is_missing", lambda task: True)
-    monkeypatch.setattr(ahead, "can_have_second_process", lambda: True)
-    monkeypatch.setattr(ahead, "SecondProcess", None)
-    with ahead._lock:
-        compile_together(tasks(), lambda: True)
+    compile_together([*tasks(), None], lambda: is_core_free)
+    assert started == ([missing] if is_compiled else [])

@@ -32,11 +32,11 @@ def is_there(process):
 
 
 @contextlib.contextmanager
-def sharing(function, jobs):
+def sharing(function, jobs, **settings):
     """Share jobs in the block; after it, neither the process nor a descriptor may be left."""
     n_open = len(os.listdir("/dev/fd"))
     try:
-        with SecondProcess(function, jobs) as second:
+        with SecondProcess(function, jobs, **settings) as second:
             process = second._process.pid
             assert is_there(process)
             yield second
@@ -156,3 +156,22 @@ def test_where_there_is_no_second_process(monkeypatch, where, name, value):
     assert can_have_second_process()
     monkeypatch.setattr(where, name, value, raising=False)
     assert not can_have_second_process()
+
+
+def test_one_second_process_is_enough():
+    assert can_have_second_process()
+    with sharing(time.sleep, [0]) as second:
+        assert not can_have_second_process()
+        list(second.finished(wait=True))
+    assert can_have_second_process()
+
+
+def refuse_a_third(_):
+    if can_have_second_process():
+        os._exit(1)
+
+
+def test_a_second_process_starts_no_third(monkeypatch):
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))
+    with sharing(refuse_a_third, [0], is_light=False) as second:
+        assert len(list(second.finished(wait=True))) == 1
