@@ -189,9 +189,9 @@ def _apply(run, thread, n_rows, block_size, option, other_option, values, sums):
 
 
 def apply(run, n_rows):
-    """Penalize and clip the gradient of ``n_rows`` rows.
+    """Penalize the gradient of ``n_rows`` rows.
 
-    If there is an optimizer, its step is taken as well.
+    If there is an optimizer, the gradient is clipped, and its step is taken.
     """
     _run_job(_apply, run, n_rows)
 

@@ -171,6 +171,7 @@ class Passes(NamedTuple):
     forward: int
     backward: int
     update_all: int
+    clip_and_step: int  # the end of `update_all`, if there is an optimizer
     update_block: int
     update_scaled_weights: int  # 0 unless inputs have learned scales
     sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads

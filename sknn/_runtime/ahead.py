@@ -40,11 +40,16 @@ def may_use_two_cores():
 
 
 def _tasks(architecture, layout, settings, dtype):
-    """Return the kernels to compile, those that take the longest first."""
+    """Return the kernels to compile, in about the order of the time that they take.
+
+    The first one is compiled here, before a second process has started. Later fits with other
+    solvers need the functions that the update of weights consists of.
+    """
     run = make_empty(Run, dtype)
     uses_lbfgs = settings.solver == "lbfgs"
     clips = uses_lbfgs or settings.max_grad_norm is not None
-    passes = passes_of(architecture, layout, Uses(True, clips, False, settings.input_scale))
+    uses = Uses(True, not uses_lbfgs, clips, False, bool(settings.input_scale))
+    passes = passes_of(architecture, layout, uses)
     entry, *jobs = entry_points.tasks_of(
         entry_points.accumulate if uses_lbfgs else entry_points.train, run
     )

@@ -140,7 +140,13 @@ class CompiledNetwork:
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
         run = Run(NO_PASSES, bound, update, scratch, rows, self._alone, shard_rows)
-        uses = Uses(with_gradient, clip, shard_rows > 0, update.input_scale.size > 0)
+        uses = Uses(
+            with_gradient,
+            update.optimizer_step != 0,
+            clip,
+            shard_rows > 0,
+            update.input_scale.size > 0,
+        )
         if uses not in self._passes:
             self._passes[uses] = bind_passes(run, self.architecture, self.layout, uses)
         return run._replace(passes=self._passes[uses])

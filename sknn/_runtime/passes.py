@@ -27,6 +27,7 @@ class Uses(NamedTuple):
     """What a run uses of the engine."""
 
     gradient: bool  # the backward pass
+    optimizer: bool  # its step
     clip: bool  # the update of all weights at once, when the whole gradient is known
     shards: bool
     input_scale: bool
@@ -58,6 +59,7 @@ PASSES = {
     "forward": Pass(PASS, forward.forward),
     "backward": Pass(PASS, backward.backward),
     "update_all": Pass(PASS, update.update_all),
+    "clip_and_step": Pass(PASS, update.clip_and_step),
     "update_block": Pass(BLOCK_UPDATE, update.update_block, 2),
     "update_scaled_weights": Pass(BLOCK_UPDATE, input_scale.update_scaled_weights, 2),
     "sum_penalties": Pass(BLOCK_UPDATE, update.sum_penalties, 2),
@@ -93,7 +95,10 @@ def bind_passes(run, architecture, layout, uses):
 
 
 def passes_of(architecture, layout, uses):
-    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`."""
+    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`.
+
+    The first one is compiled in this process, even if there is a second one; see ahead.py.
+    """
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
     splits = uses.gradient and not uses.shards and _may_split_k(layout)
@@ -103,10 +108,11 @@ def passes_of(architecture, layout, uses):
         MOST_THREADS, layout.n_layers, int(uses.shards)
     )
     is_used = {
+        "update_block": uses.optimizer and not uses.clip,
         "forward": True,
         "backward": uses.gradient,
         "update_all": uses.clip,
-        "update_block": uses.gradient,
+        "clip_and_step": uses.clip and uses.optimizer,
         "update_scaled_weights": uses.input_scale,
         "sum_penalties": sums_first,
         "add_skip": architecture.skip,

@@ -52,7 +52,7 @@ def tasks(monkeypatch):
     ("kind", "settings", "n_tasks", "n_closures"),
     [
         (MLPClassifier, {}, 9, 0),
-        (MLPClassifier, {"solver": "lbfgs"}, 10, 0),
+        (MLPClassifier, {"solver": "lbfgs"}, 9, 0),
         (MLPRegressor, {"dtype": "float64", "max_grad_norm": 1.0}, 10, 1),
     ],
 )
