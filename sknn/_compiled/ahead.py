@@ -66,7 +66,7 @@ def compile_together(tasks, is_core_free):
     is_core_free : function
         Tells whether one is, which takes some milliseconds; called if there is enough to do.
     """
-    missing = [task for task in tasks if task is not None and _is_missing(task)]
+    missing = [task for task in tasks if task is not None and is_missing(task)]
     if len(missing) < _LEAST_KERNELS or not can_have_second_process() or not is_core_free():
         return
     with compilation_report.compiling(), SecondProcess(compile_task, missing) as second:
@@ -85,7 +85,7 @@ def _dispatcher(task):
     return root(_find(task)) if task.is_root else _find(task)
 
 
-def _is_missing(task):
+def is_missing(task):
     """Return whether a kernel is neither compiled nor in the cache."""
     dispatcher = _dispatcher(task)
     if task.types in dispatcher.overloads:

@@ -1,6 +1,6 @@
 """Compilation ahead of a process' first fit in a dtype, by two processes at once."""
 
-from .._compiled.ahead import compile_together, task_of_part
+from .._compiled.ahead import compile_together, is_missing, task_of_part
 from .._compiled.kinds import LOSS, OPTIMIZER_STEP, PENALTY, PRODUCT
 from .._compiled.matmul import product
 from .._engine import entry_points
@@ -30,7 +30,8 @@ def compile_ahead(architecture, layout, settings, dtype):
     if dtype in _dtypes:
         return
     _dtypes.add(dtype)
-    if may_use_two_cores():
+    # All fits need the matrix product: if it is in the cache, so is most of the rest.
+    if may_use_two_cores() and is_missing(task_of_part(PRODUCT, product, dtype)):
         compile_together(_tasks(architecture, layout, settings, dtype), is_second_core_free)
 
 

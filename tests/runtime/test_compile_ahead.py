@@ -6,7 +6,7 @@ import pytest
 from reference import compiled_only
 
 from sknn import MLPClassifier, MLPRegressor
-from sknn._compiled.ahead import _is_missing
+from sknn._compiled.ahead import is_missing
 from sknn._engine.structs import Run, make_empty
 from sknn._runtime import ahead
 from sknn._runtime.compiled_network import CompiledNetwork
@@ -43,6 +43,7 @@ def tasks(monkeypatch):
     monkeypatch.setattr(ahead, "usable_cores", lambda: 2)
     monkeypatch.setattr(ahead, "library_limit", lambda: 2)
     monkeypatch.setattr(ahead, "_dtypes", set())
+    monkeypatch.setattr(ahead, "is_missing", lambda task: True)
     return tasks
 
 
@@ -59,7 +60,7 @@ def tasks(monkeypatch):
 def test_a_fit_needs_what_is_compiled_ahead(tasks, kind, settings, n_tasks, n_closures):
     fit(kind, **settings)
     assert (len(tasks), tasks.count(None)) == (n_tasks, n_closures)
-    assert not any(task is not None and _is_missing(task) for task in tasks)
+    assert not any(task is not None and is_missing(task) for task in tasks)
 
 
 def test_only_the_first_fit_in_a_dtype_compiles_ahead(tasks):
@@ -69,6 +70,12 @@ def test_only_the_first_fit_in_a_dtype_compiles_ahead(tasks):
     assert 0 < n_tasks == len(tasks)
     fit(dtype="float64")
     assert len(tasks) == 2 * n_tasks
+
+
+def test_what_another_process_has_compiled_is_loaded(tasks, monkeypatch):
+    monkeypatch.setattr(ahead, "is_missing", lambda task: False)
+    fit()
+    assert tasks == []
 
 
 @pytest.mark.parametrize("limit", ["usable_cores", "library_limit"])
