@@ -6,8 +6,8 @@ process compiles comes back through the compile cache. So nothing depends on it:
 undone, because it was never started, has failed, was killed or is slow, this process compiles when
 it needs it.
 
-The second process is a Python of its own, with no part of this one's memory. It needs about as much
-memory as importing Numba does, 150 MB. It ends with the block that has started it, however that is
+The second process is a Python of its own, with no part of this one's memory. For a fit it needs 200
+MB, nearly all of it for Numba and LLVM. It ends with the block that has started it, however that is
 left, or after its current job if this process is killed.
 """
 
@@ -92,7 +92,8 @@ class SecondProcess:
             pipe.writelines(number.to_bytes(_N_BYTES, "little") for number in range(len(jobs)))
         setup = [path for path in sys.path if isinstance(path, str)], str(PACKAGE), is_light
         task = STAMP, self._numbers, function.__module__, function.__name__
-        with contextlib.suppress(OSError):  # no room for a file, or for another process
+        # No room for a file or another process, or modules that the user has loaded anew
+        with contextlib.suppress(OSError, pickle.PicklingError):
             self._process = self._start([setup, task, jobs])
         _running.append(self)
 

@@ -49,7 +49,7 @@ def warmup(
     container image is built, before many processes start at once, or before a fork.
 
     Where a second core is free, a second process compiles half of it, and needs as much memory as
-    this one, some 250 MB. With ``SKNN_NUM_THREADS=1`` there is none.
+    this one, some 500 MB. With ``SKNN_NUM_THREADS=1`` there is none.
 
     Parameters
     ----------

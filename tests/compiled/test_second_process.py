@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -92,9 +93,10 @@ def test_other_sources_than_those_of_the_first_process_are_not_compiled(monkeypa
         assert list(second.finished(wait=True)) == []
 
 
-def test_without_a_second_process_this_one_does_all(monkeypatch):
+@pytest.mark.parametrize("error", [PermissionError, pickle.PicklingError])
+def test_without_a_second_process_this_one_does_all(monkeypatch, error):
     def refuse(*command, **settings):
-        raise PermissionError("no more processes")
+        raise error("no more processes")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with SecondProcess(time.sleep, [0, 0]) as second:
