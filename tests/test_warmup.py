@@ -9,11 +9,12 @@ from reference import compiled_only
 from test_jit import fit_everything
 
 import sknn
-from sknn._compiled import cache_folder, kinds
+from sknn._compiled import cache_folder, kinds, second_process
 from sknn.warmup import CHOICES, _kernels
 from sknn.warmup.__main__ import main
 
 pytestmark = compiled_only
+warmup_module = sys.modules["sknn.warmup"]  # the name stands for the function
 
 
 def warm():
@@ -34,11 +35,10 @@ def test_after_a_warmup_nothing_is_left_to_compile(tmp_path):
 
 
 def test_every_kind_of_kernel_is_known():
-    """Products, passes and jobs are compiled by any fit, steps by those that use them."""
+    """Passes and jobs have lists of their own."""
     known = {kind for kind in vars(kinds).values() if isinstance(kind, kinds.Kind)}
     kernels = _kernels(**{name: CHOICES[name] for name in ("activations", "losses", "solvers")})
-    of_fits = {
-        kinds.PRODUCT,
+    of_the_engine = {
         kinds.PASS,
         kinds.LAYER_PASS,
         kinds.UNITS_STEP,
@@ -46,7 +46,7 @@ def test_every_kind_of_kernel_is_known():
         kinds.JOB,
         kinds.SKIP,
     }
-    assert known - of_fits == set(kernels)
+    assert known - of_the_engine == set(kernels)
 
 
 @pytest.mark.parametrize("parameter", CHOICES)
@@ -79,6 +79,21 @@ def test_only_what_is_named_is_compiled(capsys, chosen, expected):
     assert [step.split()[-1] for step in of_activations] == ["relu", "relu"]
     assert ("training with lbfgs" in str(steps)) == ("lbfgs" in chosen.values())
     assert "optimizer step adam" not in str(steps) or "solvers" not in chosen
+
+
+@pytest.mark.parametrize("n_cores", [1, 2])
+def test_steps_of_a_second_process_that_fails_are_done_here(capsys, monkeypatch, n_cores):
+    monkeypatch.setattr(warmup_module, "may_use_two_cores", lambda: n_cores == 2)
+    monkeypatch.setattr(warmup_module, "is_second_core_free", lambda: True)
+    monkeypatch.setattr(second_process, "STAMP", "of other sources")
+    few = {"activations": "relu", "losses": "log_loss", "solvers": "adam"}
+    sknn.warmup("float32", **few, verbose=True)
+    lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
+    names = [[name] for name in few.values()]
+    labels = [label for label, _ in warmup_module._steps(["float32"], *names)]
+    assert sorted(line.rpartition(" ... ")[0] for _, line in lines) == sorted(labels)
+    expected = [f"{number}/{len(labels)}" for number in range(1, len(labels) + 1)]
+    assert [progress for progress, _ in lines] == expected
 
 
 NAMES = ["--activation", "relu", "--loss", "log_loss", "--solver", "adam", "--dtype", "float64"]

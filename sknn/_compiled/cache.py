@@ -164,6 +164,10 @@ class GuardedCache:
         """Remove every file of this kernel."""
         FILES.remove(f"{self._prefix}-*.nbc")
 
+    def holds(self, signature, target_context):
+        """Return whether there is a file of the kernel, compiled for these types."""
+        return FILES.holds(self._file_name(signature, target_context.codegen()))
+
     def load_overload(self, signature, target_context):
         """Return the compiled kernel from disk, or None if it has to be compiled."""
         compiled = self._load(signature, target_context)

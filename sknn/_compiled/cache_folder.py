@@ -155,6 +155,24 @@ class FileSet:
         except OSError:
             return True
 
+    def may_be_written(self):
+        """Return whether files can be kept, as far as that is known without writing one."""
+        try:
+            path = self.path
+            if path.exists():
+                _require_trusted_folder(path)
+        except OSError:
+            return False
+        existing = next(folder for folder in (path, *path.parents) if folder.exists())
+        return reason_for_no_cache() is None and os.access(existing, os.W_OK)
+
+    def holds(self, name):
+        """Return whether there is such a file, which :meth:`read` may yet reject."""
+        try:
+            return (self.path / name).is_file()
+        except OSError:
+            return False
+
     def read(self, name):
         """Return the content of a file.
 

@@ -75,7 +75,7 @@ def jit(function=None, *, entry=False, reassociate=False, inline=False, internal
     dispatcher = numba.njit(fastmath=fastmath, **_OPTIONS, **own)(function)
     if entry:
         _set_private(dispatcher, "compile", _compiling()(dispatcher.compile))
-        _keep_on_disk(dispatcher)
+        keep_on_disk(dispatcher)
     return dispatcher
 
 
@@ -160,13 +160,13 @@ def compiled_address(kernel, signature):
 
     See :class:`kinds.Kind`, whose methods are the callers.
     """
-    compiled = _compile(root(kernel), signature)
+    compiled = compile_kernel(root(kernel), signature)
     return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
 
 
 def compiled_function(kernel, signature):
     """Compile or load ``kernel`` for calls from Python with such arguments, and return it."""
-    _compile(kernel, signature)
+    compile_kernel(kernel, signature)
     return kernel
 
 
@@ -179,11 +179,11 @@ def root(kernel):
     return numba.njit(pipeline_class=RootCompiler, **options, **_INTERNAL)(kernel.py_func)
 
 
-def _compile(dispatcher, signature):
+def compile_kernel(dispatcher, signature):
     """Compile or load a kernel for a tuple of Numba types; return Numba's CompileResult."""
     try:
         with _compiling():
-            _keep_on_disk(dispatcher)
+            keep_on_disk(dispatcher)
             if not isinstance(dispatcher._cache, GuardedCache):
                 compilation_report.begin_kernel(can_be_kept=False)
             dispatcher.compile(signature)
@@ -193,7 +193,7 @@ def _compile(dispatcher, signature):
     return dispatcher.overloads[signature]
 
 
-def _keep_on_disk(dispatcher):
+def keep_on_disk(dispatcher):
     """Give a kernel the cache on disk, unless it depends on code that the stamp does not cover."""
     if identity_of(dispatcher.py_func) is not None:
         variant = (

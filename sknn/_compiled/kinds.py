@@ -97,12 +97,12 @@ class Kind:
 
         It is compiled for the types of ``arguments``, which are always the same for one ``dtype``.
         """
+        return self._address(kernel, dtype, lambda: self.types_of(*arguments))
 
-        def signature():
-            given = (reference_type(numba.typeof(value)) for value in arguments)
-            return self.expected_types(tuple(given))
-
-        return self._address(kernel, dtype, signature)
+    def types_of(self, *arguments):
+        """Return the Numba types of arguments, with NamedTuples by reference."""
+        given = (reference_type(numba.typeof(value)) for value in arguments)
+        return self.expected_types(tuple(given))
 
     def _address(self, kernel, dtype, signature):
         if (kernel, dtype) not in self._addresses:

@@ -18,10 +18,18 @@ import numpy as np
 from .emitter import MOST_ROWS
 from .intrinsics import at
 from .jit import INTERPRETED, jit
-from .microkernels import lanes_of, plain_tile
+from .microkernels import lanes_of, memory_on_stack, plain_tile
 from .narrow_tiles import narrow_tile
+from .transpose import transpose_block
 
 _DEPTH = 1024  # of the inner dimension at a time, so that a panel of B stays in the L2 cache
+_WIDTH = np.int64(96)  # rows of C that are computed at once if its columns are few
+_MOST_COLUMNS = 8  # half of the lanes of the largest register
+# Sizes from which it pays to compute few columns as rows. The result has to be transposed.
+_LEAST_ROWS = 32
+_LEAST_DEPTH = 64
+_ONE = np.int64(1)
+_ZEROS = np.int64(-1)  # as ``start_row``
 _SUMS = 8  # registers that a narrow tile adds to in turn, since each waits some cycles for its sum
 
 
@@ -115,9 +123,34 @@ def _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row
         _rest(m, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row, rest)
 
 
+_transposed_block = memory_on_stack(int(_MOST_COLUMNS * _WIDTH))
+
+
+@jit(internal=True)
+def _few_columns(m, n, k, a, a_step, b, b_step, start, start_row, c, c_row):
+    """Compute a C of few columns as the transpose of B' A', whose rows fill registers.
+
+    The columns of A have to be contiguous (``a_row`` is 1). See the end of the file for the other
+    arguments.
+    """
+    block = _transposed_block(c)
+    for first in range(0, m, _WIDTH):
+        count = min(_WIDTH, m - first)
+        begin = _ZEROS
+        if start_row >= 0:
+            begin = _WIDTH
+            transpose_block(at(start, first * start_row), count, n, start_row, block, _WIDTH)
+        rows = at(a, first)
+        _panels(n, count, k, b, _ONE, b_step, rows, a_step, block, begin, block, _WIDTH)
+        transpose_block(block, n, count, _WIDTH, at(c, first * c_row), c_row)
+
+
 @jit(internal=True)
 def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     """See the end of the file for the arguments."""
+    if a_row == 1 and 2 * n <= lanes_of(c) and m >= _LEAST_ROWS and k >= _LEAST_DEPTH:
+        _few_columns(m, n, k, a, a_step, b, b_step, start, start_row, c, c_row)
+        return
     depth = min(k, _DEPTH)
     _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
     for done in range(depth, k, _DEPTH):

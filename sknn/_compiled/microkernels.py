@@ -19,6 +19,7 @@ Distances count elements.
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .emitter import INT, REGISTER_BYTES, Emitter
@@ -249,3 +250,22 @@ def lanes_of(typing_context, vector):
         return INT(REGISTER_BYTES // (vector.dtype.bitwidth // 8))
 
     return types.int64(vector), codegen
+
+
+def memory_on_stack(size):
+    """Return an intrinsic for memory that lasts until the calling kernel returns.
+
+    With a pointer as its argument, it returns a pointer to memory for ``size`` numbers of that
+    type.
+    """
+
+    @intrinsic
+    def memory(typing_context, like):
+        def codegen(context, builder, signature, values):
+            scalar = context.get_value_type(like.dtype)
+            memory = cgutils.alloca_once(builder, ir.ArrayType(scalar, size))
+            return builder.bitcast(memory, scalar.as_pointer())
+
+        return types.CPointer(like.dtype)(like), codegen
+
+    return memory

@@ -5,8 +5,8 @@ linked into its caller. But machine code is needed only of roots, the kernels th
 outside: from Python or by address. So functions that only kernels call stay as they are until they
 are linked into a root, which is then optimized as a whole.
 
-Passes are left out for which kernels have no use, such as those that rewrite array expressions and
-annotate listings.
+Passes are left out for which kernels have no use, such as those that rewrite array expressions,
+annotate listings, and find out where variables end, which matters to reference counts only.
 """
 
 import ctypes
@@ -178,7 +178,6 @@ _PASSES = (
     untyped_passes.ReconstructSSA,
     _InferTypes,
     typed_passes.PreLowerStripPhis,
-    typed_passes.IRLegalization,
 )
 
 

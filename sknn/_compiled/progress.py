@@ -125,6 +125,12 @@ class CompilationReport:
         with self._lock:
             self._n_kept += 1
 
+    def add_kernel(self):
+        """Count a kernel that another process has compiled and kept for this one."""
+        with self._lock:
+            self._n_compiled += 1
+            self._n_kept += 1
+
     # ---- messages -------------------------------------------------------------------------------
 
     def _is_long(self):

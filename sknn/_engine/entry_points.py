@@ -15,6 +15,7 @@ The kernels of jobs take, in this order,
 
 import numpy as np
 
+from .._compiled.ahead import task_by_address, task_from_python
 from .._compiled.intrinsics import atomic_load, flush_denormals, restore_denormals, segment
 from .._compiled.jit import jit
 from .._compiled.kinds import JOB, call_job, call_link, call_pass
@@ -188,9 +189,9 @@ def _apply(run, thread, n_rows, block_size, option, other_option, values, sums):
 
 
 def apply(run, n_rows):
-    """Penalize and clip the gradient of ``n_rows`` rows.
+    """Penalize the gradient of ``n_rows`` rows.
 
-    If there is an optimizer, its step is taken as well.
+    If there is an optimizer, the gradient is clipped, and its step is taken.
     """
     _run_job(_apply, run, n_rows)
 
@@ -278,3 +279,18 @@ def accept_denormals():
     An entry point that raises does not restore it.
     """
     restore_denormals(np.uint32(_USUAL_MODE))
+
+
+# ---- compilation --------------------------------------------------------------------------------
+
+_JOBS = {train: [_train], accumulate: [_accumulate, _apply], evaluate: [_evaluate]}
+
+
+def tasks_of(entry, run):
+    """Return what is compiled for calls of an entry point, for :mod:`sknn._compiled.ahead`.
+
+    Of ``run`` only the types matter.
+    """
+    others = 0, 0, 0, 0, run.scratch.one, _NO_SUMS
+    jobs = [task_by_address(JOB, job, run, 0, *others) for job in _JOBS[entry]]
+    return [task_from_python(_enter, run, 0, *others), *jobs]

@@ -7,9 +7,15 @@ elements from the start of a vector. Vectors that are said to be "of the layers"
 layer, hidden or output.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, NewType, get_type_hints
 
 import numpy as np
+
+# Contiguous, with numbers of the network's dtype, of int64 and of float64
+Vector = NewType("Vector", np.ndarray)
+Integers = NewType("Integers", np.ndarray)
+Doubles = NewType("Doubles", np.ndarray)
+Number = NewType("Number", float)  # of the network's dtype
 
 # Network.batch_norm: none, before the activation, or after it
 NO_BATCH_NORM = 0
@@ -24,44 +30,44 @@ class Network(NamedTuple):
     an activation joins several pre-activations, as maxout does.
     """
 
-    weights: np.ndarray  # the flat vector of all that is learned, see _runtime.layout
+    weights: Vector  # the flat vector of all that is learned, see _runtime.layout
     # of the layers
-    fan_ins: np.ndarray
-    fan_outs: np.ndarray
-    widths: np.ndarray
+    fan_ins: Integers
+    fan_outs: Integers
+    widths: Integers
     # of the layers, offsets in `weights`
-    weight_offsets: np.ndarray
-    bias_offsets: np.ndarray
-    scale_offsets: np.ndarray  # batch norm's
-    shift_offsets: np.ndarray  # batch norm's, right behind the scale
-    mean_offsets: np.ndarray  # batch norm's running averages
-    variance_offsets: np.ndarray
+    weight_offsets: Integers
+    bias_offsets: Integers
+    scale_offsets: Integers  # batch norm's
+    shift_offsets: Integers  # batch norm's, right behind the scale
+    mean_offsets: Integers  # batch norm's running averages
+    variance_offsets: Integers
     # segments of `weights` that are trained besides each layer's W: offsets and sizes, layer by
     # layer; those of a layer have the numbers other_starts[layer]:other_starts[layer + 1]
-    other_offsets: np.ndarray
-    other_sizes: np.ndarray
-    other_starts: np.ndarray
-    others_penalized: np.ndarray  # 0 or 1 for each of them
+    other_offsets: Integers
+    other_sizes: Integers
+    other_starts: Integers
+    others_penalized: Integers  # 0 or 1 for each of them
     skip_offset: int  # of the linear path from the inputs to the outputs
     # of the layers, offsets in `Scratch.values`
-    z_offsets: np.ndarray  # layers share one if f' needs only f
-    a_offsets: np.ndarray  # for the output layer, of its pre-activations
-    x_hat_offsets: np.ndarray  # normalized values, before batch norm's scale and shift
-    before_dropout_offsets: np.ndarray  # batch norm's results if it follows a, else a
-    out_offsets: np.ndarray  # what the next layer reads: the values above, or those after dropout
+    z_offsets: Integers  # layers share one if f' needs only f
+    a_offsets: Integers  # for the output layer, of its pre-activations
+    x_hat_offsets: Integers  # normalized values, before batch norm's scale and shift
+    before_dropout_offsets: Integers  # batch norm's results if it follows a, else a
+    out_offsets: Integers  # what the next layer reads: the values above, or those after dropout
     # of the layers, half the offset in `Scratch.statistics`
-    statistics_offsets: np.ndarray
+    statistics_offsets: Integers
     # of the hidden layers
-    activations: np.ndarray  # addresses
-    activation_backwards: np.ndarray  # addresses
-    activation_parameters: np.ndarray
-    dropout_rates: np.ndarray  # of the inputs, of each hidden layer, and a 0
+    activations: Integers  # addresses
+    activation_backwards: Integers  # addresses
+    activation_parameters: Vector
+    dropout_rates: Vector  # of the inputs, of each hidden layer, and a 0
     batch_norm: int  # one of the constants above
     # addresses
     loss: int
     link: int
     product: int
-    loss_parameters: np.ndarray
+    loss_parameters: Vector
     # addresses
     normalize: int
     normalize_backward: int
@@ -75,15 +81,15 @@ class Rows(NamedTuple):
     They are a chunk, dense or CSR, or the whole table, dense, with the indices of a chunk's rows.
     """
 
-    dense: np.ndarray  # row after row; empty if sparse
-    order: np.ndarray  # int64, the chunk's rows of `dense`; empty if `dense` is the chunk
-    gathered: np.ndarray  # memory for the rows of a minibatch, used if there is an order
+    dense: Vector  # row after row; empty if sparse
+    order: Integers  # the chunk's rows of `dense`; empty if `dense` is the chunk
+    gathered: Vector  # memory for the rows of a minibatch, used if there is an order
     # CSR with sorted indices; empty if dense
-    data: np.ndarray
-    indices: np.ndarray
-    indptr: np.ndarray
-    y: np.ndarray  # the chunk's targets, row after row
-    sample_weight: np.ndarray  # the chunk's, with mean one over the training set
+    data: Vector
+    indices: Integers
+    indptr: Integers
+    y: Vector  # the chunk's targets, row after row
+    sample_weight: Vector  # the chunk's, with mean one over the training set
     # addresses of the sparse first layer's kernels; 0 if dense
     sparse_affine: int
     sparse_weight_gradient: int
@@ -99,26 +105,26 @@ class Update(NamedTuple):
     step_sizes: int  # address of the kernel for the optimizer's step sizes, weight by weight
     penalize: int  # address of the penalty with its gradient
     proximal_step: int  # address; 0 if the penalty has none
-    penalty_strengths: np.ndarray  # of L1 and L2, layer by layer, over the mean sample weight
+    penalty_strengths: Vector  # of L1 and L2, layer by layer, over the mean sample weight
     # of the chunk's steps, one after another, in each of the tables, one after another
-    hyperparameters: np.ndarray
+    hyperparameters: Vector
     n_hyperparameters: int  # of one step
-    weight_tables: np.ndarray  # of the layers, numbers of the tables for their W
-    other_tables: np.ndarray  # the same for each of the other segments
+    weight_tables: Integers  # of the layers, numbers of the tables for their W
+    other_tables: Integers  # the same for each of the other segments
     # of the first layer's inputs, with their own table; empty if not learned. See input_scale.py
-    input_scale: np.ndarray
+    input_scale: Vector
     input_scale_table: int
     # of the chunk's steps: factors of weights under decoupled weight decay
-    weight_decay_factors: np.ndarray
+    weight_decay_factors: Vector
     # of the optimizer, laid out like the weights
-    state_0: np.ndarray
-    state_1: np.ndarray
-    state_2: np.ndarray
-    max_gradient_norm: np.ndarray  # one element; 0 if gradients are not clipped
+    state_0: Vector
+    state_1: Vector
+    state_2: Vector
+    max_gradient_norm: Vector  # one element; 0 if gradients are not clipped
     # of the chunk's steps: how far a sample of weight 1 moves batch norm's running averages
-    batch_norm_rates: np.ndarray
+    batch_norm_rates: Vector
     batch_norm_least: int  # samples below which a minibatch is normalized by these averages
-    dropout_factors: np.ndarray  # of the chunk's steps: factors of `Network.dropout_rates`
+    dropout_factors: Vector  # of the chunk's steps: factors of `Network.dropout_rates`
     dropout_seed: int
     first_step: int  # number of the chunk's first step, counted from the start of training
 
@@ -126,34 +132,34 @@ class Update(NamedTuple):
 class Scratch(NamedTuple):
     """Memory for one pass over a minibatch."""
 
-    values: np.ndarray  # z, a, x_hat and out of all layers, at the offsets in Network
-    deltas: np.ndarray  # dL/dz of all layers
-    delta_offsets: np.ndarray
-    statistics: np.ndarray  # batch norm's: mean and 1 / deviation, at 2 * statistics_offsets
-    delta_t: np.ndarray  # transposed dL/dz of two layers alternately
-    da: np.ndarray  # dL/da of one layer
-    packed_weights: np.ndarray  # what is transposed on the way to `da`: blocks of W, or of `da`
-    partial_z: np.ndarray  # with split-K, z from the second half of the inputs; see plan.py
-    one: np.ndarray  # its only element is 1
-    gradient: np.ndarray  # laid out like the weights
+    values: Vector  # z, a, x_hat and out of all layers, at the offsets in Network
+    deltas: Vector  # dL/dz of all layers
+    delta_offsets: Integers
+    statistics: Vector  # batch norm's: mean and 1 / deviation, at 2 * statistics_offsets
+    delta_t: Vector  # transposed dL/dz of two layers alternately
+    da: Vector  # dL/da of one layer
+    packed_weights: Vector  # what is transposed on the way to `da`: blocks of W, or of `da`
+    partial_z: Vector  # with split-K, z from the second half of the inputs; see plan.py
+    one: Vector  # its only element is 1
+    gradient: Vector  # laid out like the weights
     # gradients of the minibatch's shards, of which the first is `gradient`; see shards.py
-    shard_gradients: np.ndarray
-    # float64, two for each block: first sums of losses for blocks of rows, then penalties for
+    shard_gradients: Vector
+    # two for each block: first sums of losses for blocks of rows, then penalties for
     # blocks of each layer's weights
-    totals: np.ndarray
-    total_offsets: np.ndarray  # of the layers, of their first block's penalties
+    totals: Doubles
+    total_offsets: Integers  # of the layers, of their first block's penalties
 
 
 class Scheduler(NamedTuple):
     """What the threads that run an entry point together share; see scheduler.py."""
 
     n_threads: int
-    counters: np.ndarray  # int64, of all phases of all steps; empty for one thread
+    counters: Integers  # of all phases of all steps; empty for one thread
     # one cache line for each thread, empty for one thread
-    n_begun: np.ndarray  # int64: phases that it has begun
-    discarded: np.ndarray  # float64: penalties that are summed elsewhere
-    n_arrived: np.ndarray  # one int64: threads that have called the entry point
-    stop: np.ndarray  # one int64: not 0 once all threads have to leave
+    n_begun: Integers  # phases that it has begun
+    discarded: Doubles  # penalties that are summed elsewhere
+    n_arrived: Integers  # one number: threads that have called the entry point
+    stop: Integers  # one number: not 0 once all threads have to leave
 
 
 class Passes(NamedTuple):
@@ -165,6 +171,7 @@ class Passes(NamedTuple):
     forward: int
     backward: int
     update_all: int
+    clip_and_step: int  # the end of `update_all`, if there is an optimizer
     update_block: int
     update_scaled_weights: int  # 0 unless inputs have learned scales
     sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads
@@ -204,9 +211,29 @@ class Minibatch(NamedTuple):
     first_row: int  # the first of these rows in the chunk
     n_rows: int
     step: int  # number of the minibatch in the chunk
-    gradient_scale: float  # factor of the losses' gradients
+    gradient_scale: Number  # factor of the losses' gradients
     is_training: int  # 0 or 1, as are the next two
     # 1: update each block of weights as soon as its gradient is there;
     # 0: leave the gradient in Scratch.gradient
     fuse_update: int
     accumulate: int  # 1: add the gradient to what Scratch.gradient holds; 0: overwrite it
+
+
+def make_empty(struct, dtype):
+    """Return a struct of empty vectors and zeros, whose types are those of any other.
+
+    Parameters
+    ----------
+    struct : one of the classes above
+    dtype : numpy.dtype
+        Of the network.
+    """
+    values = {
+        Vector: np.empty(0, dtype),
+        Integers: np.empty(0, np.int64),
+        Doubles: np.empty(0),
+        Number: dtype.type(0),
+        int: 0,
+    }
+    kinds = get_type_hints(struct).values()
+    return struct(*[values[kind] if kind in values else make_empty(kind, dtype) for kind in kinds])

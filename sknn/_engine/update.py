@@ -11,6 +11,7 @@ from .._compiled.jit import jit
 from .._compiled.kinds import (
     call_block_update,
     call_optimizer_step,
+    call_pass,
     call_penalty,
     call_proximal_step,
     call_step_sizes,
@@ -219,12 +220,22 @@ def _update_all_weights(run, batch, blocks, number):
         size = network.fan_ins[layer] * network.fan_outs[layer]
         _sum_penalty(run, batch, layer, network.weight_offsets[layer], size, FIRST)
         _penalize_others(run, batch, layer, FIRST)
+    if run.update.optimizer_step != 0:
+        call_pass(run.passes.clip_and_step, run, batch)
+
+
+@jit(internal=True)
+def clip_and_step(run, batch):
+    """Clip the gradient, and let the optimizer update all that is learned.
+
+    It is the second half of :func:`update_all`, which 'lbfgs' has no use for.
+    """
+    network = run.network
     if run.update.max_gradient_norm[0] > 0:
         _clip_gradient(run.update, run.scratch.gradient)
-    if run.update.optimizer_step != 0:
-        for layer in range(network.fan_ins.size):
-            _update_weights(run, batch, layer, FIRST, network.fan_ins[layer])
-            _update_others(run, batch, layer)
+    for layer in range(network.fan_ins.size):
+        _update_weights(run, batch, layer, FIRST, network.fan_ins[layer])
+        _update_others(run, batch, layer)
 
 
 _run_update = make_phase(None, _update_all_weights)
@@ -232,8 +243,8 @@ _run_update = make_phase(None, _update_all_weights)
 
 @jit(internal=True)
 def update_all(run, batch):
-    """Penalize and clip the whole gradient of a minibatch.
+    """Penalize the whole gradient of a minibatch.
 
-    If there is an optimizer, all weights are updated as well.
+    If there is an optimizer, the gradient is clipped, and all weights are updated.
     """
     _run_update(run, batch)

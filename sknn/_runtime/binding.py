@@ -8,7 +8,14 @@ import numpy as np
 from .._compiled import kinds
 from .._compiled.matmul import product
 from .._engine import batch_norm, dropout
-from .._engine.structs import BATCH_NORM_AFTER, BATCH_NORM_BEFORE, NO_BATCH_NORM, Network, Update
+from .._engine.structs import (
+    BATCH_NORM_AFTER,
+    BATCH_NORM_BEFORE,
+    NO_BATCH_NORM,
+    Network,
+    Update,
+    make_empty,
+)
 from ..parts.regularizers import penalty_strengths, regularizer_part
 from ..parts.schedules import SCHEDULES
 from .architecture import (
@@ -150,30 +157,7 @@ def for_prediction(network, link, *, with_loss):
 
 def no_update(dtype):
     """Return an empty :class:`Update`, for prediction."""
-    nothing = np.empty(0, dtype)
-    return Update(
-        optimizer_step=0,
-        step_sizes=0,
-        penalize=0,
-        proximal_step=0,
-        penalty_strengths=nothing,
-        hyperparameters=nothing,
-        n_hyperparameters=0,
-        weight_tables=np.empty(0, np.int64),
-        other_tables=np.empty(0, np.int64),
-        input_scale=nothing,
-        input_scale_table=0,
-        weight_decay_factors=nothing,
-        state_0=nothing,
-        state_1=nothing,
-        state_2=nothing,
-        max_gradient_norm=nothing,
-        batch_norm_rates=nothing,
-        batch_norm_least=0,
-        dropout_factors=nothing,
-        dropout_seed=0,
-        first_step=0,
-    )
+    return make_empty(Update, dtype)
 
 
 def bind_update(settings, layout, dtype, mean_weight, optimizer=None, factors=None):

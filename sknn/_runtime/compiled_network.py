@@ -6,6 +6,7 @@ from .._engine import entry_points
 from .._engine.plan import bound_blocks
 from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
+from .ahead import compile_ahead
 from .binding import bind_network, bind_update, for_prediction, no_update, without_dropout
 from .finiteness import check_predictions, check_weights
 from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
@@ -43,6 +44,8 @@ class CompiledNetwork:
         self._runners = {}
         self._prediction_runs = {}
         self._passes = {}
+        if settings is not None:
+            compile_ahead(architecture, self.layout, settings, self.dtype)
 
     # ---- scratch memory -------------------------------------------------------------------------
 
@@ -137,7 +140,13 @@ class CompiledNetwork:
             Rows of a minibatch's shards; 0 if it is not cut into shards.
         """
         run = Run(NO_PASSES, bound, update, scratch, rows, self._alone, shard_rows)
-        uses = Uses(with_gradient, clip, shard_rows > 0, update.input_scale.size > 0)
+        uses = Uses(
+            with_gradient,
+            update.optimizer_step != 0,
+            clip,
+            shard_rows > 0,
+            update.input_scale.size > 0,
+        )
         if uses not in self._passes:
             self._passes[uses] = bind_passes(run, self.architecture, self.layout, uses)
         return run._replace(passes=self._passes[uses])

@@ -6,12 +6,14 @@ A thread beside them gets only part of its core's time, and all others wait for 
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 _WHOLE = 0.75  # of a core's time, at least, is as good as all of it
 _LEAST_SECONDS = 0.005  # below, the time until helpers have started counts too much
 _LOOK_SECONDS = 0.01  # several turns of the system, which gives the first one to a new thread
+_TRIES = 5
 _OF_A_THREAD = 6  # Linux: the processor time of one thread, in the lowest bits of a clock's number
 
 
@@ -47,3 +49,19 @@ def is_core_free():
         np.sort(values)  # other threads of Python may run meanwhile
         seconds = time.perf_counter() - started
     return time.thread_time() - used >= _WHOLE * seconds
+
+
+def is_second_core_free():
+    """Work with two threads for some milliseconds, and return whether each got a core's time.
+
+    Whatever else the system does may take one of the cores at any moment, so there are some tries.
+    """
+    try:
+        with ThreadPoolExecutor(1) as helper:
+            for _ in range(_TRIES):
+                other = helper.submit(is_core_free)
+                if is_core_free() & other.result():
+                    return True
+    except RuntimeError:  # there can be no more threads
+        return False
+    return False

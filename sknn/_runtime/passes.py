@@ -1,9 +1,11 @@
 """The addresses of the engine's passes, of which only those that a network uses are compiled."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+from .._compiled.ahead import task_by_address
 from .._compiled.jit import MOST_THREADS
-from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP
+from .._compiled.kinds import BLOCK_UPDATE, LAYER_PASS, PASS, SKIP, UNITS_STEP, Kind
 from .._engine import (
     backward,
     batch_norm,
@@ -16,7 +18,7 @@ from .._engine import (
     update,
 )
 from .._engine.plan import Shape, sums_penalties_first, uses_split_k
-from .._engine.structs import Minibatch, Passes
+from .._engine.structs import Minibatch, Passes, make_empty
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
 
@@ -25,9 +27,56 @@ class Uses(NamedTuple):
     """What a run uses of the engine."""
 
     gradient: bool  # the backward pass
+    optimizer: bool  # its step
     clip: bool  # the update of all weights at once, when the whole gradient is known
     shards: bool
     input_scale: bool
+
+
+class Pass(NamedTuple):
+    """A pass, or a step of one."""
+
+    kind: Kind
+    kernel: Callable
+    n_numbers: int = 0  # that the kernel takes besides a Run and a Minibatch
+
+    def task(self, run):
+        """Return the kernel as a task, see :mod:`sknn._compiled.ahead`."""
+        return task_by_address(self.kind, self.kernel, *self._arguments(run))
+
+    def address(self, run):
+        """Return the address of the kernel, compiled if need be."""
+        dtype = run.network.weights.dtype
+        return self.kind.address_for(self.kernel, dtype, *self._arguments(run))
+
+    def _arguments(self, run):
+        """Return arguments of the kernel; of them, and of ``run``, only the types matter."""
+        batch = make_empty(Minibatch, run.network.weights.dtype)
+        return run, batch, *[0] * self.n_numbers
+
+
+PASSES = {
+    "forward": Pass(PASS, forward.forward),
+    "backward": Pass(PASS, backward.backward),
+    "update_all": Pass(PASS, update.update_all),
+    "clip_and_step": Pass(PASS, update.clip_and_step),
+    "update_block": Pass(BLOCK_UPDATE, update.update_block, 2),
+    "update_scaled_weights": Pass(BLOCK_UPDATE, input_scale.update_scaled_weights, 2),
+    "sum_penalties": Pass(BLOCK_UPDATE, update.sum_penalties, 2),
+    "add_skip": Pass(SKIP, skip.add_skip, 2),
+    "compute_skip_gradient": Pass(SKIP, skip.compute_skip_gradient, 2),
+    "drop_inputs": Pass(UNITS_STEP, dropout.drop_inputs, 5),
+    "apply_dropout": Pass(UNITS_STEP, dropout.apply_dropout, 5),
+    "backpropagate_dropout": Pass(UNITS_STEP, dropout.backpropagate_dropout, 5),
+    "apply_batch_norm": Pass(UNITS_STEP, batch_norm.apply_batch_norm, 5),
+    "backpropagate_batch_norm": Pass(UNITS_STEP, batch_norm.backpropagate_batch_norm, 5),
+    "compute_split_k": Pass(LAYER_PASS, split_k.compute_split_k, 1),
+    "add_partial_z": Pass(UNITS_STEP, split_k.add_partial_z, 5),
+}
+PASSES_IN_SHARDS = {
+    "forward": Pass(PASS, shards.forward_backward_shards),
+    "backward": Pass(PASS, shards.reduce_shards_and_update),
+}
 
 
 def bind_passes(run, architecture, layout, uses):
@@ -41,35 +90,15 @@ def bind_passes(run, architecture, layout, uses):
     layout : Layout
     uses : Uses
     """
-    dtype = run.network.weights.dtype
-    arguments = dtype, run, Minibatch(0, 0, 0, 0, 0, dtype.type(1), 0, 0, 0)
-
-    def address(kind, kernel, is_used=True, n_numbers=0):
-        return kind.address_for(kernel, *arguments, *[0] * n_numbers) if is_used else 0
-
-    passes = NO_PASSES._replace(
-        forward=address(PASS, forward.forward),
-        backward=address(PASS, backward.backward, uses.gradient),
-        update_all=address(PASS, update.update_all, uses.clip),
-        update_block=address(BLOCK_UPDATE, update.update_block, uses.gradient, 2),
-        **_bind_optional_steps(address, architecture, layout, uses),
-    )
-    if not uses.shards:
-        return passes
-    return passes._replace(
-        forward=address(PASS, shards.forward_backward_shards),
-        backward=address(PASS, shards.reduce_shards_and_update),
-        shard_forward=passes.forward,
-        shard_backward=passes.backward,
-    )
+    passes = passes_of(architecture, layout, uses)
+    return NO_PASSES._replace(**{field: each.address(run) for field, each in passes.items()})
 
 
-def _bind_optional_steps(address, architecture, layout, uses):
-    """Return the addresses of the steps that only some networks have, by field of ``Passes``."""
+def passes_of(architecture, layout, uses):
+    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`.
 
-    def step(kernel, is_used):
-        return address(UNITS_STEP, kernel, is_used, 5)
-
+    The first one is compiled in this process, even if there is a second one; see ahead.py.
+    """
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
     splits = uses.gradient and not uses.shards and _may_split_k(layout)
@@ -78,25 +107,30 @@ def _bind_optional_steps(address, architecture, layout, uses):
     sums_first = sums_first and sums_penalties_first(
         MOST_THREADS, layout.n_layers, int(uses.shards)
     )
-    return {
-        "sum_penalties": address(BLOCK_UPDATE, update.sum_penalties, sums_first, 2),
-        "update_scaled_weights": address(
-            BLOCK_UPDATE, input_scale.update_scaled_weights, uses.input_scale, 2
-        ),
-        "add_skip": address(SKIP, skip.add_skip, architecture.skip, 2),
-        "compute_skip_gradient": address(
-            SKIP, skip.compute_skip_gradient, architecture.skip and uses.gradient, 2
-        ),
-        "drop_inputs": step(dropout.drop_inputs, uses.gradient and architecture.input_dropout > 0),
-        "apply_dropout": step(dropout.apply_dropout, drops),
-        "backpropagate_dropout": step(dropout.backpropagate_dropout, drops),
-        "apply_batch_norm": step(batch_norm.apply_batch_norm, normalizes),
-        "backpropagate_batch_norm": step(
-            batch_norm.backpropagate_batch_norm, normalizes and uses.gradient
-        ),
-        "compute_split_k": address(LAYER_PASS, split_k.compute_split_k, splits, 1),
-        "add_partial_z": step(split_k.add_partial_z, splits),
+    is_used = {
+        "update_block": uses.optimizer and not uses.clip,
+        "forward": True,
+        "backward": uses.gradient,
+        "update_all": uses.clip,
+        "clip_and_step": uses.clip and uses.optimizer,
+        "update_scaled_weights": uses.input_scale,
+        "sum_penalties": sums_first,
+        "add_skip": architecture.skip,
+        "compute_skip_gradient": architecture.skip and uses.gradient,
+        "drop_inputs": uses.gradient and architecture.input_dropout > 0,
+        "apply_dropout": drops,
+        "backpropagate_dropout": drops,
+        "apply_batch_norm": normalizes,
+        "backpropagate_batch_norm": normalizes and uses.gradient,
+        "compute_split_k": splits,
+        "add_partial_z": splits,
     }
+    passes = {field: PASSES[field] for field, value in is_used.items() if value}
+    if uses.shards:
+        passes["shard_forward"] = passes["forward"]
+        passes["shard_backward"] = passes["backward"]
+        passes |= PASSES_IN_SHARDS
+    return passes
 
 
 def _may_split_k(layout):

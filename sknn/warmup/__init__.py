@@ -1,6 +1,7 @@
 """Compilation ahead of the first fit, for container images, worker processes and forks."""
 
 import functools
+import itertools
 import time
 import warnings
 from collections.abc import Iterable
@@ -9,9 +10,16 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._compiled import kinds
+from .._compiled.ahead import compile_task
+from .._compiled.matmul import product
 from .._compiled.progress import compilation_report
-from .._engine import batch_norm, dropout, sparse
+from .._compiled.second_process import SecondProcess, can_have_second_process
+from .._engine import batch_norm, dropout, entry_points, sparse
+from .._engine.structs import Run, make_empty
 from .._hyperparameters.training import SOLVERS
+from .._runtime.ahead import may_use_two_cores
+from .._runtime.core_share import is_second_core_free
+from .._runtime.passes import PASSES, PASSES_IN_SHARDS
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.activations import ACTIVATIONS
 from ..parts.losses import LOSSES, REGRESSION_LOSSES, identity_link
@@ -37,8 +45,11 @@ def warmup(
     """Compile the kernels that a fit or a prediction may need, and keep them in the compile cache.
 
     Without it, a fit compiles the kernels that it is the first to use on this machine, which takes
-    about five seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
+    some seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
     container image is built, before many processes start at once, or before a fork.
+
+    Where a second core is free, a second process compiles half of it, and needs as much memory as
+    this one, some 500 MB. With ``SKNN_NUM_THREADS=1`` there is none.
 
     Parameters
     ----------
@@ -69,21 +80,53 @@ def warmup(
     >>> import sknn
     >>> sknn.warmup("float64", activations="relu", losses="log_loss", solvers=["adam", "lbfgs"])
     """
-    chosen = {
-        "activations": _checked_names("activations", activations),
-        "losses": _checked_names("losses", losses),
-        "solvers": _checked_names("solvers", solvers),
-    }
-    dtypes = _checked_names("dtypes", dtypes)
-    steps = [step for dtype in dtypes for step in _steps(np.dtype(dtype), **chosen)]
-    with compilation_report.during(verbose=False):  # what follows is a report of its own
-        for number, (label, compile_step) in enumerate(steps, 1):
-            if verbose:
-                print(f"{number:3d}/{len(steps)}  {label}", end=" ... ", flush=True)
-            started = time.perf_counter()
-            compile_step()
-            if verbose:
-                print(f"{time.perf_counter() - started:.1f} s", flush=True)
+    chosen = (
+        _checked_names("dtypes", dtypes),
+        _checked_names("activations", activations),
+        _checked_names("losses", losses),
+        _checked_names("solvers", solvers),
+    )
+    labels = [label for label, _ in _steps(*chosen)]
+    n_done = itertools.count(1)
+
+    def report(number, seconds):
+        if verbose:
+            progress = f"{next(n_done):3d}/{len(labels)}"
+            print(f"{progress}  {labels[number]} ... {seconds:.1f} s", flush=True)
+
+    with compilation_report.during(verbose=False):  # what the steps print is a report of its own
+        _do_steps([(chosen, number) for number in range(len(labels))], report)
+
+
+def _do_steps(steps, report):
+    """Do all steps, half of them by a second process where a core is free for it.
+
+    ``report(number, seconds)`` is called when a step is done.
+    """
+    left = set(range(len(steps)))
+
+    def mark_done(number, seconds):
+        left.remove(number)
+        report(number, seconds)
+
+    if may_use_two_cores() and can_have_second_process() and is_second_core_free():
+        with SecondProcess(_do_step, steps, is_light=False) as second:
+            for number in second.numbers():
+                mark_done(number, _do_step(steps[number]))
+                for done in second.finished():
+                    mark_done(*done)
+            for done in second.finished(wait=True):
+                mark_done(*done)
+    for number in sorted(left):
+        mark_done(number, _do_step(steps[number]))
+
+
+def _do_step(step):
+    """Do a step, given as the names that are chosen and its number; return the seconds it took."""
+    chosen, number = step
+    started = time.perf_counter()
+    _steps(*chosen)[number][1]()
+    return time.perf_counter() - started
 
 
 def _checked_names(parameter, names):
@@ -101,15 +144,42 @@ def _checked_names(parameter, names):
     return names
 
 
-def _steps(dtype, activations, losses, solvers):
-    """Return ``(label, function to call)`` for whatever is compiled by itself."""
-    steps = [
-        (f"{dtype}  {kind.name} {name}".rstrip(), functools.partial(kind.address, kernel, dtype))
+def _steps(dtypes, *names):
+    """Return ``(label, function to call)`` for whatever is compiled by itself.
+
+    Fits come last, which need the kernels and compile what little is left.
+    """
+    dtypes = [np.dtype(dtype) for dtype in dtypes]
+    kernels = [step for dtype in dtypes for step in _steps_of_kernels(dtype, *names)]
+    return [*kernels, *(step for dtype in dtypes for step in _steps_of_fits(dtype, *names))]
+
+
+def _steps_of_kernels(dtype, activations, losses, solvers):
+    run = make_empty(Run, dtype)
+    entries = [entry_points.evaluate]
+    if "lbfgs" in solvers:
+        entries.append(entry_points.accumulate)
+    if any(solver in OPTIMIZERS for solver in solvers):
+        entries.append(entry_points.train)
+    tasks = [each.task(run) for each in (*PASSES.values(), *PASSES_IN_SHARDS.values())]
+    tasks += [task for entry in entries for task in entry_points.tasks_of(entry, run)]
+    passes = {
+        f"pass {task.name.strip('_')}": functools.partial(compile_task, task) for task in tasks
+    }
+    parts = {
+        f"{kind.name} {name}".rstrip(): functools.partial(kind.address, kernel, dtype)
         for kind, kernels in _kernels(activations, losses, solvers).items()
         for name, kernel in kernels.items()
+    }
+    return [
+        (f"{dtype}  {label}", compile_kernel) for label, compile_kernel in (passes | parts).items()
     ]
+
+
+def _steps_of_fits(dtype, activations, losses, solvers):
     settings = {"activation": activations[0], "dtype": dtype.name, "random_state": 0}
     fit = functools.partial(_fit, losses[0], **settings)
+    steps = []
     stochastic = [solver for solver in solvers if solver in OPTIMIZERS]
     if stochastic:
         whatever = {"batch_norm": True, "dropout": 0.1, "input_dropout": 0.1, "max_grad_norm": 1.0}
@@ -142,6 +212,7 @@ def _kernels(activations, losses, solvers):
     links = {f"of {name}": part.link for name, part in loss_parts.items()}
     shrinking = {name: part for name, part in REGULARIZERS.items() if part.shrink is not None}
     return {
+        kinds.PRODUCT: {"": product},
         kinds.ACTIVATION: {name: part.forward for name, part in activation_parts.items()},
         kinds.ACTIVATION_BACKWARD: {name: part.backward for name, part in activation_parts.items()},
         kinds.LOSS: {name: part.loss for name, part in loss_parts.items()},

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 
 from sknn._runtime import core_share
-from sknn._runtime.core_share import got_their_cores, is_core_free, thread_seconds
+from sknn._runtime.core_share import (
+    got_their_cores,
+    is_core_free,
+    is_second_core_free,
+    thread_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,22 @@ def test_a_core_is_free_if_work_gets_its_time(monkeypatch, share, expected):
 
     monkeypatch.setattr(core_share, "time", Clock())
     assert is_core_free() == expected
+
+
+def test_both_cores_must_be_free(monkeypatch):
+    looks = iter([True, False, True, True])
+    monkeypatch.setattr(core_share, "is_core_free", lambda: next(looks))
+    assert is_second_core_free()
+    assert list(looks) == []
+    monkeypatch.setattr(
+        core_share, "is_core_free", lambda: threading.current_thread() is threading.main_thread()
+    )
+    assert not is_second_core_free()
+
+
+def test_a_thread_that_cannot_start_means_no_core(monkeypatch):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert not is_second_core_free()

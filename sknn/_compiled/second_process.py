@@ -1,0 +1,181 @@
+"""A second process that takes jobs of compilation off this one, for as long as these last.
+
+Python compiles one kernel at a time, so a second core is of use only to another process. Both take
+jobs from one pipe, which holds their numbers: whoever reads a number does the job. What the second
+process compiles comes back through the compile cache. So nothing depends on it: whatever it leaves
+undone, because it was never started, has failed, was killed or is slow, this process compiles when
+it needs it.
+
+The second process is a Python of its own, with no part of this one's memory. For a fit it needs 200
+MB, nearly all of it for Numba and LLVM. It ends with the block that has started it, however that is
+left, or after its current job if this process is killed.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import selectors
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+from .cache import FILES, PACKAGE, STAMP
+from .cache_folder import cache_directory
+from .jit import INTERPRETED
+
+_IS_POSIX = os.name == "posix"
+_LEAST_PATIENCE = 5.0  # seconds
+_N_BYTES = 2  # of a number in the pipe
+_running = []  # the second process, while there is one; not empty in that process either
+_NAME = __package__.partition(".")[0]
+
+# "-c" looks for modules in the current folder first, where a file may be called pickle.py.
+# Importing scikit-learn, which kernels do not need, would take half of the time until the start.
+_PROGRAM = f"""
+import sys
+sys.path = [folder for folder in sys.path if folder]
+import pickle, types
+sys.path, folder, is_light = pickle.load(sys.stdin.buffer)
+if is_light:
+    package = sys.modules[{_NAME!r}] = types.ModuleType({_NAME!r})
+    package.__path__ = [folder]
+from {__name__} import work
+work()
+"""
+
+
+def can_have_second_process():
+    """Return whether this process may start one, and what that compiles can come back.
+
+    One is enough, and a second process starts no third one. Processes that multiprocessing has
+    started come in teams, which share the cores already. In a program that Python is embedded in,
+    ``sys.executable`` may be anything.
+    """
+    is_python = Path(sys.executable or "").name.lower().startswith("python")
+    return (
+        _IS_POSIX
+        and not _running
+        and is_python
+        and not INTERPRETED
+        and not getattr(sys, "frozen", False)
+        and multiprocessing.parent_process() is None
+        and FILES.may_be_written()
+    )
+
+
+class SecondProcess:
+    """Context manager that shares jobs with a second process.
+
+    Parameters
+    ----------
+    function : function at the top of a module of this package
+        Does a job.
+    jobs : list
+        Arguments of ``function``, which can be pickled.
+    is_light : bool, default=True
+        Whether to import the module alone, without the package's ``__init__``.
+    """
+
+    def __init__(self, function, jobs, *, is_light=True):
+        self._n_left = len(jobs)  # that this process has not taken, and the other has not done
+        self._process = None
+        self._unread = b""
+        self._started = time.monotonic()
+        self._numbers, writer = os.pipe()
+        with open(writer, "wb") as pipe:
+            pipe.writelines(number.to_bytes(_N_BYTES, "little") for number in range(len(jobs)))
+        setup = [path for path in sys.path if isinstance(path, str)], str(PACKAGE), is_light
+        task = STAMP, self._numbers, function.__module__, function.__name__
+        # No room for a file or another process, or modules that the user has loaded anew
+        with contextlib.suppress(OSError, pickle.PicklingError):
+            self._process = self._start([setup, task, jobs])
+        _running.append(self)
+
+    def _start(self, messages):
+        with tempfile.TemporaryFile() as file:
+            for message in messages:
+                pickle.dump(message, file)
+            file.seek(0)
+            return subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM],
+                stdin=file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[self._numbers],
+                env={**os.environ, "NUMBA_CACHE_DIR": str(cache_directory())},
+            )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        _running.remove(self)
+        os.close(self._numbers)
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process.stdout.close()
+
+    def numbers(self):
+        """Yield the numbers of jobs that this process is to do, until all are taken."""
+        for number in _read_numbers(self._numbers):
+            self._n_left -= 1
+            yield number
+
+    def finished(self, *, wait=False):
+        """Yield the jobs that the second process has done since the last call, with the seconds
+        that they took.
+
+        Parameters
+        ----------
+        wait : bool, default=False
+            Whether to wait for the jobs that it has taken. It may need as much time as has passed
+            so far, or some seconds; then it counts as lost.
+        """
+        if self._process is None:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while self._n_left > 0:
+                patience = max(_LEAST_PATIENCE, time.monotonic() - self._started)
+                if not selector.select(patience if wait else 0):
+                    return
+                received = os.read(self._process.stdout.fileno(), 4096)
+                if not received:  # it has ended
+                    return
+                *lines, self._unread = (self._unread + received).split(b"\n")
+                for line in lines:
+                    number, seconds = line.split()
+                    self._n_left -= 1
+                    yield int(number), float(seconds)
+
+
+def _read_numbers(pipe):
+    while code := os.read(pipe, _N_BYTES):
+        yield int.from_bytes(code, "little")
+
+
+# ---- in the second process -----------------------------------------------------------------------
+
+
+def work():
+    """Do jobs until all are taken."""
+    _running.append(None)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, which LLVM would swallow
+    stamp, numbers, module, name = pickle.load(sys.stdin.buffer)
+    if stamp != STAMP:
+        sys.exit("the sources have changed since the first process was started")
+    warnings.filterwarnings("error", "the compile cache")  # what cannot be kept is of no use
+    function = getattr(import_module(module), name)
+    jobs = pickle.load(sys.stdin.buffer)
+    for number in _read_numbers(numbers):
+        started = time.perf_counter()
+        function(jobs[number])
+        print(number, time.perf_counter() - started, flush=True)
+    os._exit(0)

@@ -1,0 +1,179 @@
+"""A second process that shares jobs: whatever happens to it, it ends and is reaped."""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from processes import start
+from reference import compiled_only
+
+from sknn._compiled import second_process
+from sknn._compiled.cache import FILES
+from sknn._compiled.second_process import SecondProcess, can_have_second_process
+
+pytestmark = [
+    compiled_only,
+    pytest.mark.skipif(os.name != "posix", reason="there is a second process on POSIX only"),
+]
+LONG = 1000  # seconds
+
+
+def is_there(process):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def sharing(function, jobs, **settings):
+    """Share jobs in the block; after it, neither the process nor a descriptor may be left."""
+    n_open = len(os.listdir("/dev/fd"))
+    try:
+        with SecondProcess(function, jobs, **settings) as second:
+            process = second._process.pid
+            assert is_there(process)
+            yield second
+    finally:
+        assert not is_there(process)
+        assert len(os.listdir("/dev/fd")) == n_open
+
+
+def test_the_second_process_does_what_this_one_does_not_take(tmp_path):
+    jobs = [str(tmp_path / str(i)) for i in range(300)]  # with numbers of two bytes
+    with sharing(os.mkdir, jobs) as second:
+        own = [next(second.numbers()) for _ in range(3)]
+        assert list(second.finished()) == []  # it is still being started
+        done, seconds = zip(*second.finished(wait=True), strict=True)
+        assert list(second.numbers()) == []
+    assert own == [0, 1, 2]
+    assert list(done) == list(range(3, 300))
+    assert min(seconds) >= 0
+    assert len(os.listdir(tmp_path)) == 297
+
+
+def test_nobody_waits_for_jobs_of_its_own():
+    with sharing(time.sleep, [LONG, LONG]) as second:
+        assert list(second.numbers()) == [0, 1]
+        assert list(second.finished(wait=True)) == []
+
+
+def test_a_second_process_that_fails_leaves_the_rest():
+    with sharing(os._exit, [1, 1, 1]) as second:
+        assert list(second.finished(wait=True)) == []
+        assert list(second.numbers()) == [1, 2]
+
+
+def test_a_second_process_that_is_killed(monkeypatch):
+    with sharing(time.sleep, [0, LONG]) as second:
+        finished = second.finished(wait=True)
+        assert next(finished)[0] == 0
+        os.kill(second._process.pid, signal.SIGKILL)
+        assert list(finished) == []
+
+
+def test_a_second_process_that_hangs_is_waited_for_as_long_as_it_has_lasted(monkeypatch):
+    monkeypatch.setattr(second_process, "_LEAST_PATIENCE", 0.1)
+    started = time.monotonic()
+    with sharing(time.sleep, [LONG]) as second:
+        assert list(second.finished(wait=True)) == []
+    assert time.monotonic() - started < 60
+
+
+def test_other_sources_than_those_of_the_first_process_are_not_compiled(monkeypatch):
+    monkeypatch.setattr(second_process, "STAMP", "of older sources")
+    with sharing(time.sleep, [0]) as second:
+        assert list(second.finished(wait=True)) == []
+
+
+@pytest.mark.parametrize("error", [PermissionError, pickle.PicklingError])
+def test_without_a_second_process_this_one_does_all(monkeypatch, error):
+    def refuse(*command, **settings):
+        raise error("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with SecondProcess(time.sleep, [0, 0]) as second:
+        assert list(second.numbers()) == [0, 1]
+        assert list(second.finished(wait=True)) == []
+
+
+def test_an_interrupt_of_the_wait_leaves_no_process():
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with sharing(time.sleep, [LONG]) as second:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            list(second.finished(wait=True))
+
+
+def test_modules_in_the_current_folder_are_not_imported(tmp_path, monkeypatch):
+    for name in ("pickle", "types"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported by mistake')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    with sharing(time.sleep, [0]) as second:
+        assert [number for number, _ in second.finished(wait=True)] == [0]
+
+
+def share_and_be_killed():
+    second = SecondProcess(time.sleep, 100 * [0.1])
+    next(second.finished(wait=True))
+    print(second._process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_second_process_ends_after_its_parent():
+    output, _ = start(share_and_be_killed).communicate()
+    deadline = time.monotonic() + 60
+    while is_there(int(output)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# ---- where there may be one ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "value"),
+    [
+        (sys, "executable", ""),
+        (sys, "executable", None),
+        (sys, "executable", "/usr/bin/uwsgi"),
+        (sys, "frozen", True),
+        (second_process, "_IS_POSIX", False),
+        (second_process, "INTERPRETED", True),
+        (multiprocessing, "parent_process", lambda: "a process"),
+        (FILES, "may_be_written", lambda: False),
+    ],
+    ids=str,
+)
+def test_where_there_is_no_second_process(monkeypatch, where, name, value):
+    monkeypatch.setattr(FILES, "may_be_written", lambda: True)
+    assert can_have_second_process()
+    monkeypatch.setattr(where, name, value, raising=False)
+    assert not can_have_second_process()
+
+
+def test_one_second_process_is_enough():
+    assert can_have_second_process()
+    with sharing(time.sleep, [0]) as second:
+        assert not can_have_second_process()
+        list(second.finished(wait=True))
+    assert can_have_second_process()
+
+
+def refuse_a_third(_):
+    if can_have_second_process():
+        os._exit(1)
+
+
+def test_a_second_process_starts_no_third(monkeypatch):
+    monkeypatch.syspath_prepend(os.path.dirname(__file__))
+    with sharing(refuse_a_third, [0], is_light=False) as second:
+        assert len(list(second.finished(wait=True))) == 1
