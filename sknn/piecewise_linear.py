@@ -102,6 +102,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             raise ValueError(f"scale={self.scale!r} must be a number > 0.")
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         self.edges_ = [self._edges(column) for column in X.T]
+        self._scale = self.scale  # set_params changes the next fit only
         return self
 
     def _edges(self, column):
@@ -136,7 +137,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             for low, high in itertools.pairwise(edges):
                 position += 1
                 within = np.clip(column, low, high) / 2 - low / 2  # halves do not overflow
-                encoded[:, position] = self.scale * (within / (high / 2 - low / 2) - 0.5)
+                encoded[:, position] = self._scale * (within / (high / 2 - low / 2) - 0.5)
             position += 1
         return encoded
 
@@ -151,13 +152,21 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         Returns
         -------
         feature_names_out : ndarray of str objects
-            The name of the feature, then that name with '_bin1', '_bin2' and so on.
+            The name of the feature, then that name with '_bin1', '_bin2' and so on. Where a feature
+            has such a name already, the bin's ends with one more '_'.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
+        taken = set(names)
         outputs = []
         for name, edges in zip(names, self.edges_, strict=True):
-            outputs += [name, *(f"{name}_bin{i}" for i in range(1, len(edges)))]
+            outputs.append(name)
+            for i in range(1, len(edges)):
+                output = f"{name}_bin{i}"
+                while output in taken:
+                    output += "_"
+                taken.add(output)
+                outputs.append(output)
         return np.array(outputs, dtype=object)
 
     def __sklearn_tags__(self):

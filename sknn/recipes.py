@@ -145,8 +145,11 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     network.set_params(**({} if is_best else seed))
     steps = [("bins", bins), ("network", network)]
     if is_best:
-        variants = None if "n_bins" in overrides else kinds.variants
-        settings = {"n_estimators": _MEMBERS, "variants": variants} | given[kinds.ensemble] | seed
+        settings = {"n_estimators": _MEMBERS, **given[kinds.ensemble], **seed}
+        if "n_bins" not in overrides and kinds.variants:
+            few = settings["n_estimators"]
+            is_few = isinstance(few, int) and 0 < few < len(kinds.variants)
+            settings.setdefault("variants", kinds.variants[:few] if is_few else kinds.variants)
         steps = [("ensemble", kinds.ensemble(Pipeline(steps), **settings))]
     return Pipeline([("preprocessor", preprocessor), *steps])
 

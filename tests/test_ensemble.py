@@ -56,6 +56,7 @@ def test_probabilities_are_means_of_the_members():
     assert model.classes_.tolist() == ["apple", "pear", "quince"]
     assert model.predict(X).tolist() == [model.classes_[row.argmax()] for row in slow]
     assert model.score(X, NAMES) == np.mean(model.predict(X) == NAMES)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(slow), rtol=1e-9)
 
 
 @pytest.mark.parametrize("y", [NUMBERS, np.c_[NUMBERS, -NUMBERS]], ids=["one", "two"])
@@ -108,6 +109,11 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
+        (
+            EnsembleRegressor(MLPRegressor(), 1, variants=[{}, {}]),
+            ValueError,
+            "variants has 2 dicts, but only n_estimators=1 of them",
+        ),
     ],
 )
 def test_errors_name_the_parameter(ensemble, error, message):
@@ -138,6 +144,7 @@ def test_members_may_be_pipelines():
 def test_other_estimators_are_members_too():
     trees = EnsembleClassifier(DecisionTreeClassifier(), 2).fit(X, NAMES)
     assert set(trees.predict(X)) == set(NAMES)
+    assert set(trees.predict_log_proba(X).ravel()) == {-np.inf, 0.0}
     trees = EnsembleRegressor(DecisionTreeRegressor(), 2).fit(X, NUMBERS)
     assert trees.score(X, NUMBERS) > 0.99
 

@@ -99,8 +99,8 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         TypeError
             If the estimator is not of this ensemble's kind.
         ValueError
-            If ``n_estimators`` is not an int of at least 1, or if a variant has parameters that the
-            estimator lacks.
+            If ``n_estimators`` is not an int of at least 1, if there are more variants than that,
+            or if a variant has parameters that the estimator lacks.
         """
         self._check_parameters()
         is_routed = get_config()["enable_metadata_routing"]
@@ -136,6 +136,11 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
             raise TypeError(
                 f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
                 "the estimator."
+            )
+        if self.variants is not None and len(self.variants) > n:
+            raise ValueError(
+                f"variants has {len(self.variants)} dicts, but only n_estimators={n} of them would "
+                "be trained. Remove some, or train more members."
             )
 
     def _seeds(self):

@@ -86,6 +86,8 @@ def test_members_of_classifiers_differ_in_their_bins():
     assert widths[0] == widths[2] < widths[1] == widths[3]
     assert len(set(widths_of_members("classifier", CODES, n_bins=4))) == 1
     assert set(widths_of_members("regressor", NUMBERS)) == {widths[1]}
+    one = tabular_pipeline("classifier", "best", n_estimators=1, **SMALL).fit(TABLE, CODES)
+    assert len(one[-1].estimators_) == 1
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
