@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._tabular.added import names_with_added
 from ._versions import DocumentationLinkMixin
 
 
@@ -50,6 +51,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
     See Also
     --------
     TabularPreprocessor : Scales numbers, and encodes all that are none.
+    PeriodicEncoder : Adds waves.
     sklearn.preprocessing.SplineTransformer : Smooth columns for linear models.
 
     References
@@ -157,17 +159,8 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        taken = set(names)
-        outputs = []
-        for name, edges in zip(names, self.edges_, strict=True):
-            outputs.append(name)
-            for i in range(1, len(edges)):
-                output = f"{name}_bin{i}"
-                while output in taken:
-                    output += "_"
-                taken.add(output)
-                outputs.append(output)
-        return np.array(outputs, dtype=object)
+        counts = [max(0, len(edges) - 1) for edges in self.edges_]
+        return names_with_added(names, counts, "bin")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
