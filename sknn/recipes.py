@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import numbers
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 from ._validation.parameters import reasons_without_effect
 from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .mlp import MLPClassifier, MLPRegressor
+from .periodic import PeriodicEncoder
 from .piecewise_linear import PiecewiseLinearEncoder
 from .tabular import TabularPreprocessor
 
@@ -33,29 +36,36 @@ _NETWORK = {
     "alpha": 0.0,
     "dropout": 0.15,
     "weight_decay": 0.02,
+    "label_smoothing": 0.05,  # of classifiers
+    "normalize_y": True,  # of regressors
     "early_stopping": True,
     "scoring": "loss",
     "max_iter": 22,
     "n_iter_no_change": np.inf,
 }
-_OF_BEST = {"hidden_layer_sizes": (256, 256, 256), "max_iter": 48}
-_MEMBERS = 6
+_OF_BEST = {"hidden_layer_sizes": (256, 256, 256), "max_iter": 48, "calibrate": True}
+_MEMBERS = 12
 _UNSCALED_LOSSES = ("poisson", "gamma")  # their outputs are exponentials
 
 
 class _Task(NamedTuple):
     network: type
     ensemble: type
-    recipe: dict
-    variants: list | None  # of the members of an ensemble
+    variants: list  # of the members of an ensemble
 
 
-# Networks with bins and without are right about different classes, so averages of both are better.
-# Numbers are predicted better with bins.
-_BOTH = [{"bins__n_bins": 0}, {}]
+# Members with other encoders make other errors, so the average of several kinds is better than that
+# of as many of the best kind. Classes are predicted well without an encoder too, numbers are not.
+_FINE_BINS = {"encoder": PiecewiseLinearEncoder(48, scale=1.0)}
+_COARSE_BINS = {"encoder": PiecewiseLinearEncoder(16)}
+_STEEP_BINS = {"encoder": PiecewiseLinearEncoder(16, scale=1.0)}
+_WAVES = {"encoder": PeriodicEncoder(8)}
+_NUMBERS_ALONE = {"encoder": PiecewiseLinearEncoder(0)}
 _TASKS = {
-    "classifier": _Task(MLPClassifier, EnsembleClassifier, {"label_smoothing": 0.05}, _BOTH),
-    "regressor": _Task(MLPRegressor, EnsembleRegressor, {"normalize_y": True}, None),
+    "classifier": _Task(
+        MLPClassifier, EnsembleClassifier, [_FINE_BINS, _NUMBERS_ALONE, _WAVES, _STEEP_BINS]
+    ),
+    "regressor": _Task(MLPRegressor, EnsembleRegressor, [_FINE_BINS, _COARSE_BINS, _WAVES]),
 }
 _EFFORTS = ("fast", "best")
 
@@ -130,28 +140,32 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     # Here, so that it takes no longer to import the package.
     from sklearn.pipeline import Pipeline  # noqa: PLC0415
 
-    kinds = _TASKS[task]
+    parts = _TASKS[task]
     is_best = effort == "best"
-    ensembles = (kinds.ensemble,) if is_best else ()
-    classes = (TabularPreprocessor, PiecewiseLinearEncoder, kinds.network, *ensembles)
+    ensembles = (parts.ensemble,) if is_best else ()
+    classes = (TabularPreprocessor, PiecewiseLinearEncoder, parts.network, *ensembles)
     given = _route(overrides, classes)
     seed = {name: overrides[name] for name in ("random_state",) if name in overrides}
-    recipe = {**_NETWORK, **kinds.recipe, **(_OF_BEST if is_best else {})}
-    if given[kinds.network].get("loss") in _UNSCALED_LOSSES:
+    recipe = {**_NETWORK, **(_OF_BEST if is_best else {})}
+    if given[parts.network].get("loss") in _UNSCALED_LOSSES:
         recipe["normalize_y"] = False
     preprocessor = TabularPreprocessor(**given[TabularPreprocessor])
-    bins = PiecewiseLinearEncoder(**given[PiecewiseLinearEncoder])
-    network = _make_network(kinds.network, recipe, given[kinds.network])
+    encoder = PiecewiseLinearEncoder(**given[PiecewiseLinearEncoder])
+    network = _make_network(parts.network, recipe, given[parts.network])
     network.set_params(**({} if is_best else seed))
-    steps = [("bins", bins), ("network", network)]
+    steps = [("encoder", encoder), ("network", network)]
     if is_best:
-        settings = {"n_estimators": _MEMBERS, **given[kinds.ensemble], **seed}
-        if "n_bins" not in overrides and kinds.variants:
-            few = settings["n_estimators"]
-            is_few = isinstance(few, int) and 0 < few < len(kinds.variants)
-            settings.setdefault("variants", kinds.variants[:few] if is_few else kinds.variants)
-        steps = [("ensemble", kinds.ensemble(Pipeline(steps), **settings))]
+        settings = {"n_estimators": _MEMBERS, **given[parts.ensemble], **seed}
+        if not given[PiecewiseLinearEncoder]:
+            settings.setdefault("variants", _first(parts.variants, settings["n_estimators"]))
+        steps = [("ensemble", parts.ensemble(Pipeline(steps), **settings))]
     return Pipeline([("preprocessor", preprocessor), *steps])
+
+
+def _first(variants, n_estimators):
+    """Return a copy of the variants, of as many as there are members where these are fewer."""
+    is_count = isinstance(n_estimators, numbers.Integral) and n_estimators > 0
+    return copy.deepcopy(variants[:n_estimators] if is_count else variants)
 
 
 def _make_network(kind, recipe, given):
@@ -159,7 +173,10 @@ def _make_network(kind, recipe, given):
 
     Fits would warn about the rest, which nobody has set.
     """
+    recipe = {name: recipe[name] for name in recipe if name in kind._get_param_names()}
     network = kind(**{**recipe, **given})
+    if network.early_stopping is False:
+        recipe.pop("calibrate", None)  # there are no validation rows
     has_X_val = isinstance(network.early_stopping, str)  # 'auto' tells that it will be given
     has_effect = {
         name: value

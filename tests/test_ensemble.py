@@ -11,12 +11,19 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknn import EnsembleClassifier, EnsembleRegressor, MLPClassifier, MLPRegressor
+from sknn import (
+    EnsembleClassifier,
+    EnsembleRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    PeriodicEncoder,
+    PiecewiseLinearEncoder,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 LEARNS = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.02, "max_iter": 60}
@@ -129,6 +136,19 @@ def test_variants_take_turns():
     assert [member.coefs_[0].shape[1] for member in model.estimators_] == [3, 4, 3]
     assert [member.alpha for member in model.estimators_] == [1e-4, 0.1, 1e-4]
     assert model.estimators_[0].random_state != model.estimators_[2].random_state
+
+
+def test_variants_may_replace_steps():
+    """Their random numbers are the members', and what a variant gives is not fitted."""
+    variants = [{"first": PeriodicEncoder()}, {"first": "passthrough"}]
+    network = Pipeline([("first", PiecewiseLinearEncoder()), ("network", MLPRegressor(**SMALL))])
+    model = EnsembleRegressor(network, 3, variants=variants, random_state=0).fit(X, NUMBERS)
+    assert model.estimators_[1][-1].n_features_in_ == X.shape[1]
+    waves = [model.estimators_[i][0] for i in (0, 2)]
+    assert not np.array_equal(waves[0].frequencies_[0], waves[1].frequencies_[0])
+    assert not hasattr(variants[0]["first"], "frequencies_")
+    again = clone(model).fit(X, NUMBERS)
+    assert np.array_equal(again.predict(X), model.predict(X))
 
 
 def test_members_may_be_pipelines():

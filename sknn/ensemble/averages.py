@@ -34,8 +34,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. None means that they differ
-        by random numbers only.
+        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
+        a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 
@@ -159,8 +159,8 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. None means that they differ
-        by random numbers only.
+        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
+        a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 

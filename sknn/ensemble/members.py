@@ -55,6 +55,11 @@ def _name_of_weights(estimator):
     return "sample_weight"
 
 
+def _seeds(estimator):
+    """Return the names of an estimator's parameters that determine random numbers."""
+    return [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
+
+
 class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     """What the two ensembles share: training, and averages of what the members predict."""
 
@@ -120,10 +125,11 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
 
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
-        has_parameters = hasattr(self.estimator, "get_params")
-        if not has_parameters or not self._is_of_this_kind(self.estimator) or not self._seeds():
+        estimator = self.estimator
+        has_seeds = hasattr(estimator, "get_params") and _seeds(estimator)
+        if not has_seeds or not self._is_of_this_kind(estimator):
             raise TypeError(
-                f"estimator={self.estimator!r} must be a {self._kind} the parameter "
+                f"estimator={estimator!r} must be a {self._kind} the parameter "
                 f"random_state, such as {self._example}()."
             )
         n = self.n_estimators
@@ -143,11 +149,6 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
                 "be trained. Remove some, or train more members."
             )
 
-    def _seeds(self):
-        """Return the names of the estimator's parameters that determine random numbers."""
-        names = self.estimator.get_params()
-        return [name for name in names if name.rpartition("__")[2] == "random_state"]
-
     def _unfitted_members(self):
         """Return clones of the estimator, each with its variant's parameters and a seed."""
         random_state = check_random_state(self.random_state)
@@ -155,8 +156,10 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         for number in range(self.n_estimators):
             seed = random_state.randint(np.iinfo(np.int32).max)
             variant = self.variants[number % len(self.variants)] if self.variants else {}
-            member = clone(self.estimator).set_params(**dict.fromkeys(self._seeds(), seed))
-            members.append(member.set_params(**variant))
+            variant = {name: clone(value, safe=False) for name, value in variant.items()}
+            member = clone(self.estimator).set_params(**variant)
+            names = [name for name in _seeds(member) if name not in variant]
+            members.append(member.set_params(**dict.fromkeys(names, seed)))
         return members
 
     @property
