@@ -86,8 +86,8 @@ def test_members_differ_in_their_encoders():
     encoders = encoders_of_members("classifier", n_estimators=5)
     assert [type(encoder) is PeriodicEncoder for encoder in encoders] == [0, 0, 1, 0, 0]
     assert [encoders[i].n_bins for i in (0, 1, 3, 4)] == [48, 0, 16, 48]
-    encoders = encoders_of_members("regressor", n_estimators=3)
-    assert [getattr(encoder, "n_bins", None) for encoder in encoders] == [48, 16, None]
+    encoders = encoders_of_members("regressor", n_estimators=4)
+    assert [getattr(encoder, "n_bins", None) for encoder in encoders] == [48, 16, None, 16]
     assert len(encoders_of_members("classifier", n_estimators=1)) == 1
 
 
