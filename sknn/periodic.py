@@ -164,7 +164,8 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
             position += 1
             for frequency, phase in zip(frequencies, phases, strict=True):
                 with np.errstate(over="ignore"):
-                    periods = np.clip(np.float64(frequency) * column, -_LARGEST, _LARGEST) % 1
+                    cycles = np.multiply(column, frequency, dtype=np.float64)
+                periods = np.clip(cycles, -_LARGEST, _LARGEST) % 1
                 encoded[:, position] = self._amplitude * np.cos(2 * np.pi * (periods + phase))
                 position += 1
         return encoded
