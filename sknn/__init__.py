@@ -9,6 +9,7 @@ from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
 from .parts.custom import Activation, Loss
+from .periodic import PeriodicEncoder
 from .piecewise_linear import PiecewiseLinearEncoder
 from .recipes import tabular_pipeline
 from .tabular import TabularPreprocessor
@@ -24,6 +25,7 @@ __all__ = [
     "Loss",
     "MLPClassifier",
     "MLPRegressor",
+    "PeriodicEncoder",
     "PiecewiseLinearEncoder",
     "TabularPreprocessor",
     "TrainingHistoryDisplay",

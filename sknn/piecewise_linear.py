@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._tabular.added import names_with_added
 from ._versions import DocumentationLinkMixin
 
 
@@ -50,6 +51,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
     See Also
     --------
     TabularPreprocessor : Scales numbers, and encodes all that are none.
+    PeriodicEncoder : Adds waves.
     sklearn.preprocessing.SplineTransformer : Smooth columns for linear models.
 
     References
@@ -102,6 +104,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             raise ValueError(f"scale={self.scale!r} must be a number > 0.")
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         self.edges_ = [self._edges(column) for column in X.T]
+        self._scale = self.scale  # set_params changes the next fit only
         return self
 
     def _edges(self, column):
@@ -137,7 +140,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             for low, high in itertools.pairwise(edges[:, np.newaxis]):
                 position += 1
                 within = np.clip(column, low, high) / 2 - low / 2  # halves do not overflow
-                encoded[:, position] = self.scale * (within / (high / 2 - low / 2) - 0.5)
+                encoded[:, position] = self._scale * (within / (high / 2 - low / 2) - 0.5)
             position += 1
         return encoded
 
@@ -152,14 +155,13 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         Returns
         -------
         feature_names_out : ndarray of str objects
-            The name of the feature, then that name with '_bin1', '_bin2' and so on.
+            The name of the feature, then that name with '_bin1', '_bin2' and so on. Where a feature
+            has such a name already, the bin's ends with one more '_'.
         """
         check_is_fitted(self)
         names = _check_feature_names_in(self, input_features)
-        outputs = []
-        for name, edges in zip(names, self.edges_, strict=True):
-            outputs += [name, *(f"{name}_bin{i}" for i in range(1, len(edges)))]
-        return np.array(outputs, dtype=object)
+        counts = [max(0, len(edges) - 1) for edges in self.edges_]
+        return names_with_added(names, counts, "bin")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -305,6 +305,7 @@ PUBLIC_CLASSES = [
     sknn.HiddenFeatures,
     sknn.MLPClassifier,
     sknn.MLPRegressor,
+    sknn.PeriodicEncoder,
     sknn.PiecewiseLinearEncoder,
     sknn.TabularPreprocessor,
     *(getattr(sknn.callbacks, name) for name in sknn.callbacks.__all__),

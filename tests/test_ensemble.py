@@ -11,12 +11,19 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from sknn import EnsembleClassifier, EnsembleRegressor, MLPClassifier, MLPRegressor
+from sknn import (
+    EnsembleClassifier,
+    EnsembleRegressor,
+    MLPClassifier,
+    MLPRegressor,
+    PeriodicEncoder,
+    PiecewiseLinearEncoder,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 LEARNS = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.02, "max_iter": 60}
@@ -56,6 +63,7 @@ def test_probabilities_are_means_of_the_members():
     assert model.classes_.tolist() == ["apple", "pear", "quince"]
     assert model.predict(X).tolist() == [model.classes_[row.argmax()] for row in slow]
     assert model.score(X, NAMES) == np.mean(model.predict(X) == NAMES)
+    np.testing.assert_allclose(model.predict_log_proba(X), np.log(slow), rtol=1e-9)
 
 
 @pytest.mark.parametrize("y", [NUMBERS, np.c_[NUMBERS, -NUMBERS]], ids=["one", "two"])
@@ -108,6 +116,11 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
+        (
+            EnsembleRegressor(MLPRegressor(), 1, variants=[{}, {}]),
+            ValueError,
+            "variants has 2 dicts, but only n_estimators=1 of them",
+        ),
     ],
 )
 def test_errors_name_the_parameter(ensemble, error, message):
@@ -125,6 +138,19 @@ def test_variants_take_turns():
     assert model.estimators_[0].random_state != model.estimators_[2].random_state
 
 
+def test_variants_may_replace_steps():
+    """Their random numbers are the members', and what a variant gives is not fitted."""
+    variants = [{"first": PeriodicEncoder()}, {"first": "passthrough"}]
+    network = Pipeline([("first", PiecewiseLinearEncoder()), ("network", MLPRegressor(**SMALL))])
+    model = EnsembleRegressor(network, 3, variants=variants, random_state=0).fit(X, NUMBERS)
+    assert model.estimators_[1][-1].n_features_in_ == X.shape[1]
+    waves = [model.estimators_[i][0] for i in (0, 2)]
+    assert not np.array_equal(waves[0].frequencies_[0], waves[1].frequencies_[0])
+    assert not hasattr(variants[0]["first"], "frequencies_")
+    again = clone(model).fit(X, NUMBERS)
+    assert np.array_equal(again.predict(X), model.predict(X))
+
+
 def test_members_may_be_pipelines():
     weight = np.where(CODES == 2, 0.0, 1.0)
     plain = clone(CLASSIFIER).fit(X, CODES, sample_weight=weight)
@@ -138,6 +164,7 @@ def test_members_may_be_pipelines():
 def test_other_estimators_are_members_too():
     trees = EnsembleClassifier(DecisionTreeClassifier(), 2).fit(X, NAMES)
     assert set(trees.predict(X)) == set(NAMES)
+    assert set(trees.predict_log_proba(X).ravel()) == {-np.inf, 0.0}
     trees = EnsembleRegressor(DecisionTreeRegressor(), 2).fit(X, NUMBERS)
     assert trees.score(X, NUMBERS) > 0.99
 

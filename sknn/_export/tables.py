@@ -139,7 +139,7 @@ def add_bins(graph, encoder, X):
     values = graph.columns(X, np.repeat(np.arange(len(n_bins)), n_bins))
     within = graph("Mul", graph("Min", graph("Max", values, low), high), 0.5)
     share = graph("Div", graph("Sub", within, low / 2), high / 2 - low / 2)
-    bins = graph("Mul", graph("Sub", share, 0.5), float(encoder.scale))
+    bins = graph("Mul", graph("Sub", share, 0.5), float(encoder._scale))
     starts = np.cumsum([0, *n_bins[:-1]]) + np.arange(len(n_bins))
     others = np.setdiff1d(np.arange(len(n_bins) + sum(n_bins)), starts)
     return _in_order(graph, [(X, starts), (bins, others)])

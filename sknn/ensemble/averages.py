@@ -34,7 +34,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_. None means that they differ by random numbers only.
+        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
+        a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 
@@ -104,6 +105,23 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """
         return self._average(X, "predict_proba")
 
+    def predict_log_proba(self, X: Table) -> np.ndarray:
+        """Predict logarithms of the mean probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        log_probabilities : ndarray of shape (n_samples, n_classes)
+            The logarithm of ``predict_proba(X)``: finite for networks, and minus infinity where all
+            members, of other kinds, give the probability 0.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def predict(self, X: Table) -> np.ndarray:
         """Predict the classes with the greatest mean probability.
 
@@ -141,7 +159,8 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_. None means that they differ by random numbers only.
+        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
+        a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
         Draws the ``random_state`` of each member. Pass an int for reproducible results.
 

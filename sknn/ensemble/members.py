@@ -55,6 +55,11 @@ def _name_of_weights(estimator):
     return "sample_weight"
 
 
+def _seeds(estimator):
+    """Return the names of an estimator's parameters that determine random numbers."""
+    return [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
+
+
 class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     """What the two ensembles share: training, and averages of what the members predict."""
 
@@ -99,8 +104,8 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         TypeError
             If the estimator is not of this ensemble's kind.
         ValueError
-            If ``n_estimators`` is not an int of at least 1, or if a variant has parameters that the
-            estimator lacks.
+            If ``n_estimators`` is not an int of at least 1, if there are more variants than that,
+            or if a variant has parameters that the estimator lacks.
         """
         self._check_parameters()
         is_routed = get_config()["enable_metadata_routing"]
@@ -120,10 +125,11 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
 
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
-        has_parameters = hasattr(self.estimator, "get_params")
-        if not has_parameters or not self._is_of_this_kind(self.estimator) or not self._seeds():
+        estimator = self.estimator
+        has_seeds = hasattr(estimator, "get_params") and _seeds(estimator)
+        if not has_seeds or not self._is_of_this_kind(estimator):
             raise TypeError(
-                f"estimator={self.estimator!r} must be a {self._kind} the parameter "
+                f"estimator={estimator!r} must be a {self._kind} the parameter "
                 f"random_state, such as {self._example}()."
             )
         n = self.n_estimators
@@ -137,11 +143,11 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
                 f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
                 "the estimator."
             )
-
-    def _seeds(self):
-        """Return the names of the estimator's parameters that determine random numbers."""
-        names = self.estimator.get_params()
-        return [name for name in names if name.rpartition("__")[2] == "random_state"]
+        if self.variants is not None and len(self.variants) > n:
+            raise ValueError(
+                f"variants has {len(self.variants)} dicts, but only n_estimators={n} of them would "
+                "be trained. Remove some, or train more members."
+            )
 
     def _unfitted_members(self):
         """Return clones of the estimator, each with its variant's parameters and a seed."""
@@ -150,8 +156,10 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         for number in range(self.n_estimators):
             seed = random_state.randint(np.iinfo(np.int32).max)
             variant = self.variants[number % len(self.variants)] if self.variants else {}
-            member = clone(self.estimator).set_params(**dict.fromkeys(self._seeds(), seed))
-            members.append(member.set_params(**variant))
+            variant = {name: clone(value, safe=False) for name, value in variant.items()}
+            member = clone(self.estimator).set_params(**variant)
+            names = [name for name in _seeds(member) if name not in variant]
+            members.append(member.set_params(**dict.fromkeys(names, seed)))
         return members
 
     @property

@@ -59,6 +59,20 @@ def test_columns_of_few_values_stay_as_they_are():
     pd.testing.assert_frame_equal(encoded[X.columns], X)
 
 
+def test_names_of_bins_are_unique():
+    X = pd.DataFrame(DRAWS.normal(size=(9, 3)), columns=["a", "a_bin1", "a_bin1_"])
+    names = PiecewiseLinearEncoder(2).fit(X).get_feature_names_out().tolist()
+    assert names[:6] == ["a", "a_bin1__", "a_bin2", "a_bin1", "a_bin1_bin1", "a_bin1_bin2"]
+    assert len(set(names)) == len(names)
+
+
+def test_parameters_of_the_fit_decide():
+    encoder = PiecewiseLinearEncoder(2).fit(np.c_[:9])
+    expected = encoder.transform(np.c_[:9])
+    encoder.set_params(scale=2.0, n_bins=4)
+    assert np.array_equal(encoder.transform(np.c_[:9]), expected)
+
+
 def test_no_bins_change_nothing():
     X = DRAWS.normal(size=(9, 3)).astype(np.float32)
     encoded = PiecewiseLinearEncoder(0).fit_transform(X)

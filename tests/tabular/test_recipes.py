@@ -18,6 +18,7 @@ from sknn import (
     EnsembleRegressor,
     MLPClassifier,
     MLPRegressor,
+    PeriodicEncoder,
     PiecewiseLinearEncoder,
     TabularPreprocessor,
     tabular_pipeline,
@@ -38,7 +39,7 @@ def test_steps_show_the_recipe(task):
     fast = tabular_pipeline(task)
     assert [(name, type(step)) for name, step in fast.steps] == [
         ("preprocessor", TabularPreprocessor),
-        ("bins", PiecewiseLinearEncoder),
+        ("encoder", PiecewiseLinearEncoder),
         ("network", NETWORKS[task]),
     ]
     assert fast.get_params()["network__activation"] == "mish"
@@ -49,7 +50,7 @@ def test_steps_show_the_recipe(task):
     ]
     member = best[-1].estimator
     assert [(name, type(step)) for name, step in member.steps] == [
-        ("bins", PiecewiseLinearEncoder),
+        ("encoder", PiecewiseLinearEncoder),
         ("network", NETWORKS[task]),
     ]
     assert best.get_params()["ensemble__n_estimators"] > 1
@@ -75,17 +76,39 @@ def test_overrides_reach_their_step():
     assert tabular_pipeline("regressor", activation="relu")[-1].activation == "relu"
 
 
-def widths_of_members(task, y, **overrides):
-    """Return the numbers of features that the networks of an ensemble get."""
-    model = tabular_pipeline(task, "best", n_estimators=4, **overrides, **SMALL).fit(TABLE, y)
-    return [member[-1].n_features_in_ for member in model[-1].estimators_]
+def encoders_of_members(task, **overrides):
+    """Return what is before the networks of a fitted ensemble."""
+    model = tabular_pipeline(task, "best", **overrides, **SMALL).fit(TABLE, TARGETS[task])
+    return [member.named_steps["encoder"] for member in model[-1].estimators_]
 
 
-def test_members_of_classifiers_differ_in_their_bins():
-    widths = widths_of_members("classifier", CODES)
-    assert widths[0] == widths[2] < widths[1] == widths[3]
-    assert len(set(widths_of_members("classifier", CODES, n_bins=4))) == 1
-    assert set(widths_of_members("regressor", NUMBERS)) == {widths[1]}
+def test_members_differ_in_their_encoders():
+    encoders = encoders_of_members("classifier", n_estimators=5)
+    assert [type(encoder) is PeriodicEncoder for encoder in encoders] == [0, 0, 1, 0, 0]
+    assert [encoders[i].n_bins for i in (0, 1, 3, 4)] == [48, 0, 16, 48]
+    encoders = encoders_of_members("regressor", n_estimators=4)
+    assert [getattr(encoder, "n_bins", None) for encoder in encoders] == [48, 16, None, 16]
+    assert len(encoders_of_members("classifier", n_estimators=1)) == 1
+
+
+@pytest.mark.parametrize("overrides", [{"n_bins": 4}, {"scale": 0.5}], ids=str)
+def test_members_have_the_encoder_that_is_asked_for(overrides):
+    name, value = next(iter(overrides.items()))
+    encoders = encoders_of_members("classifier", n_estimators=3, **overrides)
+    assert [getattr(encoder, name) for encoder in encoders] == [value] * 3
+
+
+def test_pipelines_share_no_encoders():
+    first = tabular_pipeline("classifier", "best")[-1].variants[0]["encoder"].set_params(n_bins=3)
+    other = tabular_pipeline("classifier", "best")[-1].variants[0]["encoder"]
+    assert other.n_bins != first.n_bins
+
+
+def test_best_classifiers_are_calibrated():
+    assert tabular_pipeline("classifier", "best")[-1].estimator[-1].calibrate
+    assert not tabular_pipeline("classifier")[-1].calibrate
+    without = tabular_pipeline("classifier", "best", early_stopping=False)
+    assert not without[-1].estimator[-1].calibrate
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
