@@ -43,9 +43,9 @@ CLASSIFIER = {
         "bool",
         """Whether to calibrate probabilities by temperature scaling, arXiv:1706.04599: when
         training has ended, ``temperature_`` is the T for which logits / T have the least log loss
-        on the validation rows, and ``predict_proba`` divides the logits by it. Labels, scores in
-        training and ``logits`` stay as they are. Requires early_stopping=True, or ``X_val`` in
-        ``fit``.
+        on the validation rows, and ``predict_proba`` divides the logits by it. T = 1 counts as much
+        as ten rows, so that few rows do not go far from it. Labels, scores in training and
+        ``logits`` stay as they are. Requires early_stopping=True, or ``X_val`` in ``fit``.
         """,
         other_names=("calibration", "temperature_scaling"),
     ),

@@ -7,6 +7,7 @@ import scipy.special
 from .._runtime.compiled_network import CompiledNetwork
 
 _LARGEST_LOGARITHM = 10.0  # of a temperature or its inverse, as in scikit-learn's calibration
+_MORE_ROWS = 10
 
 
 def calibrated_temperature(architecture, weights, validation_set):
@@ -28,9 +29,10 @@ def calibrated_temperature(architecture, weights, validation_set):
 def find_temperature(logits, y, weight, *, is_softmax):
     """Return the T > 0 for which logits / T have the least mean log loss, arXiv:1706.04599.
 
-    Where the greatest logit of every row is that of the true class, no T is the best: the loss
-    falls as T goes to 0. Then as much is added to the mean as one more row would, whose class is
-    not known: the mean over classes.
+    Few rows say little of T, and if the greatest logit of every row is that of the true class, the
+    loss falls as T goes to 0. So ten more rows count, with the same logits on average, whose
+    classes are as likely as softmax or logistic function of their logits say: for them, T = 1 is
+    the best.
 
     Parameters
     ----------
@@ -44,13 +46,14 @@ def find_temperature(logits, y, weight, *, is_softmax):
     margins, weight = _margins(logits.astype(np.float64), y, weight, is_softmax)
     if not margins.any():
         return 1.0
-    is_faultless = margins.max() <= 0
-    of_another_row = margins.mean() / (len(logits) + 1) if is_faultless else 0.0
+    share = _MORE_ROWS / len(logits)
+    expected = (scipy.special.softmax(margins, axis=1) * margins).sum(axis=1)
+    mean_expected = np.average(expected, weights=weight)
 
     def objective(log_inverse):
         inverse = np.exp(log_inverse)
-        losses = scipy.special.logsumexp(inverse * margins, axis=1)
-        return np.average(losses, weights=weight) - inverse * of_another_row
+        mean_loss = np.average(scipy.special.logsumexp(inverse * margins, axis=1), weights=weight)
+        return mean_loss + share * (mean_loss - inverse * mean_expected)
 
     limits = -_LARGEST_LOGARITHM, _LARGEST_LOGARITHM
     result = scipy.optimize.minimize_scalar(
