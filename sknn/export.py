@@ -10,6 +10,7 @@ from ._export.stock import build_stock_network
 from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .features import HiddenFeatures
 from .mlp import MLPClassifier, MLPRegressor
+from .periodic import PeriodicEncoder
 from .piecewise_linear import PiecewiseLinearEncoder
 from .tabular import TabularPreprocessor
 
@@ -222,5 +223,7 @@ if importlib.util.find_spec("skl2onnx") is not None:
     from ._export.transformers import register_transformers
 
     register_networks()
-    register_transformers(TabularPreprocessor, PiecewiseLinearEncoder, HiddenFeatures)
+    register_transformers(
+        TabularPreprocessor, PiecewiseLinearEncoder, PeriodicEncoder, HiddenFeatures
+    )
     register_ensembles(EnsembleClassifier, EnsembleRegressor)

@@ -140,9 +140,29 @@ def add_bins(graph, encoder, X):
     within = graph("Mul", graph("Min", graph("Max", values, low), high), 0.5)
     share = graph("Div", graph("Sub", within, low / 2), high / 2 - low / 2)
     bins = graph("Mul", graph("Sub", share, 0.5), float(encoder._scale))
-    starts = np.cumsum([0, *n_bins[:-1]]) + np.arange(len(n_bins))
-    others = np.setdiff1d(np.arange(len(n_bins) + sum(n_bins)), starts)
-    return _in_order(graph, [(X, starts), (bins, others)])
+    return _add_after(graph, X, bins, n_bins)
+
+
+def add_waves(graph, encoder, X):
+    """Add what a fitted PeriodicEncoder does with X, and return its output."""
+    n_waves = [len(phases) for phases in encoder.phases_]
+    if not any(n_waves):
+        return X
+    values = graph.columns(X, np.repeat(np.arange(len(n_waves)), n_waves))
+    cycles = graph("Mul", values, np.concatenate(encoder.frequencies_))
+    largest = np.finfo(np.float64).max
+    cycles = graph("Min", graph("Max", cycles, -largest), largest)
+    periods = graph("Sub", cycles, graph("Floor", cycles))
+    angles = graph("Mul", graph("Add", periods, np.concatenate(encoder.phases_)), 2 * np.pi)
+    waves = graph("Mul", graph("Cos", angles), float(encoder._amplitude))
+    return _add_after(graph, X, waves, n_waves)
+
+
+def _add_after(graph, X, added, counts):
+    """Return the columns of X, each followed by as many of the added ones as ``counts`` says."""
+    starts = np.cumsum([0, *counts[:-1]]) + np.arange(len(counts))
+    others = np.setdiff1d(np.arange(len(counts) + sum(counts)), starts)
+    return _in_order(graph, [(X, starts), (added, others)])
 
 
 def _in_order(graph, blocks):

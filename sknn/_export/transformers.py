@@ -3,6 +3,8 @@
 Only imported where skl2onnx is installed.
 """
 
+import functools
+
 import numpy as np
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import StringTensorType
@@ -17,11 +19,11 @@ from .converters import (
     real_type,
 )
 from .graph import add_hidden_features
-from .tables import Table, add_bins, add_preprocessor
+from .tables import Table, add_bins, add_preprocessor, add_waves
 
 
-def register_transformers(preprocessor, encoder, hidden_features):
-    """Tell skl2onnx how to convert TabularPreprocessor and the two others, which take numbers."""
+def register_transformers(preprocessor, bins, waves, hidden_features):
+    """Tell skl2onnx how to convert TabularPreprocessor and the others, which take numbers."""
     update_registered_converter(
         preprocessor,
         "SknnTabularPreprocessor",
@@ -29,7 +31,10 @@ def register_transformers(preprocessor, encoder, hidden_features):
         _convert_preprocessor,
         parser=_parse_preprocessor,
     )
-    update_registered_converter(encoder, "SknnPiecewiseLinearEncoder", _set_type, _convert_encoder)
+    for encoder, add in ((bins, add_bins), (waves, add_waves)):
+        update_registered_converter(
+            encoder, f"Sknn{encoder.__name__}", _set_type, functools.partial(_convert_encoder, add)
+        )
     update_registered_converter(
         hidden_features, "SknnHiddenFeatures", _set_type, _convert_hidden_features
     )
@@ -72,10 +77,10 @@ def _set_type(operator):
     operator.outputs[0].set_type(real_type(operator, width))
 
 
-def _convert_encoder(scope, operator, container):
+def _convert_encoder(add, scope, operator, container):
     graph = make_graph(operator, container, np.float64)
     X = join_inputs(graph, operator)
-    output = graph.real(add_bins(graph, operator.raw_operator, X), dtype_of(operator))
+    output = graph.real(add(graph, operator.raw_operator, X), dtype_of(operator))
     add_to_model(scope, operator, container, graph, [output])
 
 

@@ -28,6 +28,7 @@ from sknn import (
     HiddenFeatures,
     MLPClassifier,
     MLPRegressor,
+    PeriodicEncoder,
     PiecewiseLinearEncoder,
     TabularPreprocessor,
     tabular_pipeline,
@@ -254,6 +255,20 @@ def test_piecewise_linear_columns(dtype):
     X = X.astype(dtype)
     for n_bins in (0, 5):
         encoder = PiecewiseLinearEncoder(n_bins, scale=0.7).fit(X)
+        (found,) = run(to_onnx(encoder, dtype=dtype), X)
+        assert found.dtype == dtype
+        np.testing.assert_allclose(found, encoder.transform(X), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_waves(dtype):
+    """Also far from 0, where a period is smaller than the distance of numbers."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal(50), rng.integers(2, size=50), 1e4 * rng.random(50)])
+    X = X.astype(dtype)
+    X[:2, 2] = np.finfo(dtype).max, np.finfo(dtype).min
+    for n_frequencies in (0, 5):
+        encoder = PeriodicEncoder(n_frequencies, amplitude=0.7, random_state=0).fit(X)
         (found,) = run(to_onnx(encoder, dtype=dtype), X)
         assert found.dtype == dtype
         np.testing.assert_allclose(found, encoder.transform(X), rtol=1e-6, atol=1e-7)
