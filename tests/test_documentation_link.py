@@ -1,7 +1,9 @@
 """The HTML representation of estimators links to the address that the package's metadata name."""
 
+import re
 from email.message import Message
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +45,10 @@ def test_no_link_without_an_address(urls, monkeypatch):
     documentation_url.cache_clear()
     monkeypatch.setattr(metadata, "metadata", not_installed)
     assert documentation_url() == ""
+
+
+def test_the_package_names_an_address(urls):
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text()
+    (address,) = re.findall(r'^Documentation = "(https://.*)"$', project, re.M)
+    urls["Project-URL"] = f"Documentation, {address}"
+    assert f'href="{address}"' in MLPClassifier()._repr_html_()
