@@ -90,7 +90,8 @@ def test_steps_of_a_second_process_that_fails_are_done_here(capsys, monkeypatch,
     sknn.warmup("float32", **few, verbose=True)
     lines = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     names = [[name] for name in few.values()]
-    labels = [label for label, _ in warmup_module._steps(["float32"], *names)]
+    kernels, fits = warmup_module._steps(["float32"], *names)
+    labels = [label for label, _ in kernels + fits]
     assert sorted(line.rpartition(" ... ")[0] for _, line in lines) == sorted(labels)
     expected = [f"{number}/{len(labels)}" for number in range(1, len(labels) + 1)]
     assert [progress for progress, _ in lines] == expected

@@ -62,7 +62,7 @@ def compile_together(tasks, is_core_free):
     Parameters
     ----------
     tasks : list of Task or None
-        Those that take the longest first. None is left out.
+        Those that take the longest first and last. None is left out.
     is_core_free : function
         Tells whether one is, which takes some milliseconds; called if there is enough to do.
     """

@@ -1,10 +1,11 @@
 """A second process that takes jobs of compilation off this one, for as long as these last.
 
-Python compiles one kernel at a time, so a second core is of use only to another process. Both take
-jobs from one pipe, which holds their numbers: whoever reads a number does the job. What the second
-process compiles comes back through the compile cache. So nothing depends on it: whatever it leaves
-undone, because it was never started, has failed, was killed or is slow, this process compiles when
-it needs it.
+Python compiles one kernel at a time, so a second core is of use only to another process. This one
+takes jobs from the front of a list, the other one from its back, where they find the longest ones.
+A pipe holds one byte for each job: whoever reads a byte may take one more, so no job is taken
+twice. What the second process compiles comes back through the compile cache. So nothing depends on
+it: whatever it leaves undone, because it was never started, has failed, was killed or is slow, this
+process compiles when it needs it.
 
 The second process is a Python of its own, with no part of this one's memory. For a fit it needs 200
 MB, nearly all of it for Numba and LLVM. It ends with the block that has started it, however that is
@@ -12,6 +13,7 @@ left, or after its current job if this process is killed.
 """
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import pickle
@@ -31,7 +33,6 @@ from .jit import INTERPRETED
 
 _IS_POSIX = os.name == "posix"
 _LEAST_PATIENCE = 5.0  # seconds
-_N_BYTES = 2  # of a number in the pipe
 _running = []  # the second process, while there is one; not empty in that process either
 _NAME = __package__.partition(".")[0]
 
@@ -77,7 +78,7 @@ class SecondProcess:
     function : function at the top of a module of this package
         Does a job.
     jobs : list
-        Arguments of ``function``, which can be pickled.
+        Arguments of ``function``, which can be pickled; some thousands at most.
     is_light : bool, default=True
         Whether to import the module alone, without the package's ``__init__``.
     """
@@ -87,19 +88,22 @@ class SecondProcess:
         self._process = None
         self._unread = b""
         self._started = time.monotonic()
-        self._numbers, writer = os.pipe()
-        with open(writer, "wb") as pipe:
-            pipe.writelines(number.to_bytes(_N_BYTES, "little") for number in range(len(jobs)))
-        setup = [path for path in sys.path if isinstance(path, str)], str(PACKAGE), is_light
-        task = STAMP, self._numbers, function.__module__, function.__name__
-        # No room for a file or another process, or modules that the user has loaded anew
+        self._permits = None
+        self._own_numbers = iter(range(len(jobs)))
+        # No room for a pipe, a file or a process, or modules that the user has loaded anew
         with contextlib.suppress(OSError, pickle.PicklingError):
-            self._process = self._start([setup, task, jobs])
+            self._process = self._start(function, jobs, is_light)
         _running.append(self)
 
-    def _start(self, messages):
+    def _start(self, function, jobs, is_light):
+        self._permits, writer = os.pipe()
+        with open(writer, "wb") as pipe:
+            pipe.write(bytes(len(jobs)))
+        self._own_numbers = _count_permits(self._permits)
+        setup = [path for path in sys.path if isinstance(path, str)], str(PACKAGE), is_light
+        task = STAMP, self._permits, function.__module__, function.__name__
         with tempfile.TemporaryFile() as file:
-            for message in messages:
+            for message in (setup, task, jobs):
                 pickle.dump(message, file)
             file.seek(0)
             return subprocess.Popen(
@@ -107,7 +111,7 @@ class SecondProcess:
                 stdin=file,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[self._numbers],
+                pass_fds=[self._permits],
                 env={**os.environ, "NUMBA_CACHE_DIR": str(cache_directory())},
             )
 
@@ -116,7 +120,8 @@ class SecondProcess:
 
     def __exit__(self, *error):
         _running.remove(self)
-        os.close(self._numbers)
+        if self._permits is not None:
+            os.close(self._permits)
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -124,7 +129,7 @@ class SecondProcess:
 
     def numbers(self):
         """Yield the numbers of jobs that this process is to do, until all are taken."""
-        for number in _read_numbers(self._numbers):
+        for number in self._own_numbers:
             self._n_left -= 1
             yield number
 
@@ -156,9 +161,12 @@ class SecondProcess:
                     yield int(number), float(seconds)
 
 
-def _read_numbers(pipe):
-    while code := os.read(pipe, _N_BYTES):
-        yield int.from_bytes(code, "little")
+def _count_permits(pipe):
+    """Take permits, one by one, until none is left; yield how many were taken before."""
+    for number in itertools.count():
+        if not os.read(pipe, 1):
+            return
+        yield number
 
 
 # ---- in the second process -----------------------------------------------------------------------
@@ -168,13 +176,14 @@ def work():
     """Do jobs until all are taken."""
     _running.append(None)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, which LLVM would swallow
-    stamp, numbers, module, name = pickle.load(sys.stdin.buffer)
+    stamp, permits, module, name = pickle.load(sys.stdin.buffer)
     if stamp != STAMP:
         sys.exit("the sources have changed since the first process was started")
     warnings.filterwarnings("error", "the compile cache")  # what cannot be kept is of no use
     function = getattr(import_module(module), name)
     jobs = pickle.load(sys.stdin.buffer)
-    for number in _read_numbers(numbers):
+    for n_taken in _count_permits(permits):
+        number = len(jobs) - 1 - n_taken
         started = time.perf_counter()
         function(jobs[number])
         print(number, time.perf_counter() - started, flush=True)

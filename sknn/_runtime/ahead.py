@@ -41,10 +41,10 @@ def may_use_two_cores():
 
 
 def _tasks(architecture, layout, settings, dtype):
-    """Return the kernels to compile, in about the order of the time that they take.
+    """Return the kernels to compile, those that take the longest first and last.
 
-    The first one is compiled here, before a second process has started. Later fits with other
-    solvers need the functions that the update of weights consists of.
+    This process begins with the first, another one with the last. Later fits of this one, with
+    other solvers, need the functions that the update of weights consists of.
     """
     run = make_empty(Run, dtype)
     uses_lbfgs = settings.solver == "lbfgs"
@@ -54,14 +54,14 @@ def _tasks(architecture, layout, settings, dtype):
     entry, *jobs = entry_points.tasks_of(
         entry_points.accumulate if uses_lbfgs else entry_points.train, run
     )
+    forward = passes.pop("forward")
     tasks = [
         *[each.task(run) for each in passes.values()],
         task_of_part(PRODUCT, product, dtype),
-        entry,
         task_of_part(LOSS, architecture.loss_part.loss, dtype),
         *jobs,
         task_of_part(PENALTY, regularizer_part(settings).penalize, dtype),
     ]
     if not uses_lbfgs:
         tasks.append(task_of_part(OPTIMIZER_STEP, OPTIMIZERS[settings.solver].step, dtype))
-    return tasks
+    return [*tasks, entry, forward.task(run)]

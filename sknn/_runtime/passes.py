@@ -95,10 +95,7 @@ def bind_passes(run, architecture, layout, uses):
 
 
 def passes_of(architecture, layout, uses):
-    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`.
-
-    The first one is compiled in this process, even if there is a second one; see ahead.py.
-    """
+    """Return the passes that a run uses, by field of :class:`Passes`; see :func:`bind_passes`."""
     normalizes = architecture.batch_norm is not None
     drops = uses.gradient and any(layer.dropout for layer in architecture.hidden)
     splits = uses.gradient and not uses.shards and _may_split_k(layout)

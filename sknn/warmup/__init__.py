@@ -86,7 +86,8 @@ def warmup(
         _checked_names("losses", losses),
         _checked_names("solvers", solvers),
     )
-    labels = [label for label, _ in _steps(*chosen)]
+    kernels, fits = _steps(*chosen)
+    labels = [label for label, _ in (*kernels, *fits)]
     n_done = itertools.count(1)
 
     def report(number, seconds):
@@ -95,11 +96,13 @@ def warmup(
             print(f"{progress}  {labels[number]} ... {seconds:.1f} s", flush=True)
 
     with compilation_report.during(verbose=False):  # what the steps print is a report of its own
-        _do_steps([(chosen, number) for number in range(len(labels))], report)
+        _compile_kernels([(chosen, number) for number in range(len(kernels))], report)
+        for number, (_, fit) in enumerate(fits, len(kernels)):
+            report(number, _seconds_of(fit))
 
 
-def _do_steps(steps, report):
-    """Do all steps, half of them by a second process where a core is free for it.
+def _compile_kernels(steps, report):
+    """Compile kernels, half of them by a second process where a core is free for it.
 
     ``report(number, seconds)`` is called when a step is done.
     """
@@ -110,22 +113,27 @@ def _do_steps(steps, report):
         report(number, seconds)
 
     if may_use_two_cores() and can_have_second_process() and is_second_core_free():
-        with SecondProcess(_do_step, steps, is_light=False) as second:
+        with SecondProcess(_compile_kernel, steps, is_light=False) as second:
             for number in second.numbers():
-                mark_done(number, _do_step(steps[number]))
+                mark_done(number, _compile_kernel(steps[number]))
                 for done in second.finished():
                     mark_done(*done)
             for done in second.finished(wait=True):
                 mark_done(*done)
     for number in sorted(left):
-        mark_done(number, _do_step(steps[number]))
+        mark_done(number, _compile_kernel(steps[number]))
 
 
-def _do_step(step):
+def _compile_kernel(step):
     """Do a step, given as the names that are chosen and its number; return the seconds it took."""
     chosen, number = step
+    kernels, _ = _steps(*chosen)
+    return _seconds_of(kernels[number][1])
+
+
+def _seconds_of(function):
     started = time.perf_counter()
-    _steps(*chosen)[number][1]()
+    function()
     return time.perf_counter() - started
 
 
@@ -145,13 +153,15 @@ def _checked_names(parameter, names):
 
 
 def _steps(dtypes, *names):
-    """Return ``(label, function to call)`` for whatever is compiled by itself.
+    """Return ``(label, function to call)`` for each kernel that is compiled by itself, and the same
+    for fits, which compile what little is left then.
 
-    Fits come last, which need the kernels and compile what little is left.
+    Two processes begin at both ends, and so with different dtypes, which share few functions.
     """
-    dtypes = [np.dtype(dtype) for dtype in dtypes]
-    kernels = [step for dtype in dtypes for step in _steps_of_kernels(dtype, *names)]
-    return [*kernels, *(step for dtype in dtypes for step in _steps_of_fits(dtype, *names))]
+    first, *others = [_steps_of_kernels(np.dtype(dtype), *names) for dtype in dtypes]
+    kernels = [*first, *(step for steps in others for step in reversed(steps))]
+    fits = [step for dtype in dtypes for step in _steps_of_fits(np.dtype(dtype), *names)]
+    return kernels, fits
 
 
 def _steps_of_kernels(dtype, activations, losses, solvers):

@@ -47,14 +47,14 @@ def sharing(function, jobs, **settings):
 
 
 def test_the_second_process_does_what_this_one_does_not_take(tmp_path):
-    jobs = [str(tmp_path / str(i)) for i in range(300)]  # with numbers of two bytes
+    jobs = [str(tmp_path / str(i)) for i in range(300)]
     with sharing(os.mkdir, jobs) as second:
         own = [next(second.numbers()) for _ in range(3)]
         assert list(second.finished()) == []  # it is still being started
         done, seconds = zip(*second.finished(wait=True), strict=True)
         assert list(second.numbers()) == []
     assert own == [0, 1, 2]
-    assert list(done) == list(range(3, 300))
+    assert list(done) == list(range(299, 2, -1))
     assert min(seconds) >= 0
     assert len(os.listdir(tmp_path)) == 297
 
@@ -68,13 +68,13 @@ def test_nobody_waits_for_jobs_of_its_own():
 def test_a_second_process_that_fails_leaves_the_rest():
     with sharing(os._exit, [1, 1, 1]) as second:
         assert list(second.finished(wait=True)) == []
-        assert list(second.numbers()) == [1, 2]
+        assert list(second.numbers()) == [0, 1]
 
 
 def test_a_second_process_that_is_killed(monkeypatch):
-    with sharing(time.sleep, [0, LONG]) as second:
+    with sharing(time.sleep, [LONG, 0]) as second:
         finished = second.finished(wait=True)
-        assert next(finished)[0] == 0
+        assert next(finished)[0] == 1
         os.kill(second._process.pid, signal.SIGKILL)
         assert list(finished) == []
 
@@ -93,12 +93,19 @@ def test_other_sources_than_those_of_the_first_process_are_not_compiled(monkeypa
         assert list(second.finished(wait=True)) == []
 
 
-@pytest.mark.parametrize("error", [PermissionError, pickle.PicklingError])
-def test_without_a_second_process_this_one_does_all(monkeypatch, error):
+@pytest.mark.parametrize(
+    ("where", "name", "error"),
+    [
+        (subprocess, "Popen", PermissionError),
+        (pickle, "dump", pickle.PicklingError),
+        (os, "pipe", OSError),
+    ],
+)
+def test_without_a_second_process_this_one_does_all(monkeypatch, where, name, error):
     def refuse(*command, **settings):
         raise error("no more processes")
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(where, name, refuse)
     with SecondProcess(time.sleep, [0, 0]) as second:
         assert list(second.numbers()) == [0, 1]
         assert list(second.finished(wait=True)) == []
