@@ -1,15 +1,22 @@
 """How long does one training step take, beside the peers?
 
-Every round measures each contestant once, in turn, on every workload, so that whatever else the
-machine does hits all alike; a contestant's time is that of its best round. A measurement is one
-whole training, divided by its number of steps. It begins after a short rest, since the threads of
-some libraries keep a core busy for a while after their work. Before the rounds, each trains on two
+Each contestant has a process of its own, so that none meets the threads and the memory of another.
+Every round measures each once, in turn, on every workload, so that whatever else the machine does
+hits all alike; a contestant's time is that of its best round. A measurement is one whole training,
+divided by its number of steps. It begins after a short rest, since the threads of some libraries
+keep a core busy for a while after their work. Before the rounds, each trains on two
 batches once, where compilers compile; that is reported apart. scikit-learn runs once for each
 number of BLAS threads asked for, and its best counts. The losses after training are printed because
 equal work should end at about equal losses.
 """
 
+import argparse
 import contextlib
+import functools
+import json
+import os
+import subprocess
+import sys
 import time
 
 import threadpoolctl
@@ -53,6 +60,47 @@ def timed(peer, threads, *arguments):
         return time.perf_counter() - started, float(loss)
 
 
+class Contestant:
+    """A process that trains what it is asked to.
+
+    Parameters
+    ----------
+    peer : str
+    threads : int or None
+        Of BLAS.
+    """
+
+    def __init__(self, peer, threads):
+        task = json.dumps([peer, threads])
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--serve", task],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def train(self, workload, n_rows, epochs):
+        """Return ``(seconds, loss)`` of one training on the first ``n_rows`` rows."""
+        print(json.dumps([workload, n_rows, epochs]), file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def end(self):
+        """Let the process end."""
+        self._process.communicate()
+
+
+def serve(peer, threads):
+    """Train what the standard input asks for, and write seconds and losses to the output."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print
+    load = functools.cache(lambda name: WORKLOADS[name].load())
+    for line in sys.stdin:
+        name, n_rows, epochs = json.loads(line)
+        X, y = load(name)
+        answer = timed(PEERS[peer], threads, WORKLOADS[name], X[:n_rows], y[:n_rows], epochs)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
 def measure(workloads, entrants, rounds):
     """Measure all peers on all workloads, in turns.
 
@@ -62,26 +110,22 @@ def measure(workloads, entrants, rounds):
         ``{workload: {label: {"first call": seconds, "steps": [microseconds per step, one value per
         round], "loss": last loss}}}``
     """
-    data = {name: WORKLOADS[name].load() for name in workloads}
-    results = {}
-    for name, (X, y) in data.items():
-        workload = WORKLOADS[name]
-        results[name] = {}
-        for label, (peer, threads) in entrants.items():
-            n_rows = 2 * workload.batch_size
-            seconds, _ = timed(PEERS[peer], threads, workload, X[:n_rows], y[:n_rows], 1)
+    sizes = {name: len(WORKLOADS[name].load()[0]) for name in workloads}
+    running = {label: Contestant(*entrant) for label, entrant in entrants.items()}
+    results = {name: {} for name in workloads}
+    for name in workloads:
+        for label, contestant in running.items():
+            seconds, _ = contestant.train(name, 2 * WORKLOADS[name].batch_size, 1)
             results[name][label] = {"first call": seconds, "steps": []}
     for number in range(1, rounds + 1):
         print(f"round {number} ...", flush=True)
-        for name, (X, y) in data.items():
-            workload = WORKLOADS[name]
-            n_steps = WORKLOADS[name].n_steps(len(X))
-            for label, (peer, threads) in entrants.items():
+        for name, n_rows in sizes.items():
+            for label, contestant in running.items():
                 result = results[name][label]
-                seconds, result["loss"] = timed(
-                    PEERS[peer], threads, workload, X, y, workload.epochs
-                )
-                result["steps"].append(1e6 * seconds / n_steps)
+                seconds, result["loss"] = contestant.train(name, n_rows, WORKLOADS[name].epochs)
+                result["steps"].append(1e6 * seconds / WORKLOADS[name].n_steps(n_rows))
+    for contestant in running.values():
+        contestant.end()
     return results
 
 
@@ -160,7 +204,11 @@ def main():
         default=default_blas_threads(),
         help="for scikit-learn; its best counts",
     )
+    parser.add_argument("--serve", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.serve:
+        serve(*options.serve)
+        return
     entrants = contestants(options.peers, options.blas_threads)
     results = measure(options.workloads, entrants, options.rounds)
     saved = conclude(options, "fit", results, tables(results, entrants))
