@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ._validation.types import Table
 
 _LARGEST = np.finfo(np.float64).max
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
@@ -137,8 +138,10 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
         for name in ("frequency_scale", "amplitude"):
             value = getattr(self, name)
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not is_number or not 0 < value < np.inf:
-                raise ValueError(f"{name}={value!r} must be a number > 0.")
+            if not is_number or not 0 < value <= _LARGEST_SINGLE:
+                raise ValueError(
+                    f"{name}={value!r} must be a number > 0, and at most {_LARGEST_SINGLE:.1e}."
+                )
 
     def transform(self, X: Table) -> np.ndarray:
         """Add the waves.

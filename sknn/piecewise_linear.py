@@ -17,6 +17,8 @@ from sklearn.utils.validation import (
 from ._tabular.added import names_with_added
 from ._versions import DocumentationLinkMixin
 
+_LARGEST = float(np.finfo(np.float32).max)  # outputs may be of float32
+
 
 class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
     r"""Transformer that adds piecewise linear columns to numbers.
@@ -100,8 +102,10 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         if not is_count or n_bins < 0 or n_bins == 1:
             raise ValueError(f"n_bins={n_bins!r} must be 0, or an int of at least 2.")
         is_number = isinstance(self.scale, numbers.Real) and not isinstance(self.scale, bool)
-        if not is_number or not 0 < self.scale < np.inf:
-            raise ValueError(f"scale={self.scale!r} must be a number > 0.")
+        if not is_number or not 0 < self.scale <= _LARGEST:
+            raise ValueError(
+                f"scale={self.scale!r} must be a number > 0, and at most {_LARGEST:.1e}."
+            )
         X = validate_data(self, X, dtype=(np.float64, np.float32))
         self.edges_ = [self._edges(column) for column in X.T]
         self._scale = self.scale  # set_params changes the next fit only

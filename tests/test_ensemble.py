@@ -110,10 +110,12 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPClassifier()), TypeError, "such as MLPRegressor()."),
         (EnsembleClassifier(LinearSVC()), TypeError, "must be a classifier with predict_proba"),
         (EnsembleRegressor(None), TypeError, "estimator=None must be a regressor"),
+        (EnsembleRegressor(MLPRegressor), TypeError, "MLPRegressor'> must be a regressor"),
         (EnsembleRegressor(MLPRegressor(), 0), ValueError, "n_estimators=0 must be an int"),
         (EnsembleRegressor(MLPRegressor(), 2.0), ValueError, "n_estimators=2.0 must be"),
         (EnsembleRegressor(MLPRegressor(), variants={}), TypeError, "variants={} must be None, or"),
         (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
+        (EnsembleRegressor(MLPRegressor(), variants=[{1: 1}]), TypeError, "variants=[{1: 1}] must"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
         (

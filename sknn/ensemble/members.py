@@ -55,6 +55,16 @@ def _name_of_weights(estimator):
     return "sample_weight"
 
 
+def _is_instance(estimator):
+    """Return whether it is an estimator, and not a class."""
+    return hasattr(estimator, "__sklearn_tags__") and not isinstance(estimator, type)
+
+
+def _is_variant(value):
+    """Return whether a value is a dict of parameters' names."""
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
+
+
 def _seeds(estimator):
     """Return the names of an estimator's parameters that determine random numbers."""
     return [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
@@ -126,7 +136,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
         estimator = self.estimator
-        has_seeds = hasattr(estimator, "get_params") and _seeds(estimator)
+        has_seeds = _is_instance(estimator) and _seeds(estimator)
         if not has_seeds or not self._is_of_this_kind(estimator):
             raise TypeError(
                 f"estimator={estimator!r} must be a {self._kind} the parameter "
@@ -136,9 +146,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n_estimators={n!r} must be an int of at least 1.")
         is_sequence = isinstance(self.variants, list | tuple) and len(self.variants) > 0
-        if self.variants is not None and not (
-            is_sequence and all(isinstance(variant, dict) for variant in self.variants)
-        ):
+        if self.variants is not None and not (is_sequence and all(map(_is_variant, self.variants))):
             raise TypeError(
                 f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
                 "the estimator."
@@ -196,7 +204,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if not hasattr(self.estimator, "__sklearn_tags__"):
+        if not _is_instance(self.estimator):
             return tags  # fit raises the error
         member = get_tags(self.estimator)
         tags.input_tags.sparse = member.input_tags.sparse
