@@ -17,7 +17,12 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._versions import DocumentationLinkMixin
@@ -197,10 +202,13 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         Returns
         -------
         routing : MetadataRouter
-            What ``fit`` passes on to the ``fit`` of each member.
+            What ``fit`` passes on to the ``fit`` of each member, and what ``score`` takes itself.
         """
+        own = MetadataRequest(owner=self)
+        own.score = super().get_metadata_routing().score
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(own)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
