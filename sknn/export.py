@@ -53,7 +53,8 @@ def to_onnx(estimator: Any, *, name: str = "X", dtype: str | None = None, opset:
     ValueError
         If an argument is invalid, or if the network has an :class:`Activation` of your own,
         weights that are not finite, or class labels that are neither whole numbers nor strings.
-        Also if a table has columns of times, which ONNX does not have.
+        Also if a table has columns of times, which ONNX does not have, or if a ColumnTransformer
+        chooses its columns by names; the message tells how to convert it.
 
     See Also
     --------
@@ -65,7 +66,7 @@ def to_onnx(estimator: Any, *, name: str = "X", dtype: str | None = None, opset:
     model has one input a column, of shape (n_samples, 1), in their order and with their names, in
     which characters other than letters and digits become '_'. Categories are strings, and those
     that are no levels, such as '', are missing. Numbers and booleans (0 and 1) have the type
-    ``dtype``, and NaN is missing.
+    ``dtype``, and NaN is missing. Durations and times of day are numbers of seconds.
 
     Importing ``sknn.export`` registers converters with skl2onnx if that is installed, so that
     ``skl2onnx.to_onnx`` takes pipelines with the estimators of this package, and inputs of other

@@ -151,6 +151,8 @@ class HiddenFeatures(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        if not hasattr(self.estimator, "fit") or isinstance(self.estimator, type):
+            return tags  # fit raises the error
         tags_of_estimator = get_tags(self.estimator)
         tags.input_tags.sparse = tags_of_estimator.input_tags.sparse
         tags.target_tags = tags_of_estimator.target_tags

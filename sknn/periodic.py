@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._tabular.added import names_with_added
+from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ._validation.types import Table
 
 _LARGEST = np.finfo(np.float64).max
+_LARGEST_SINGLE = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
@@ -119,7 +121,8 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
             If a parameter is out of range, or if X is not finite.
         """
         self._check_parameters()
-        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        with leaving_out_values():
+            X = validate_data(self, X, dtype=(np.float64, np.float32))
         random_state = check_random_state(self.random_state)
         counts = [self.n_frequencies * (len(np.unique(column)) > 2) for column in X.T]
         self.frequencies_ = [
@@ -137,8 +140,10 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
         for name in ("frequency_scale", "amplitude"):
             value = getattr(self, name)
             is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not is_number or not 0 < value < np.inf:
-                raise ValueError(f"{name}={value!r} must be a number > 0.")
+            if not is_number or not 0 < value <= _LARGEST_SINGLE:
+                raise ValueError(
+                    f"{name}={value!r} must be a number > 0, and at most {_LARGEST_SINGLE:.1e}."
+                )
 
     def transform(self, X: Table) -> np.ndarray:
         """Add the waves.
@@ -155,7 +160,8 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
             otherwise.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        with leaving_out_values():
+            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         n_outputs = X.shape[1] + sum(map(len, self.frequencies_))
         encoded = np.empty((len(X), n_outputs), dtype=X.dtype)
         position = 0

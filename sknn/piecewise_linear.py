@@ -15,7 +15,10 @@ from sklearn.utils.validation import (
 )
 
 from ._tabular.added import names_with_added
+from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
+
+_LARGEST = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
@@ -100,9 +103,12 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         if not is_count or n_bins < 0 or n_bins == 1:
             raise ValueError(f"n_bins={n_bins!r} must be 0, or an int of at least 2.")
         is_number = isinstance(self.scale, numbers.Real) and not isinstance(self.scale, bool)
-        if not is_number or not 0 < self.scale < np.inf:
-            raise ValueError(f"scale={self.scale!r} must be a number > 0.")
-        X = validate_data(self, X, dtype=(np.float64, np.float32))
+        if not is_number or not 0 < self.scale <= _LARGEST:
+            raise ValueError(
+                f"scale={self.scale!r} must be a number > 0, and at most {_LARGEST:.1e}."
+            )
+        with leaving_out_values():
+            X = validate_data(self, X, dtype=(np.float64, np.float32))
         self.edges_ = [self._edges(column) for column in X.T]
         self._scale = self.scale  # set_params changes the next fit only
         return self
@@ -130,7 +136,8 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             float64 otherwise.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
+        with leaving_out_values():
+            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         n_outputs = [max(1, len(edges)) for edges in self.edges_]
         encoded = np.empty((len(X), sum(n_outputs)), dtype=X.dtype)
         position = 0

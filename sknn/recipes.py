@@ -94,7 +94,8 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
         after 'preprocessor' comes 'ensemble', an :class:`EnsembleClassifier` or
         :class:`EnsembleRegressor`, whose members are pipelines of 'encoder' and 'network'. Four
         different encoders take turns, which `variants` lists: one is a :class:`PeriodicEncoder`,
-        and one of a classifier's adds nothing. Classifiers are calibrated.
+        and one of a classifier's adds nothing. They replace 'encoder', so it is `variants` that a
+        search over encoders has to set. Classifiers are calibrated.
     **overrides : dict
         Parameters to set otherwise, by their own names: those of the preprocessor, the encoder,
         the networks and, with effort='best', the ensemble. With `n_bins` or `scale`, all members

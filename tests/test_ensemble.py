@@ -96,6 +96,16 @@ def test_weights_reach_the_members():
             unset.fit(X, CODES, sample_weight=weight)
 
 
+@pytest.mark.parametrize("with_weight", [False, True])
+def test_a_pipeline_that_routes_metadata_scores_an_ensemble(with_weight):
+    trees = EnsembleClassifier(DecisionTreeClassifier(max_depth=1), 2, random_state=0)
+    weight = {"sample_weight": np.arange(len(X))} if with_weight else {}
+    expected = clone(trees).fit(X, CODES).score(X, CODES, **weight)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = Pipeline([("last", trees.set_score_request(sample_weight=with_weight or None))])
+        assert model.fit(X, CODES).score(X, CODES, **weight) == expected
+
+
 def test_further_arguments_of_fit_reach_the_members():
     network = MLPClassifier(**SMALL, early_stopping="auto")
     model = EnsembleClassifier(network, 2, random_state=0)
@@ -110,10 +120,12 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPClassifier()), TypeError, "such as MLPRegressor()."),
         (EnsembleClassifier(LinearSVC()), TypeError, "must be a classifier with predict_proba"),
         (EnsembleRegressor(None), TypeError, "estimator=None must be a regressor"),
+        (EnsembleRegressor(MLPRegressor), TypeError, "MLPRegressor'> must be a regressor"),
         (EnsembleRegressor(MLPRegressor(), 0), ValueError, "n_estimators=0 must be an int"),
         (EnsembleRegressor(MLPRegressor(), 2.0), ValueError, "n_estimators=2.0 must be"),
         (EnsembleRegressor(MLPRegressor(), variants={}), TypeError, "variants={} must be None, or"),
         (EnsembleRegressor(MLPRegressor(), variants=[1]), TypeError, "variants=[1] must be None"),
+        (EnsembleRegressor(MLPRegressor(), variants=[{1: 1}]), TypeError, "variants=[{1: 1}] must"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
         (

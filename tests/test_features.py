@@ -132,6 +132,16 @@ def test_other_estimators_are_refused():
             HiddenFeatures(estimator).fit(X, y)
 
 
+@pytest.mark.parametrize("estimator", [None, MLPClassifier])
+def test_what_is_no_estimator_is_refused_by_fit_alone(estimator):
+    features = HiddenFeatures(estimator)
+    with pytest.raises(TypeError):
+        features.fit(X, y)
+    with pytest.raises(NotFittedError):
+        features.transform(X)
+    assert "HiddenFeatures" in features._repr_html_()
+
+
 def test_a_frozen_network_is_used_as_it_is():
     fitted = network().fit(X, y)
     features = HiddenFeatures(FrozenEstimator(fitted)).fit(X[:10], y[:10])

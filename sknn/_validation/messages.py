@@ -201,5 +201,10 @@ def _other_types(value):
         return [bool(value), int(value.real)]
     if isinstance(value, Real):
         whole = [int(value)] if float(value).is_integer() else []
-        return [*whole, float(value) / 100] if 2 <= value < 100 else whole
+        return [*whole, from_percent(value)] if 2 <= value < 100 else whole
     return []
+
+
+def from_percent(value):
+    """Return the fraction, in as few digits as the percentage: 0.9999 for 99.99."""
+    return round(float(value) / 100, 12)

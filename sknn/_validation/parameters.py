@@ -16,7 +16,7 @@ import numpy as np
 from .._hyperparameters import HYPERPARAMETERS
 from .._hyperparameters.training import SOLVERS_WITH_NTK
 from .._warnings import warn_user
-from .messages import check_value, refuse
+from .messages import check_value, from_percent, refuse
 
 _SMALLEST_ITEM = 4  # bytes of a float32
 
@@ -118,7 +118,7 @@ def _check_quantile(estimator):
         or (np.diff(levels) <= 0).any()
     ):
         are_percent = all(isinstance(level, Real) and 2 <= level < 100 for level in levels.flat)
-        in_units = [float(level) / 100 for level in levels.flat] if are_percent else []
+        in_units = sorted({from_percent(level) for level in levels.flat}) if are_percent else []
         refuse(
             estimator,
             "quantile",

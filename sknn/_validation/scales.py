@@ -55,8 +55,11 @@ def warn_of_other_scale(estimator, X, X_val):
 
 
 def _some_rows(table):
-    """Return evenly spaced rows."""
-    return np.asarray(table[:: max(1, -(-len(table) // _MOST_ROWS))])
+    """Return rows that are drawn at random: evenly spaced ones may be of one hour or sensor."""
+    if len(table) <= _MOST_ROWS:
+        return np.asarray(table)
+    random = np.random.default_rng(0)
+    return table[np.sort(random.choice(len(table), _MOST_ROWS, replace=False, shuffle=False))]
 
 
 def _find_far_values(X, X_val):

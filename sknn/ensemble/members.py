@@ -17,7 +17,12 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import check_random_state, get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metadata_routing import (
+    MetadataRequest,
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._versions import DocumentationLinkMixin
@@ -53,6 +58,16 @@ def _name_of_weights(estimator):
         name, last = estimator.steps[-1]
         return f"{name}__{_name_of_weights(last)}"
     return "sample_weight"
+
+
+def _is_instance(estimator):
+    """Return whether it is an estimator, and not a class."""
+    return hasattr(estimator, "__sklearn_tags__") and not isinstance(estimator, type)
+
+
+def _is_variant(value):
+    """Return whether a value is a dict of parameters' names."""
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value)
 
 
 def _seeds(estimator):
@@ -126,7 +141,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     def _check_parameters(self):
         """Raise if a parameter is of the wrong type or out of range."""
         estimator = self.estimator
-        has_seeds = hasattr(estimator, "get_params") and _seeds(estimator)
+        has_seeds = _is_instance(estimator) and _seeds(estimator)
         if not has_seeds or not self._is_of_this_kind(estimator):
             raise TypeError(
                 f"estimator={estimator!r} must be a {self._kind} the parameter "
@@ -136,9 +151,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
             raise ValueError(f"n_estimators={n!r} must be an int of at least 1.")
         is_sequence = isinstance(self.variants, list | tuple) and len(self.variants) > 0
-        if self.variants is not None and not (
-            is_sequence and all(isinstance(variant, dict) for variant in self.variants)
-        ):
+        if self.variants is not None and not (is_sequence and all(map(_is_variant, self.variants))):
             raise TypeError(
                 f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
                 "the estimator."
@@ -189,14 +202,17 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         Returns
         -------
         routing : MetadataRouter
-            What ``fit`` passes on to the ``fit`` of each member.
+            What ``fit`` passes on to the ``fit`` of each member, and what ``score`` takes itself.
         """
+        own = MetadataRequest(owner=self)
+        own.score = super().get_metadata_routing().score
         mapping = MethodMapping().add(caller="fit", callee="fit")
-        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+        router = MetadataRouter(owner=self).add_self_request(own)
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        if not hasattr(self.estimator, "__sklearn_tags__"):
+        if not _is_instance(self.estimator):
             return tags  # fit raises the error
         member = get_tags(self.estimator)
         tags.input_tags.sparse = member.input_tags.sparse

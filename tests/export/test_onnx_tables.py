@@ -14,11 +14,12 @@ from skl2onnx.common.data_types import (
     Int64TensorType,
     StringTensorType,
 )
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknn import (
@@ -192,6 +193,30 @@ def test_searches(pipeline):
     search = GridSearchCV(pipeline, {"network__max_iter": [2]}, cv=2)
     search.fit(TRAINING, targets_of("names"))
     check(to_onnx(search), search, LATER)
+
+
+def test_steps_that_do_nothing():
+    steps = [("idle", "passthrough"), ("first", TabularPreprocessor()), ("encoder", None)]
+    variants = [{"encoder": "passthrough"}, {"encoder": PiecewiseLinearEncoder(3)}]
+    network = Pipeline([*steps, ("network", MLPClassifier(**SMALL))])
+    ensemble = EnsembleClassifier(network, 2, variants=variants, random_state=0)
+    search = GridSearchCV(ensemble, {"estimator__network__max_iter": [2]}, cv=2)
+    for last in (network, search):
+        pipeline = Pipeline([("outer", "passthrough"), ("last", last)])
+        pipeline.fit(TRAINING, targets_of("names"))
+        check(to_onnx(pipeline), pipeline, LATER)
+        assert pipeline.steps[0] == ("outer", "passthrough")
+
+
+def test_columns_chosen_by_name():
+    """Only an example tells the types of columns that no preprocessor knows."""
+    choice = ColumnTransformer([("a", StandardScaler(), ["tail"]), ("b", "passthrough", ["flag"])])
+    table = pd.DataFrame({"flag": TRAINING["flag"], "tail": finite_tail(TRAINING)})
+    pipeline = make_pipeline(choice, MLPClassifier(**SMALL)).fit(table, targets_of("names"))
+    with pytest.raises(ValueError, match="ColumnTransformer chooses columns by their names"):
+        to_onnx(pipeline)
+    model = skl2onnx.to_onnx(pipeline, table[:1], options={"zipmap": False})
+    check(model, pipeline, table)
 
 
 def test_a_table_of_numbers_is_one_input():

@@ -14,7 +14,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sknn import MLPClassifier, MLPRegressor
+from sknn import (
+    MLPClassifier,
+    MLPRegressor,
+    PeriodicEncoder,
+    PiecewiseLinearEncoder,
+    TabularPreprocessor,
+)
 from sknn._validation import explanations
 
 pytestmark = pytest.mark.filterwarnings("ignore:X has feature names", "ignore:Stochastic Optimizer")
@@ -186,6 +192,15 @@ def test_values_of_an_array_are_not_printed(table, y, kind, beginning):
     text = error_of(table, y, kind)
     assert text.startswith(beginning)
     assert len(text) < 300
+
+
+@pytest.mark.parametrize("kind", [PeriodicEncoder, PiecewiseLinearEncoder, TabularPreprocessor])
+@pytest.mark.parametrize("table", [np.arange(500.0), np.ones((500, 9)) * 1j])
+def test_values_of_an_array_are_not_printed_by_transformers(kind, table):
+    for method in (kind().fit, kind().fit(X).transform):
+        with pytest.raises(ValueError, match=r"Expected 2D array|Complex data") as error:
+            method(table)
+        assert len(str(error.value)) < 300
 
 
 # ---- targets -----------------------------------------------------------------------------------

@@ -58,6 +58,8 @@ MEANT = [
     ("quantile", [10, 50, 90], "quantile=[0.1, 0.5, 0.9]"),
     ("dropout", 50, "dropout=0.5"),
     ("input_dropout", 12.5, "input_dropout=0.125"),
+    ("dropout", 99.99, "dropout=0.9999"),
+    ("quantile", (90, 10), "quantile=[0.1, 0.9]"),
     ("validation_fraction", 20, "validation_fraction=0.2"),
 ]
 NOTHING_MEANT = [

@@ -94,6 +94,15 @@ def test_nothing_is_said_where_little_is_known(table, other):
     assert warns(table, other) == ""
 
 
+@pytest.mark.parametrize("period", [2, 3, 24])
+def test_rows_in_turns(period):
+    """Of a table with rows of several sensors in turns, X_val may be one."""
+    random = np.random.default_rng(0)
+    sensors = np.arange(period * 2048) % period
+    table = random.uniform(size=(len(sensors), 2)) + 10.0 * sensors[:, None]
+    assert warns(table, table[period - 1 :: period][:100]) == ""
+
+
 def test_the_way_out_works():
     with sklearn.config_context(enable_metadata_routing=True):
         network = MLPClassifier((3,), max_iter=2).set_fit_request(X_val=True, y_val=True)
