@@ -36,12 +36,12 @@ _LEAST_PATIENCE = 5.0  # seconds
 _running = []  # the second process, while there is one; not empty in that process either
 _NAME = __package__.partition(".")[0]
 
-# "-c" looks for modules in the current folder first, where a file may be called pickle.py.
+# "-I": Python's own variables and the current folder, where a file may be called pickle.py, do not
+# count. "-B": as in this process, nothing is written beside the sources.
+_OPTIONS = ["-B"] if sys.dont_write_bytecode else []
 # Importing scikit-learn, which kernels do not need, would take half of the time until the start.
 _PROGRAM = f"""
-import sys
-sys.path = [folder for folder in sys.path if folder]
-import pickle, types
+import pickle, sys, types
 sys.path, folder, is_light = pickle.load(sys.stdin.buffer)
 if is_light:
     package = sys.modules[{_NAME!r}] = types.ModuleType({_NAME!r})
@@ -89,6 +89,7 @@ class SecondProcess:
         self._unread = b""
         self._started = time.monotonic()
         self._permits = None
+        self._results = None
         self._own_numbers = iter(range(len(jobs)))
         # No room for a pipe, a file or a process, or modules that the user has loaded anew
         with contextlib.suppress(OSError, pickle.PicklingError):
@@ -100,18 +101,19 @@ class SecondProcess:
         with open(writer, "wb") as pipe:
             pipe.write(bytes(len(jobs)))
         self._own_numbers = _count_permits(self._permits)
-        setup = [path for path in sys.path if isinstance(path, str)], str(PACKAGE), is_light
-        task = STAMP, self._permits, function.__module__, function.__name__
-        with tempfile.TemporaryFile() as file:
+        self._results, results = os.pipe()
+        setup = _folders_of_modules(), str(PACKAGE), is_light
+        task = STAMP, self._permits, results, function.__module__, function.__name__
+        with open(results, "wb"), tempfile.TemporaryFile() as file:
             for message in (setup, task, jobs):
                 pickle.dump(message, file)
             file.seek(0)
             return subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM],
+                [sys.executable, "-I", *_OPTIONS, "-c", _PROGRAM],
                 stdin=file,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,  # whatever libraries print
                 stderr=subprocess.DEVNULL,
-                pass_fds=[self._permits],
+                pass_fds=[self._permits, results],
                 env={**os.environ, "NUMBA_CACHE_DIR": str(cache_directory())},
             )
 
@@ -120,12 +122,12 @@ class SecondProcess:
 
     def __exit__(self, *error):
         _running.remove(self)
-        if self._permits is not None:
-            os.close(self._permits)
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process.stdout.close()
+        for pipe in (self._permits, self._results):
+            if pipe is not None:
+                os.close(pipe)
 
     def numbers(self):
         """Yield the numbers of jobs that this process is to do, until all are taken."""
@@ -146,12 +148,12 @@ class SecondProcess:
         if self._process is None:
             return
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
+            selector.register(self._results, selectors.EVENT_READ)
             while self._n_left > 0:
                 patience = max(_LEAST_PATIENCE, time.monotonic() - self._started)
                 if not selector.select(patience if wait else 0):
                     return
-                received = os.read(self._process.stdout.fileno(), 4096)
+                received = os.read(self._results, 4096)
                 if not received:  # it has ended
                     return
                 *lines, self._unread = (self._unread + received).split(b"\n")
@@ -159,6 +161,17 @@ class SecondProcess:
                     number, seconds = line.split()
                     self._n_left -= 1
                     yield int(number), float(seconds)
+
+
+def _folders_of_modules():
+    """Return where to look for modules: first in the standard library, never in the current folder.
+
+    A notebook looks in the current folder first, but has loaded the standard library before.
+    """
+    library = os.path.dirname(os.__file__)
+    folders = [path for path in sys.path if path and isinstance(path, str)]
+    folders.sort(key=lambda path: path not in (library, os.path.join(library, "lib-dynload")))
+    return [*folders, str(PACKAGE.parent)]
 
 
 def _count_permits(pipe):
@@ -176,7 +189,7 @@ def work():
     """Do jobs until all are taken."""
     _running.append(None)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, which LLVM would swallow
-    stamp, permits, module, name = pickle.load(sys.stdin.buffer)
+    stamp, permits, results, module, name = pickle.load(sys.stdin.buffer)
     if stamp != STAMP:
         sys.exit("the sources have changed since the first process was started")
     warnings.filterwarnings("error", "the compile cache")  # what cannot be kept is of no use
@@ -186,5 +199,5 @@ def work():
         number = len(jobs) - 1 - n_taken
         started = time.perf_counter()
         function(jobs[number])
-        print(number, time.perf_counter() - started, flush=True)
+        os.write(results, f"{number} {time.perf_counter() - started}\n".encode())
     os._exit(0)

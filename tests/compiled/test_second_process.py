@@ -106,9 +106,11 @@ def test_without_a_second_process_this_one_does_all(monkeypatch, where, name, er
         raise error("no more processes")
 
     monkeypatch.setattr(where, name, refuse)
+    n_open = len(os.listdir("/dev/fd"))
     with SecondProcess(time.sleep, [0, 0]) as second:
         assert list(second.numbers()) == [0, 1]
         assert list(second.finished(wait=True)) == []
+    assert len(os.listdir("/dev/fd")) == n_open
 
 
 def test_an_interrupt_of_the_wait_leaves_no_process():
@@ -119,13 +121,23 @@ def test_an_interrupt_of_the_wait_leaves_no_process():
             list(second.finished(wait=True))
 
 
-def test_modules_in_the_current_folder_are_not_imported(tmp_path, monkeypatch):
-    for name in ("pickle", "types"):
-        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported by mistake')")
+@pytest.mark.parametrize("here", ["", "."])
+def test_modules_in_the_current_folder_are_not_imported(tmp_path, monkeypatch, here):
+    """A notebook looks there first, but has imported the standard library before."""
+    for name in ("pickle", "types", "random", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text("open('imported', 'w').close()")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", [here, *filter(None, sys.path)])
     with sharing(time.sleep, [0]) as second:
         assert [number for number, _ in second.finished(wait=True)] == [0]
+    assert not (tmp_path / "imported").exists()
+
+
+def test_what_is_printed_is_no_result(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-16")
+    with sharing(print, ["nothing", "0 1.0"]) as second:
+        assert [number for number, _ in second.finished(wait=True)] == [1, 0]
 
 
 def share_and_be_killed():
