@@ -60,6 +60,7 @@ def test_rows_of_weight_zero_are_absent():
     assert (model.y_min_, model.y_max_) == (inner[0], inner[-1])
 
 
+@pytest.mark.filterwarnings("ignore:X_val lies far outside")
 @pytest.mark.parametrize("scoring", [None, "r2"])
 def test_validation_scores_are_of_clipped_predictions(scoring):
     given = {"X_val": FAR, "y_val": FAR[:, 0]}

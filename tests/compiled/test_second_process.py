@@ -113,7 +113,15 @@ def test_without_a_second_process_this_one_does_all(monkeypatch, where, name, er
     assert len(os.listdir("/dev/fd")) == n_open
 
 
-def test_an_interrupt_of_the_wait_leaves_no_process():
+@pytest.fixture
+def interruptible():
+    """Let SIGINT interrupt this process, also where a shell has started it in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_of_the_wait_leaves_no_process(interruptible):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     with sharing(time.sleep, [LONG]) as second:
         timer.start()
