@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from ._tabular.added import names_with_added
+from ._tabular.added import check_factor, names_with_added
 from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ._validation.types import Table
 
 _LARGEST = np.finfo(np.float64).max
-_LARGEST_SINGLE = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
@@ -138,12 +137,7 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
         if not isinstance(n, numbers.Integral) or isinstance(n, bool) or n < 0:
             raise ValueError(f"n_frequencies={n!r} must be an int of at least 0.")
         for name in ("frequency_scale", "amplitude"):
-            value = getattr(self, name)
-            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-            if not is_number or not 0 < value <= _LARGEST_SINGLE:
-                raise ValueError(
-                    f"{name}={value!r} must be a number > 0, and at most {_LARGEST_SINGLE:.1e}."
-                )
+            check_factor(name, getattr(self, name))
 
     def transform(self, X: Table) -> np.ndarray:
         """Add the waves.

@@ -14,11 +14,9 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from ._tabular.added import names_with_added
+from ._tabular.added import check_factor, names_with_added
 from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
-
-_LARGEST = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
@@ -102,11 +100,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         is_count = isinstance(n_bins, numbers.Integral) and not isinstance(n_bins, bool)
         if not is_count or n_bins < 0 or n_bins == 1:
             raise ValueError(f"n_bins={n_bins!r} must be 0, or an int of at least 2.")
-        is_number = isinstance(self.scale, numbers.Real) and not isinstance(self.scale, bool)
-        if not is_number or not 0 < self.scale <= _LARGEST:
-            raise ValueError(
-                f"scale={self.scale!r} must be a number > 0, and at most {_LARGEST:.1e}."
-            )
+        check_factor("scale", self.scale)
         with leaving_out_values():
             X = validate_data(self, X, dtype=(np.float64, np.float32))
         self.edges_ = [self._edges(column) for column in X.T]

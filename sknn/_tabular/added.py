@@ -1,6 +1,10 @@
-"""Names of the columns that encoders of numbers add."""
+"""What encoders that add columns to numbers share: the names of these, and a check."""
+
+import numbers
 
 import numpy as np
+
+_LARGEST = float(np.finfo(np.float32).max)  # outputs may be of float32
 
 
 def names_with_added(names, counts, kind):
@@ -27,3 +31,10 @@ def names_with_added(names, counts, kind):
             taken.add(output)
             outputs.append(output)
     return np.array(outputs, dtype=object)
+
+
+def check_factor(name, value):
+    """Raise a ValueError that names the parameter unless it can be a factor of added columns."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 < value <= _LARGEST:
+        raise ValueError(f"{name}={value!r} must be a number > 0, and at most {_LARGEST:.1e}.")
