@@ -192,12 +192,32 @@ def test_what_is_printed_is_no_result(monkeypatch):
         assert [number for number, _ in second.finished(wait=True)] == [1, 0]
 
 
+def test_an_interrupt_of_the_start_leaves_no_process(monkeypatch):
+    processes = []
+    start_process = subprocess.Popen
+
+    def start_and_be_interrupted(*command, **settings):
+        processes.append(start_process(*command, **settings))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FILES, "may_be_written", lambda: True)
+    monkeypatch.setattr(subprocess, "Popen", start_and_be_interrupted)
+    before = open_descriptors()
+    second = SecondProcess(time.sleep, [0, 0])
+    assert can_have_second_process()  # an interrupt before the block would leave it as it is
+    with pytest.raises(KeyboardInterrupt), second:
+        pass
+    assert open_descriptors() <= before
+    assert can_have_second_process()
+    processes[0].wait(LONG)  # it ends by itself, as nobody takes its results
+
+
 def share_and_be_killed():
     second_process._LEAST_PATIENCE = LONG
-    second = SecondProcess(time.sleep, 100 * [0.1])
-    next(second.finished(wait=True))
-    print(second._process.pid, flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    with SecondProcess(time.sleep, 100 * [0.1]) as second:
+        next(second.finished(wait=True))
+        print(second._process.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_second_process_ends_after_its_parent():
