@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import numbers
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -164,15 +163,9 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     if is_best:
         settings = {"n_estimators": _MEMBERS, **given[parts.ensemble], **seed}
         if not given[PiecewiseLinearEncoder]:
-            settings.setdefault("variants", _first(parts.variants, settings["n_estimators"]))
+            settings.setdefault("variants", copy.deepcopy(parts.variants))
         steps = [("ensemble", parts.ensemble(Pipeline(steps), **settings))]
     return Pipeline([("preprocessor", preprocessor), *steps])
-
-
-def _first(variants, n_estimators):
-    """Return a copy of the variants, of as many as there are members where these are fewer."""
-    is_count = isinstance(n_estimators, numbers.Integral) and n_estimators > 0
-    return copy.deepcopy(variants[:n_estimators] if is_count else variants)
 
 
 def _make_network(kind, recipe, given):

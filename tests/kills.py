@@ -24,21 +24,25 @@ def train_through_kills(estimator, X, y, path, random, *, seconds, most=1000):
     path : path-like
     random : numpy.random.Generator
     seconds : float
-        Mean time after which a process is killed.
+        Mean time after which a process is killed; less on a machine that trains faster.
     most : int, default=1000
         After so many kills, the next process is left alone.
 
     Returns
     -------
     n_kills : int
+        At least 1.
     estimator : MLPClassifier or MLPRegressor
         Fitted.
     """
     n_kills = 0
+    Path(path).unlink(missing_ok=True)
     while _dies_in_training(
         estimator, X, y, path, random.exponential(seconds) if n_kills < most else None
     ):
         n_kills += 1
+    if n_kills == 0:
+        return train_through_kills(estimator, X, y, path, random, seconds=seconds / 2, most=most)
     return n_kills, Checkpoint.resume(path, estimator).fit(X, y)
 
 

@@ -301,6 +301,7 @@ def test_folders_that_do_not_exist(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_killed_processes_resume_with_the_same_bits(tmp_path):
     path = tmp_path / "training"
     settings = {**SETTINGS, "max_iter": 60, "dropout": 0.2, "n_iter_no_change": np.inf}
@@ -308,7 +309,6 @@ def test_killed_processes_resume_with_the_same_bits(tmp_path):
         Checkpoint(path), EarlyStopping(patience=60), History(["accuracy"])
     )
     whole = clone(network).fit(X, NAMES)
-    path.unlink()
     n_kills, survivor = train_through_kills(
         network, X, NAMES, path, np.random.default_rng(0), seconds=0.1, most=10
     )

@@ -19,6 +19,7 @@ from sknn import MLPClassifier, MLPRegressor
 from sknn.distributed import ClusterLostError, fit_dask
 from tests.reference import assert_same_weights
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
@@ -42,15 +43,6 @@ def new_cluster():
 @pytest.fixture(scope="module")
 def client():
     with new_cluster() as cluster, distributed.Client(cluster) as client:
-        yield client
-
-
-@pytest.fixture
-def own_client():
-    """A cluster that a test may break, which gives up soon."""
-    dask = pytest.importorskip("dask")
-    patience = dask.config.set({"distributed.comm.timeouts.connect": "2s"})
-    with patience, new_cluster() as cluster, distributed.Client(cluster) as client:
         yield client
 
 
@@ -352,9 +344,17 @@ def test_training_goes_on_without_lost_rows(client, before_third_round):
     assert fitted.loss_curve_[-1] < fitted.loss_curve_[0]
 
 
-def test_a_lost_scheduler_keeps_the_last_round(own_client, before_third_round):
-    before_third_round(lambda: own_client.cluster.sync(own_client.cluster.scheduler.close))
-    with pytest.raises(ClusterLostError, match="estimator") as caught:
-        fit_dask(MLPClassifier(**SETTINGS), parts(X, 4), parts(Y, 4), client=own_client)
+def test_a_lost_scheduler_keeps_the_last_round(before_third_round, monkeypatch):
+    with new_cluster() as cluster, distributed.Client(cluster) as client:
+
+        def close_scheduler():
+            # From now on it is waited for in vain.
+            monkeypatch.setitem(dask.config.get("distributed.comm.timeouts"), "connect", "2s")
+            monkeypatch.setattr(client, "_timeout", 2)
+            cluster.sync(cluster.scheduler.close)
+
+        before_third_round(close_scheduler)
+        with pytest.raises(ClusterLostError, match="estimator") as caught:
+            fit_dask(MLPClassifier(**SETTINGS), parts(X, 4), parts(Y, 4), client=client)
     assert caught.value.estimator.n_iter_ == 2
     assert caught.value.estimator.predict(X).shape == Y.shape

@@ -128,11 +128,6 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPRegressor(), variants=[{1: 1}]), TypeError, "variants=[{1: 1}] must"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
-        (
-            EnsembleRegressor(MLPRegressor(), 1, variants=[{}, {}]),
-            ValueError,
-            "variants has 2 dicts, but only n_estimators=1 of them",
-        ),
     ],
 )
 def test_errors_name_the_parameter(ensemble, error, message):
@@ -148,6 +143,36 @@ def test_variants_take_turns():
     assert [member.coefs_[0].shape[1] for member in model.estimators_] == [3, 4, 3]
     assert [member.alpha for member in model.estimators_] == [1e-4, 0.1, 1e-4]
     assert model.estimators_[0].random_state != model.estimators_[2].random_state
+
+
+def test_a_search_over_the_number_of_members_uses_the_first_variants():
+    variants = [{"hidden_layer_sizes": (width,)} for width in (3, 4, 5)]
+    model = clone(REGRESSOR).set_params(variants=variants, n_estimators=2).fit(X, NUMBERS)
+    assert [member.coefs_[0].shape[1] for member in model.estimators_] == [3, 4]
+
+
+def test_seeds_that_a_variant_sets_are_kept():
+    network = Pipeline([("waves", PeriodicEncoder()), ("network", MLPRegressor(**SMALL))])
+    variants = [
+        {"waves": PeriodicEncoder(random_state=5), "network__random_state": 6},
+        {"waves": PeriodicEncoder(), "network__random_state": None},
+        {"network": MLPRegressor(**SMALL, random_state=np.int64(7))},
+    ]
+    model = EnsembleRegressor(network, 3, variants=variants, random_state=0).fit(X, NUMBERS)
+    seeds = np.random.RandomState(0).randint(np.iinfo(np.int32).max, size=3)
+    assert [(m[0].random_state, m[1].random_state) for m in model.estimators_] == [
+        (5, 6),
+        (seeds[1], seeds[1]),
+        (seeds[2], 7),
+    ]
+
+
+@pytest.mark.parametrize("kind", [EnsembleClassifier, EnsembleRegressor])
+def test_wrong_arguments_name_the_class_that_was_called(kind):
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__init__\(\) got an unexpected"):
+        kind(None, n_members=3)
+    with pytest.raises(TypeError, match=rf"^{kind.__name__}\.__init__\(\) missing 1 required"):
+        kind()
 
 
 def test_variants_may_replace_steps():

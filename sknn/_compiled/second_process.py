@@ -33,7 +33,7 @@ from .jit import INTERPRETED
 
 _IS_POSIX = os.name == "posix"
 _LEAST_PATIENCE = 5.0  # seconds
-_running = []  # the second process, while there is one; not empty in that process either
+_running = set()  # the second process, while there is one; not empty in that process either
 _NAME = __package__.partition(".")[0]
 
 # "-I": Python's own variables and the current folder, where a file may be called pickle.py, do not
@@ -84,6 +84,7 @@ class SecondProcess:
     """
 
     def __init__(self, function, jobs, *, is_light=True):
+        self._what = function, jobs, is_light
         self._n_left = len(jobs)  # that this process has not taken, and the other has not done
         self._process = None
         self._unread = b""
@@ -91,10 +92,6 @@ class SecondProcess:
         self._permits = None
         self._results = None
         self._own_numbers = iter(range(len(jobs)))
-        # No room for a pipe, a file or a process, or modules that the user has loaded anew
-        with contextlib.suppress(OSError, pickle.PicklingError):
-            self._process = self._start(function, jobs, is_light)
-        _running.append(self)
 
     def _start(self, function, jobs, is_light):
         self._permits, writer = os.pipe()
@@ -118,10 +115,18 @@ class SecondProcess:
             )
 
     def __enter__(self):
+        try:
+            _running.add(self)
+            # No room for a pipe, a file or a process, or modules that the user has loaded anew
+            with contextlib.suppress(OSError, pickle.PicklingError):
+                self._process = self._start(*self._what)
+        except BaseException:  # Ctrl-C
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *error):
-        _running.remove(self)
+        _running.discard(self)
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -187,7 +192,7 @@ def _count_permits(pipe):
 
 def work():
     """Do jobs until all are taken."""
-    _running.append(None)
+    _running.add(None)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C, which LLVM would swallow
     stamp, permits, results, module, name = pickle.load(sys.stdin.buffer)
     if stamp != STAMP:

@@ -68,7 +68,8 @@ ROWS = {
     "batch_size": Hyperparameter(
         [Choice(["auto"]), COUNT],
         "int or 'auto'",
-        """Number of samples per minibatch. 'auto' is min(200, n_samples). Not used when
+        """Number of samples per minibatch. 'auto' is min(200, n_samples). Where there are fewer
+        samples, it is all of them, with a warning if it is above 32. Not used when
         solver='lbfgs'.
         """,
     ),

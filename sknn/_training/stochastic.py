@@ -16,6 +16,7 @@ from .minibatches import MinibatchLoop
 from .optimizer_state import schedule_of
 from .trainer import Training
 
+_SMALL_BATCH = 32  # samples; where there are fewer, nobody expects more than one step an epoch
 _ROWS_OF_STATISTICS = 2048  # whose variance is that of all rows within a few percent
 
 
@@ -37,7 +38,7 @@ class StochasticTraining(Training):
     def warn_in_advance(self):
         """Warn about minibatches that are not as large as they were meant or should be."""
         batch_size = self.network.settings.batch_size
-        if batch_size != "auto" and batch_size > self.n_rows:
+        if batch_size != "auto" and batch_size > max(self.n_rows, _SMALL_BATCH):
             warn_user(
                 f"Got `batch_size`={batch_size}, more than the {self.n_rows} samples to train on, "
                 f"so it is clipped to {self.n_rows} and an epoch is a single step. Lower "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -13,6 +13,8 @@ from .._targets import score_quantiles
 from .members import BaseEnsemble
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from .._validation.types import Table
@@ -34,10 +36,11 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
-        a pipeline. None means that members differ by random numbers only.
+        dict, and so on, in turn [2]_. Dicts beyond ``n_estimators`` are not used. They may replace
+        the steps of a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
-        Draws the ``random_state`` of each member. Pass an int for reproducible results.
+        Draws the ``random_state`` of each member, of all its parts. Those that a variant sets are
+        kept. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -74,6 +77,16 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
 
     _kind = "classifier with predict_proba and"
     _example = "MLPClassifier"
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_estimators: int = 4,
+        *,
+        variants: Sequence[dict[str, Any]] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(estimator, n_estimators, variants, random_state)
 
     @staticmethod
     def _is_of_this_kind(estimator):
@@ -159,10 +172,11 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_; at most ``n_estimators`` dicts. They may replace the steps of
-        a pipeline. None means that members differ by random numbers only.
+        dict, and so on, in turn [2]_. Dicts beyond ``n_estimators`` are not used. They may replace
+        the steps of a pipeline. None means that members differ by random numbers only.
     random_state : int, RandomState instance or None, default=None
-        Draws the ``random_state`` of each member. Pass an int for reproducible results.
+        Draws the ``random_state`` of each member, of all its parts. Those that a variant sets are
+        kept. Pass an int for reproducible results.
 
     Attributes
     ----------
@@ -198,6 +212,16 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     _kind = "regressor with"
     _example = "MLPRegressor"
     _is_of_this_kind = staticmethod(is_regressor)
+
+    def __init__(
+        self,
+        estimator: Any,
+        n_estimators: int = 4,
+        *,
+        variants: Sequence[dict[str, Any]] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        super().__init__(estimator, n_estimators, variants, random_state)
 
     def predict(self, X: Table) -> np.ndarray:
         """Predict targets: the mean of what the members predict.

@@ -28,8 +28,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._versions import DocumentationLinkMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
@@ -75,17 +73,16 @@ def _seeds(estimator):
     return [name for name in estimator.get_params() if name.rpartition("__")[2] == "random_state"]
 
 
+def _determines(variant, member, name):
+    """Return whether a variant has set a member's seed, be it within an encoder or a network."""
+    is_set = any(name == key or name.startswith(f"{key}__") for key in variant)
+    return is_set and member.get_params()[name] is not None
+
+
 class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
     """What the two ensembles share: training, and averages of what the members predict."""
 
-    def __init__(
-        self,
-        estimator: Any,
-        n_estimators: int = 4,
-        *,
-        variants: Sequence[dict[str, Any]] | None = None,
-        random_state: int | np.random.RandomState | None = None,
-    ) -> None:
+    def __init__(self, estimator, n_estimators, variants, random_state):
         self.estimator = estimator
         self.n_estimators = n_estimators
         self.variants = variants
@@ -119,8 +116,8 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         TypeError
             If the estimator is not of this ensemble's kind.
         ValueError
-            If ``n_estimators`` is not an int of at least 1, if there are more variants than that,
-            or if a variant has parameters that the estimator lacks.
+            If ``n_estimators`` is not an int of at least 1, or if a variant has parameters that the
+            estimator lacks.
         """
         self._check_parameters()
         is_routed = get_config()["enable_metadata_routing"]
@@ -156,14 +153,11 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
                 f"variants={self.variants!r} must be None, or a list of dicts with parameters of "
                 "the estimator."
             )
-        if self.variants is not None and len(self.variants) > n:
-            raise ValueError(
-                f"variants has {len(self.variants)} dicts, but only n_estimators={n} of them would "
-                "be trained. Remove some, or train more members."
-            )
 
     def _unfitted_members(self):
-        """Return clones of the estimator, each with its variant's parameters and a seed."""
+        """Return clones of the estimator, each with its variant's parameters, and a seed for all
+        random numbers but those that the variant determines.
+        """
         random_state = check_random_state(self.random_state)
         members = []
         for number in range(self.n_estimators):
@@ -171,7 +165,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
             variant = self.variants[number % len(self.variants)] if self.variants else {}
             variant = {name: clone(value, safe=False) for name, value in variant.items()}
             member = clone(self.estimator).set_params(**variant)
-            names = [name for name in _seeds(member) if name not in variant]
+            names = [name for name in _seeds(member) if not _determines(variant, member, name)]
             members.append(member.set_params(**dict.fromkeys(names, seed)))
         return members
 

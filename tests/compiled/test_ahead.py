@@ -6,7 +6,7 @@ from numba.core import event
 from processes import finish, run, start
 from reference import compiled_only
 
-from sknn._compiled import ahead
+from sknn._compiled import ahead, second_process
 from sknn._compiled.ahead import compile_together, is_missing, task_of_part
 from sknn._compiled.kinds import OPTIMIZER_STEP, PENALTY
 from sknn._compiled.progress import compilation_report
@@ -26,6 +26,7 @@ def tasks():
 
 def compile_some():
     """Return whether all was missing, what this process compiled, what is missing, the message."""
+    second_process._LEAST_PATIENCE = 1000  # seconds: wait for it however slow this machine is
     kernels = tasks()
     was_missing = all(map(is_missing, kernels))
     messages = []

@@ -10,7 +10,7 @@ from reference import compiled_only
 
 from sknn import Activation, MLPClassifier, _prediction
 from sknn._compiled import cache as cache_module
-from sknn._compiled import progress
+from sknn._compiled import cache_folder, progress
 from sknn._compiled.cache_folder import FileSet, cache_directory
 from sknn._compiled.jit import jit
 from sknn._compiled.progress import CompilationReport
@@ -182,6 +182,7 @@ def test_a_child_process_begins_without_calls(report, clock, log):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_forks_are_followed(monkeypatch):
     """A lock that another thread holds during the fork is free in the child."""
     with progress.compilation_report._lock:
@@ -200,15 +201,16 @@ def add_one(x):
 
 
 @compiled_only
-def test_only_what_is_not_in_the_cache_is_reported(slow_clock, log, monkeypatch):
+def test_only_what_is_not_in_the_cache_is_reported(slow_clock, log, monkeypatch, tmp_path):
     monkeypatch.setattr(cache_module, "_is_in_the_stamp", lambda function: True)
+    for module in (cache_folder, progress):
+        monkeypatch.setattr(module, "cache_directory", lambda: tmp_path)
     monkeypatch.setattr(cache_module.FILES, "is_empty", lambda: False)
-    jit(entry=True)(add_one)._cache.flush()
     for n_messages in (1, 1):
         with progress.compilation_report.during(verbose=False):
             jit(entry=True)(add_one)(np.zeros(1))
         assert len(log.messages) == n_messages
-    assert log.messages == [f"Compiled 1 kernel in 2.0 s, kept in {cache_directory()}."]
+    assert log.messages == [f"Compiled 1 kernel in 2.0 s, kept in {tmp_path}."]
 
 
 def test_a_set_without_a_folder_is_empty(tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """Threads claim every block once, steal from each other, and wait for each other."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from sknn._engine.structs import Scheduler
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 
+TOO_LONG = 100  # seconds, after which something hangs
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 100)).astype(np.float32)
 y = (X[:, :5] @ rng.normal(size=(5, 4))).argmax(axis=1)
@@ -177,12 +179,15 @@ def test_a_thread_waits_until_claimed_blocks_are_done_or_all_have_to_stop():
     assert claim(run.scheduler, 1, 0, 8, -1) == 1  # by a thread that does not go on
     waiting = threading.Thread(target=run_phases, args=(run, 2, 8), daemon=True)
     waiting.start()
-    waiting.join(0.2)
+    deadline = time.monotonic() + TOO_LONG
+    while run.blocks.sum() < 7 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    waiting.join(0.05)  # in which it could go on
     assert waiting.is_alive()
     assert run.blocks.tolist() == [1, 0, 1, 1, 1, 1, 1, 1]
     assert run.alone[0] == 0
     run.scheduler.stop[0] = 1
-    waiting.join(10)
+    waiting.join(TOO_LONG)
     assert not waiting.is_alive()
 
 

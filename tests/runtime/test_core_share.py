@@ -35,11 +35,11 @@ def test_helpers_had_their_cores_if_they_used_most_of_the_time(n_threads, used, 
 @pytest.mark.skipif(sys.platform != "linux", reason="known on Linux only")
 def test_processor_time_of_a_thread():
     thread = threading.get_native_id()
+    started = time.thread_time()
     before = thread_seconds(thread)
-    own = time.thread_time()
     np.sort(np.arange(200_000)[::-1])
-    used = thread_seconds(thread) - before
-    assert 0 < used <= time.thread_time() - own + 0.01
+    after = thread_seconds(thread)
+    assert started <= before < after <= time.thread_time()  # the same clock
     assert math.isnan(thread_seconds(2**22 + 1))  # there is no such thread
 
 

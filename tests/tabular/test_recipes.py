@@ -91,6 +91,11 @@ def test_members_differ_in_their_encoders():
     assert len(encoders_of_members("classifier", n_estimators=1)) == 1
 
 
+def test_the_number_of_members_can_be_set_later():
+    model = tabular_pipeline("classifier", "best", **SMALL).set_params(ensemble__n_estimators=2)
+    assert len(model.fit(TABLE, NAMES)[-1].estimators_) == 2
+
+
 @pytest.mark.parametrize("overrides", [{"n_bins": 4}, {"scale": 0.5}], ids=str)
 def test_members_have_the_encoder_that_is_asked_for(overrides):
     name, value = next(iter(overrides.items()))
