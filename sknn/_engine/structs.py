@@ -111,9 +111,9 @@ class Update(NamedTuple):
     n_hyperparameters: int  # of one step
     weight_tables: Integers  # of the layers, numbers of the tables for their W
     other_tables: Integers  # the same for each of the other segments
-    # of the first layer's inputs, with their own table; empty if not learned. See input_scale.py
-    input_scale: Vector
-    input_scale_table: int
+    # what the first layer's W is made of, with a table of its own; empty if W itself is trained
+    first_layer_values: Vector
+    first_layer_table: int
     # of the chunk's steps: factors of weights under decoupled weight decay
     weight_decay_factors: Vector
     # of the optimizer, laid out like the weights
@@ -173,7 +173,7 @@ class Passes(NamedTuple):
     update_all: int
     clip_and_step: int  # the end of `update_all`, if there is an optimizer
     update_block: int
-    update_scaled_weights: int  # 0 unless inputs have learned scales
+    update_first_layer: int  # 0 unless its weights are made of other values
     sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads
     # of the linear path from the inputs to the outputs; 0 unless there is one
     add_skip: int

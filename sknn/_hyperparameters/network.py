@@ -41,6 +41,16 @@ def _drops(estimator):
     return estimator.input_dropout > 0 or any(rate > 0 for rate in of_hidden)
 
 
+def _refuse_scaled_l1(estimator):
+    l1 = np.ravel(estimator.alpha)[0] * np.ravel(estimator.l1_ratio)[0]
+    if not estimator.input_scale or estimator.solver == "lbfgs" or not l1 > 0:
+        return None
+    return (
+        f"False with an L1 penalty on the first layer, alpha={estimator.alpha!r} and "
+        f"l1_ratio={estimator.l1_ratio!r}"
+    )
+
+
 def _dtype_hint(value):
     for name in ("float32", "float64"):
         if isinstance(value, type | np.dtype) and np.dtype(name) == value:
@@ -133,6 +143,7 @@ ROWS = {
         solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
+        refusal=_refuse_scaled_l1,
     ),
     "skip": Hyperparameter(
         ["boolean"],

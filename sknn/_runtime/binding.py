@@ -198,12 +198,12 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None, factors=No
             proximal_step=kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype),
             step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
         )
-    *states, input_scale = optimizer.states
+    *states, first_layer_values = optimizer.states
     return update._replace(
         weight_tables=factors.of_weights,
         other_tables=factors.of_others,
-        input_scale_table=factors.of_input_scale,
-        input_scale=input_scale,
+        first_layer_table=factors.of_first_layer_values,
+        first_layer_values=first_layer_values,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),
         max_gradient_norm=_vector([settings.max_grad_norm or 0.0], dtype),
         dropout_seed=optimizer.seed,

@@ -11,6 +11,7 @@ from .binding import bind_network, bind_update, for_prediction, no_update, witho
 from .finiteness import check_predictions, check_weights
 from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
 from .passes import NO_PASSES, Uses, bind_passes
+from .reparametrizations import find_reparametrization
 from .threads import ParallelRunner, single_thread_scheduler
 
 _BLOCK_ROWS = 256  # rows that go through the network together where minibatches do not matter
@@ -145,7 +146,7 @@ class CompiledNetwork:
             update.optimizer_step != 0,
             clip,
             shard_rows > 0,
-            update.input_scale.size > 0,
+            find_reparametrization(self.settings) if update.first_layer_values.size > 0 else None,
         )
         if uses not in self._passes:
             self._passes[uses] = bind_passes(run, self.architecture, self.layout, uses)

@@ -11,7 +11,6 @@ from .._engine import (
     batch_norm,
     dropout,
     forward,
-    input_scale,
     shards,
     skip,
     split_k,
@@ -19,6 +18,7 @@ from .._engine import (
 )
 from .._engine.plan import Shape, sums_penalties_first, uses_split_k
 from .._engine.structs import Minibatch, Passes, make_empty
+from .reparametrizations import REPARAMETRIZATIONS
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
 
@@ -30,7 +30,7 @@ class Uses(NamedTuple):
     optimizer: bool  # its step
     clip: bool  # the update of all weights at once, when the whole gradient is known
     shards: bool
-    input_scale: bool
+    reparametrization: str | None  # name of what the first layer's weights are made of
 
 
 class Pass(NamedTuple):
@@ -61,7 +61,6 @@ PASSES = {
     "update_all": Pass(PASS, update.update_all),
     "clip_and_step": Pass(PASS, update.clip_and_step),
     "update_block": Pass(BLOCK_UPDATE, update.update_block, 2),
-    "update_scaled_weights": Pass(BLOCK_UPDATE, input_scale.update_scaled_weights, 2),
     "sum_penalties": Pass(BLOCK_UPDATE, update.sum_penalties, 2),
     "add_skip": Pass(SKIP, skip.add_skip, 2),
     "compute_skip_gradient": Pass(SKIP, skip.compute_skip_gradient, 2),
@@ -77,6 +76,10 @@ PASSES_IN_SHARDS = {
     "forward": Pass(PASS, shards.forward_backward_shards),
     "backward": Pass(PASS, shards.reduce_shards_and_update),
 }
+UPDATES_OF_FIRST_LAYER = {
+    name: Pass(BLOCK_UPDATE, row.update, 2) for name, row in REPARAMETRIZATIONS.items()
+}
+ALL_PASSES = [*PASSES.values(), *PASSES_IN_SHARDS.values(), *UPDATES_OF_FIRST_LAYER.values()]
 
 
 def bind_passes(run, architecture, layout, uses):
@@ -110,7 +113,6 @@ def passes_of(architecture, layout, uses):
         "backward": uses.gradient,
         "update_all": uses.clip,
         "clip_and_step": uses.clip and uses.optimizer,
-        "update_scaled_weights": uses.input_scale,
         "sum_penalties": sums_first,
         "add_skip": architecture.skip,
         "compute_skip_gradient": architecture.skip and uses.gradient,
@@ -123,6 +125,8 @@ def passes_of(architecture, layout, uses):
         "add_partial_z": splits,
     }
     passes = {field: PASSES[field] for field, value in is_used.items() if value}
+    if uses.reparametrization is not None:
+        passes["update_first_layer"] = UPDATES_OF_FIRST_LAYER[uses.reparametrization]
     if uses.shards:
         passes["shard_forward"] = passes["forward"]
         passes["shard_backward"] = passes["backward"]
