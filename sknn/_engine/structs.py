@@ -49,6 +49,11 @@ class Network(NamedTuple):
     other_starts: Integers
     others_penalized: Integers  # 0 or 1 for each of them
     skip_offset: int  # of the linear path from the inputs to the outputs
+    n_features: int  # of the table; the first layer's inputs are more where some are embedded
+    embedded: Integers  # columns of the table, see embedding.py
+    # of their frequencies, phases, coefficients and intercepts, offsets in `weights`
+    embedding_offsets: Integers
+    waves_offset: int  # of their waves, in `Scratch.values`
     # of the layers, offsets in `Scratch.values`
     z_offsets: Integers  # layers share one if f' needs only f
     a_offsets: Integers  # for the output layer, of its pre-activations
@@ -83,7 +88,8 @@ class Rows(NamedTuple):
 
     dense: Vector  # row after row; empty if sparse
     order: Integers  # the chunk's rows of `dense`; empty if `dense` is the chunk
-    gathered: Vector  # memory for the rows of a minibatch, used if there is an order
+    # memory for a minibatch's inputs of the first layer; empty if it reads `dense` itself
+    gathered: Vector
     # CSR with sorted indices; empty if dense
     data: Vector
     indices: Integers
@@ -182,6 +188,8 @@ class Passes(NamedTuple):
     shard_forward: int
     shard_backward: int
     # steps that only some networks have; 0 for the others
+    embed_inputs: int
+    backpropagate_inputs: int
     drop_inputs: int
     apply_dropout: int
     backpropagate_dropout: int

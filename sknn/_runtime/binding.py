@@ -26,6 +26,7 @@ from .architecture import (
     SHIFT,
     SKIP_COEFS,
 )
+from .embedding import PBLD
 from .layout import padded
 from .values import allocate_values
 
@@ -84,6 +85,10 @@ def bind_network(flat, layout, architecture, n_rows):
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
         skip_offset=int(layout.offsets_of(SKIP_COEFS)[-1]),
+        n_features=architecture.n_features,
+        embedded=_vector(architecture.embedded, np.int64),
+        embedding_offsets=_vector([layout.offsets_of(name)[0] for name in PBLD], np.int64),
+        waves_offset=offsets.waves,
         link=0,  # set for predictions, see for_prediction
         **_locate_others(layout),
         **_bind_parts(architecture, flat.dtype),

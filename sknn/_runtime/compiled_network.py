@@ -37,6 +37,7 @@ class CompiledNetwork:
         self.layout = make_layout(architecture)
         self.dtype = flat.dtype
         self.settings = settings
+        self._n_gathered = int(self.layout.fan_ins[0]) if architecture.embedded else 0
         self._loss = architecture.loss_part
         self._alone = single_thread_scheduler()
         self._gradient = np.empty(0, self.dtype)
@@ -83,6 +84,9 @@ class CompiledNetwork:
         )
         widest = int(self.layout.fan_outs.max())
         layer_size = padded(n_rows * widest)
+        # dL/dx of the first layer, and W transposed, are needed only where columns are embedded.
+        da_size = max(layer_size, padded(n_rows * self._n_gathered))
+        packed_size = max(layer_size, padded(self._n_gathered * int(self.layout.fan_outs[0])))
         delta_t = aligned_zeros(n_shards * 2 * layer_size, self.dtype)
         n_loss_totals = n_shards * 2 * bound_blocks(n_rows)
         n_penalty_totals = 2 * bound_blocks(self.layout.fan_ins)
@@ -92,8 +96,8 @@ class CompiledNetwork:
             delta_offsets=delta_offsets,
             statistics=np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
             delta_t=delta_t,
-            da=aligned_zeros(n_shards * layer_size, self.dtype),
-            packed_weights=aligned_zeros(n_shards * layer_size, self.dtype),
+            da=aligned_zeros(n_shards * da_size, self.dtype),
+            packed_weights=aligned_zeros(n_shards * packed_size, self.dtype),
             partial_z=delta_t[:layer_size],  # which is needed only before the deltas
             one=np.ones(1, self.dtype),
             gradient=self._gradient,
@@ -123,6 +127,12 @@ class CompiledNetwork:
         return 3 * (self.flat.size - n_absent)
 
     # ---- runs -----------------------------------------------------------------------------------
+
+    def read_rows(self, table, which, together, *, refuses_overflow=False):
+        """Return rows of a table for a run; see :meth:`Table.rows`."""
+        return table.rows(
+            which, together, n_inputs=self._n_gathered, refuses_overflow=refuses_overflow
+        )
 
     def bind_run(self, bound, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return the :class:`Run` for an entry point, with the addresses of its passes.
@@ -231,7 +241,7 @@ class CompiledNetwork:
         scratch.totals[:] = 0
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
-            rows = table.rows(which, block)
+            rows = self.read_rows(table, which, block)
             run = self.bind_run(bound, update, scratch, rows, with_gradient=True)
             runner.run(run, -(-len(which) // block), len(which), block, len(order))
         return run
@@ -297,7 +307,7 @@ class CompiledNetwork:
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             which = slice(start, stop) if order is None else order[start:stop]
-            rows = table.rows(which, block, refuses_overflow=True)
+            rows = self.read_rows(table, which, block, refuses_overflow=True)
             run = self._prediction_run(rows, link=link, with_loss=with_loss)
             n_steps = -(-(stop - start) // block)
             runner.run(run, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))

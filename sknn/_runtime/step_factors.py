@@ -23,8 +23,6 @@ from ..parts.optimizers import OPTIMIZERS
 from .architecture import COEFS, INTERCEPTS
 from .reparametrizations import REPARAMETRIZATIONS, find_reparametrization
 
-_NONE = (1.0, 1.0)
-
 
 class StepFactors(NamedTuple):
     """Which factors there are, and what they belong to.
@@ -79,7 +77,7 @@ def _factors(settings, value):
         scale = 1 / np.sqrt(value.shape[0])
         has_epsilon = "epsilon" in OPTIMIZERS[settings.solver].parameters
         return (float(scale), float(1 / scale)) if has_epsilon else (float(scale**2), 1.0)
-    return _NONE
+    return value.rate_factor, 1.0
 
 
 def make_tables(part, settings, first_step, rates, epochs, factors):
