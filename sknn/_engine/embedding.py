@@ -60,7 +60,7 @@ def _get_waves(run, i, column):
 def _compute_waves(x, frequencies, phases, waves):
     """Compute the waves of one number."""
     T = type(x)
-    for k in range(waves.size):
+    for k in range(_WAVES):
         waves[k] = cosine(frequencies[k] * x + phases[k] * T(_PERIODS))
 
 
@@ -141,9 +141,9 @@ def _add_gradient_of_waves(x, d, frequencies, phases, coefs, g_frequencies, g_ph
         Changed.
     """
     T = type(x)
-    for k in range(frequencies.size):
-        d_wave = d[0] * coefs[k * _NUMBERS]
-        for j in range(1, d.size):
+    for k in range(_WAVES):
+        d_wave = T(0)
+        for j in range(_NUMBERS):
             d_wave += d[j] * coefs[k * _NUMBERS + j]
         # The derivative of a cosine is minus the sine, which is a quarter of a period ahead.
         periods = frequencies[k] * x + phases[k] * T(_PERIODS)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._engine import entry_points
+from .._engine.embedding import N_WAVES
 from .._engine.plan import bound_blocks
 from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
@@ -119,7 +120,8 @@ class CompiledNetwork:
     @property
     def n_values(self):
         """Approximate number of values in scratch memory for each row."""
-        return 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
+        of_layers = 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
+        return of_layers + 2 * self._n_gathered + N_WAVES * len(self.architecture.embedded)
 
     def n_operations(self, table):
         """Return the multiplications of the forward and the backward pass of one row of a table."""
