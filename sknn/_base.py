@@ -11,15 +11,17 @@ from sklearn.base import BaseEstimator
 
 from ._compiled.progress import compilation_report
 from ._prediction import PredictionMixin
-from ._runtime.architecture import LEARNED, make_architecture
+from ._runtime.architecture import LEARNED
 from ._runtime.finiteness import check_weights
 from ._runtime.layout import aligned_zeros, flat_vector, make_layout, views
 from ._runtime.prediction_cache import kept_networks
+from ._runtime.requested import make_architecture
 from ._runtime.starting_weights import draw_weights
 from ._runtime.threads import thread_pool
 from ._training.attributes import AttributesMixin
 from ._training.beginning import BeginningMixin
 from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
+from ._training.embedded_columns import choose_columns
 from ._training.record import TrainingRecord
 from ._training.refit import RefitMixin, refits
 from ._training.routing import GroupRoutingMixin
@@ -243,7 +245,12 @@ class BaseMLP(
             Whether training begins anew.
         """
         architecture = make_architecture(
-            self, widths, samples.X.shape[1], self._n_outputs_of(samples.y), self._loss_name
+            self,
+            widths,
+            samples.X.shape[1],
+            self._n_outputs_of(samples.y),
+            self._loss_name,
+            choose_columns(self, samples.X, fresh),
         )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         n_values = sum(value.size for value in architecture.learned)
@@ -316,5 +323,5 @@ class BaseMLP(
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = self.numeric_embedding == "none"
         return tags

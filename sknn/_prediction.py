@@ -19,6 +19,7 @@ from ._runtime.data import Table
 from ._runtime.gradients import compute_gradients
 from ._runtime.layout import views
 from ._runtime.prediction_cache import keep_network, network_for
+from ._training.embedded_columns import refuse_sparse
 from ._validation.data import Samples, check_was_fitted, check_X
 from ._validation.weights import check_sample_weight
 from .inspection import summarize
@@ -72,6 +73,7 @@ class PredictionMixin:
         check_is_fitted(self)
         check_was_fitted(self)
         X = check_X(self, X)
+        refuse_sparse(self._architecture.numeric_embedding, X)
         n_features = self._architecture.n_features
         if X.shape[1] != n_features:
             raise ValueError(f"X has {X.shape[1]} features, but the network has {n_features}.")

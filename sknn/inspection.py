@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._runtime.architecture import ACTIVATION, DROPOUT, LINK, SKIP, make_architecture
+from ._runtime.architecture import ACTIVATION, DROPOUT, EMBEDDING, LINK, SKIP
 from ._runtime.layout import weights_dtype
+from ._runtime.requested import make_architecture
 from ._validation.parameters import check_hidden_layer_sizes
 from .parts.custom import loss_part
 
@@ -143,7 +144,8 @@ def summarize(estimator, n_features, n_outputs):
     architecture = getattr(estimator, "_architecture", None)
     if architecture is None:
         widths = check_hidden_layer_sizes(estimator)
-        architecture = make_architecture(estimator, widths, n_features, n_outputs, None)
+        embedded = () if estimator.numeric_embedding == "none" else None
+        architecture = make_architecture(estimator, widths, n_features, n_outputs, None, embedded)
         dtype = estimator.dtype or np.float64
     else:
         dtype = weights_dtype(estimator)
@@ -165,8 +167,8 @@ def _name(operation):
             operation.choice and loss_part(operation.choice), "out_activation", "identity"
         )
         return None if link == "identity" else f"output ({link})"
-    if operation.kind == SKIP:
-        return "skip"
+    if operation.kind in (EMBEDDING, SKIP):
+        return operation.kind
     if operation.layer < 0:
         return f"input dropout {operation.choice:g}"
     if operation.kind == ACTIVATION:

@@ -29,6 +29,7 @@ CASES = [
     (MLPRegressor, {"solver": "sgd", "learning_rate": "adaptive", "tol": 0.1}),
     (MLPRegressor, {"dtype": "float32", "l1_ratio": 0.5, "shuffle": False}),
     (MLPClassifier, {"input_scale": 6.0, "skip": True, "parametrization": "ntk"}),
+    (MLPClassifier, {"numeric_embedding": "pbld", "solver": "nadam"}),
 ]
 
 

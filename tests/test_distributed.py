@@ -58,6 +58,7 @@ def parts(array, n_parts):
         {"tol": 0.5, "n_iter_no_change": 2, "max_iter": 30},
         {"tol": 0.5, "n_iter_no_change": 2, "solver": "sgd", "learning_rate": "adaptive"},
         {"parametrization": "ntk", "bias_lr_factor": 0.1, "input_scale": 6.0, "skip": True},
+        {"numeric_embedding": "pbld", "bias_lr_factor": 0.1},
         {"dropout": 0.2, "learning_rate": "coslog", "weight_decay": 0.1}
         | dict.fromkeys(["dropout_schedule", "weight_decay_schedule"], "flat_cos"),
     ],

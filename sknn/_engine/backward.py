@@ -9,7 +9,9 @@ phase has the weights of two layers:
                        then weights of layer l + 1
 
 The last layer has none above. Where the blocks of weights follow the number of threads, which sums
-must not, its phase sums the penalties of all weights in blocks of their own (plan.py).
+must not, its phase sums the penalties of all weights in blocks of their own (plan.py). Where
+columns are embedded, the gradient of what embeds them has a phase of its own before that of the
+first layer, which updates W.
 """
 
 from .._compiled.intrinsics import segment, tail
@@ -17,6 +19,7 @@ from .._compiled.jit import jit
 from .._compiled.kinds import (
     call_activation_backward,
     call_block_update,
+    call_pass,
     call_skip,
     call_sparse_weight_gradient,
     call_units_step,
@@ -229,7 +232,8 @@ def _compute_weight_block(run, batch, layer, blocks, number):
     start, stop = locate_block(blocks, number)
     _compute_gradient(run, batch, layer, start, stop)
     if run.passes.add_skip != 0 and layer == fan_ins.size - 1 and stop == fan_ins[layer]:
-        call_skip(run.passes.compute_skip_gradient, run, batch, FIRST, fan_ins[0])
+        n_features = run.network.n_features
+        call_skip(run.passes.compute_skip_gradient, run, batch, FIRST, n_features)
     if batch.fuse_update:
         call_block_update(run.passes.update_block, run, batch, layer, number)
 
@@ -296,4 +300,6 @@ def backward(run, batch):
     n_layers = run.network.fan_ins.size
     for i in range(n_layers):
         layer = n_layers - 1 - i
+        if layer == 0 and run.passes.backpropagate_inputs != 0:
+            call_pass(run.passes.backpropagate_inputs, run, batch)
         _backpropagate_layer(run, batch, layer)

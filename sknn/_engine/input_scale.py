@@ -1,7 +1,7 @@
 """The update of a first layer whose inputs have learned scales (arXiv:2407.04491).
 
 The network computes with W = diag(scale) V, so the forward and the backward pass know nothing of
-scales. The solver trains scale and V, which are in ``Update.input_scale``:
+scales. The solver trains scale and V, which are ``Update.first_layer_values``:
 
     V (fan_in x fan_out), then rows of fan_in elements: scale, its gradient, its three states
 
@@ -23,7 +23,7 @@ def _get_row(run, number, start, stop):
     """Return the elements ``start:stop`` of a row behind V."""
     fan_in = run.network.fan_ins[0]
     offset = fan_in * run.network.fan_outs[0] + number * fan_in
-    return segment(run.update.input_scale, offset + start, stop - start)
+    return segment(run.update.first_layer_values, offset + start, stop - start)
 
 
 @jit(internal=True)
@@ -66,7 +66,7 @@ def update_scaled_weights(run, batch, start, stop):
     first = start * fan_out
     size = (stop - start) * fan_out
     offset = run.network.weight_offsets[0] + first
-    v = segment(update.input_scale, first, size)
+    v = segment(update.first_layer_values, first, size)
     g = segment(run.scratch.gradient, offset, size)
     scale = _get_row(run, _SCALE, start, stop)
     g_scale = _get_row(run, _GRADIENT, start, stop)
@@ -90,6 +90,6 @@ def update_scaled_weights(run, batch, start, stop):
         _get_row(run, _STATE_0, start, stop),
         _get_row(run, _STATE_1, start, stop),
         _get_row(run, _STATE_2, start, stop),
-        get_hyperparameters(run, batch, update.input_scale_table),
+        get_hyperparameters(run, batch, update.first_layer_table),
     )
     _multiply(v, scale, get_weights(run, FIRST)[first : first + size])

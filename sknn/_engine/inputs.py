@@ -1,4 +1,7 @@
-"""The inputs of a minibatch: its rows are gathered from the table, and input dropout is applied."""
+"""The inputs of a minibatch: its rows are gathered from the table, and input dropout is applied.
+
+Where columns are embedded (embedding.py), rows are gathered with what their numbers become.
+"""
 
 from .._compiled.intrinsics import segment
 from .._compiled.jit import jit
@@ -25,7 +28,7 @@ def _cut_inputs(run, batch, by_features):
 def _gather_block(run, batch, blocks, number, by_features):
     """Copy a block of the minibatch out of the table and apply input dropout to it.
 
-    Without an order, the rows stand in one piece and are not copied.
+    Without an order, the rows stand in one piece and are not copied, unless they are embedded.
 
     Parameters
     ----------
@@ -38,7 +41,9 @@ def _gather_block(run, batch, blocks, number, by_features):
     rows = run.rows
     n_features = run.network.fan_ins[0]
     first, last, start, stop = locate_rectangle(blocks, number, batch.n_rows, n_features)
-    if rows.order.size > 0:
+    if run.passes.embed_inputs != 0:
+        call_units_step(run.passes.embed_inputs, run, batch, FIRST, first, last, start, stop)
+    elif rows.order.size > 0:
         for i in range(first, last):
             row = segment(get_input(run, batch, FIRST), i * n_features + start, stop - start)
             offset = rows.order[batch.first_row + i] * n_features + start
@@ -59,6 +64,7 @@ def gather_inputs(run, batch):
     In training this memory is never the user's array. Where the rows stand in one piece and no
     input is dropped, nothing has to be done.
     """
-    if run.rows.order.size > 0 or _drops_inputs(run, batch):
+    if run.rows.gathered.size > 0 or _drops_inputs(run, batch):
         by_features = splits_k(run, batch, FIRST) and run.rows.sparse_affine == 0
+        by_features = by_features and run.passes.embed_inputs == 0
         _gather(run, batch, by_features)

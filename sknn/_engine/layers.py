@@ -16,13 +16,13 @@ FIRST = np.int64(0)  # number of the first layer, sample, unit, ...: unlike the 
 
 @jit(inline=True)
 def get_input(run, batch, layer):
-    """Return what a layer reads: the minibatch's rows of the table, or the layer below's outputs.
+    """Return what a layer reads: the minibatch's inputs, or the layer below's outputs.
 
     A sparse first layer reads ``run.rows`` itself.
     """
     if layer > 0:
         return tail(run.scratch.values, run.network.out_offsets[layer - 1])
-    if run.rows.order.size > 0:
+    if run.rows.gathered.size > 0:
         return run.rows.gathered
     return tail(run.rows.dense, batch.first_row * run.network.fan_ins[0])
 

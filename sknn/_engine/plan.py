@@ -57,7 +57,7 @@ class Partition(NamedTuple):
 def count_phases(n_layers):
     """Return how many phases a step has at most."""
     of_a_layer = 3  # the products of split-K, the outputs, the backward pass
-    of_all_layers = 3  # gathering the inputs, updating all weights at once, the results
+    of_all_layers = 4  # gathering the inputs, what embeds them, all weights at once, the results
     return of_a_layer * n_layers + of_all_layers
 
 

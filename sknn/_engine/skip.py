@@ -1,7 +1,7 @@
 """The linear path from the inputs to the outputs: z of the output layer += X W.
 
-It reads the inputs as the first layer does, so after input dropout. Called by address: only
-networks that have it compile it.
+It reads the features as the first layer does, so after input dropout, but not what embedded ones
+become. Called by address: only networks that have it compile it.
 """
 
 import numpy as np
@@ -48,14 +48,15 @@ def add_skip(run, batch, first, last):
         Samples of the minibatch.
     """
     network = run.network
-    n_features = network.fan_ins[0]
+    n_features = network.n_features
+    n_inputs = network.fan_ins[0]
     n_outputs = network.fan_outs[-1]
     w = segment(network.weights, network.skip_offset, n_features * n_outputs)
     z = run.scratch.values[network.a_offsets[-1] + first * n_outputs :]
     if run.rows.sparse_affine != 0:
         _add_stored(run, batch, first, last, w, z)
     else:
-        x = get_input(run, batch, FIRST)[first * n_features :]
+        x = get_input(run, batch, FIRST)[first * n_inputs :]
         z_block = at(z, 0)
         call_product(
             network.product,
@@ -63,7 +64,7 @@ def add_skip(run, batch, first, last):
             n_outputs,
             n_features,
             at(x, 0),
-            n_features,
+            n_inputs,
             1,
             at(w, 0),
             n_outputs,
@@ -87,7 +88,7 @@ def compute_skip_gradient(run, batch, start, stop):
     network = run.network
     rows = run.rows
     n_rows = batch.n_rows
-    n_features = network.fan_ins[0]
+    n_inputs = network.fan_ins[0]
     n_outputs = network.fan_outs[-1]
     dz = get_deltas(run, np.int64(network.fan_ins.size - 1))
     g = run.scratch.gradient[network.skip_offset + start * n_outputs :]
@@ -112,7 +113,7 @@ def compute_skip_gradient(run, batch, start, stop):
             network.product,
             x,
             n_rows,
-            n_features,
+            n_inputs,
             dz,
             n_outputs,
             start,

@@ -49,6 +49,11 @@ class Network(NamedTuple):
     other_starts: Integers
     others_penalized: Integers  # 0 or 1 for each of them
     skip_offset: int  # of the linear path from the inputs to the outputs
+    n_features: int  # of the table; the first layer's inputs are more where some are embedded
+    embedded: Integers  # columns of the table, see embedding.py
+    # of their frequencies, phases, coefficients and intercepts, offsets in `weights`
+    embedding_offsets: Integers
+    waves_offset: int  # of their waves, in `Scratch.values`
     # of the layers, offsets in `Scratch.values`
     z_offsets: Integers  # layers share one if f' needs only f
     a_offsets: Integers  # for the output layer, of its pre-activations
@@ -83,7 +88,8 @@ class Rows(NamedTuple):
 
     dense: Vector  # row after row; empty if sparse
     order: Integers  # the chunk's rows of `dense`; empty if `dense` is the chunk
-    gathered: Vector  # memory for the rows of a minibatch, used if there is an order
+    # memory for a minibatch's inputs of the first layer; empty if it reads `dense` itself
+    gathered: Vector
     # CSR with sorted indices; empty if dense
     data: Vector
     indices: Integers
@@ -111,9 +117,9 @@ class Update(NamedTuple):
     n_hyperparameters: int  # of one step
     weight_tables: Integers  # of the layers, numbers of the tables for their W
     other_tables: Integers  # the same for each of the other segments
-    # of the first layer's inputs, with their own table; empty if not learned. See input_scale.py
-    input_scale: Vector
-    input_scale_table: int
+    # what the first layer's W is made of, with a table of its own; empty if W itself is trained
+    first_layer_values: Vector
+    first_layer_table: int
     # of the chunk's steps: factors of weights under decoupled weight decay
     weight_decay_factors: Vector
     # of the optimizer, laid out like the weights
@@ -173,7 +179,7 @@ class Passes(NamedTuple):
     update_all: int
     clip_and_step: int  # the end of `update_all`, if there is an optimizer
     update_block: int
-    update_scaled_weights: int  # 0 unless inputs have learned scales
+    update_first_layer: int  # 0 unless its weights are made of other values
     sum_penalties: int  # of a block; 0 if blocks of weights do not follow the number of threads
     # of the linear path from the inputs to the outputs; 0 unless there is one
     add_skip: int
@@ -182,6 +188,8 @@ class Passes(NamedTuple):
     shard_forward: int
     shard_backward: int
     # steps that only some networks have; 0 for the others
+    embed_inputs: int
+    backpropagate_inputs: int
     drop_inputs: int
     apply_dropout: int
     backpropagate_dropout: int

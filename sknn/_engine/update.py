@@ -120,8 +120,8 @@ def _update_weights(run, batch, layer, start, stop):
     run, batch, layer
     start, stop : int
     """
-    if layer == 0 and run.passes.update_scaled_weights != 0:
-        call_block_update(run.passes.update_scaled_weights, run, batch, start, stop)
+    if layer == 0 and run.passes.update_first_layer != 0:
+        call_block_update(run.passes.update_first_layer, run, batch, start, stop)
     else:
         fan_out = run.network.fan_outs[layer]
         offset = run.network.weight_offsets[layer] + start * fan_out

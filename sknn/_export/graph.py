@@ -16,6 +16,7 @@ from .._runtime.architecture import (
     BATCH_NORM,
     COEFS,
     DENSE,
+    EMBEDDING,
     INTERCEPTS,
     LINK,
     RUNNING_MEAN,
@@ -25,6 +26,7 @@ from .._runtime.architecture import (
     SKIP,
     SKIP_COEFS,
 )
+from .._runtime.embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
 from .._validation.classes import fitted_classes
 from .._validation.data import divide_by_temperature, target_range
 from .network import fitted_network
@@ -223,6 +225,8 @@ def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
             break
         if operation.kind == DENSE:
             value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
+        elif operation.kind == EMBEDDING:
+            value = _add_embedding(graph, arrays, architecture.embedded, X)
         elif operation.kind == SKIP:
             value = graph("Add", value, graph("MatMul", X, arrays[SKIP_COEFS][0]))
         elif operation.kind == BATCH_NORM:
@@ -238,6 +242,18 @@ def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
                 value = graph("Div", value, float(estimator.temperature_))
             value = architecture.loss_part.onnx(graph, value, architecture.loss_parameters)
     return value
+
+
+def _add_embedding(graph, arrays, columns, X):
+    """Add the numbers that embedded columns become, behind all columns."""
+    names = FREQUENCIES, PHASES, EMBEDDING_COEFS, EMBEDDING_INTERCEPTS
+    frequencies, phases, coefs, intercepts = (arrays[name][0] for name in names)
+    x = graph("Unsqueeze", graph.columns(X, columns), np.array([2]))
+    radians = graph("Add", graph("Mul", x, 2 * np.pi * frequencies.astype(np.float64)), phases)
+    waves = graph("Unsqueeze", graph("Cos", radians), np.array([2]))
+    numbers = graph("Add", graph("MatMul", waves, coefs), intercepts[:, np.newaxis])
+    flat = graph("Reshape", numbers, np.array([-1, intercepts.size]))
+    return graph.side_by_side([X, flat])
 
 
 def _add_batch_norm(graph, arrays, layer, value):

@@ -41,6 +41,22 @@ def _drops(estimator):
     return estimator.input_dropout > 0 or any(rate > 0 for rate in of_hidden)
 
 
+def _refuse_dropped_embedding(estimator):
+    if estimator.numeric_embedding == "none" or estimator.input_dropout == 0:
+        return None
+    return f"'none' with input_dropout={estimator.input_dropout!r}"
+
+
+def _refuse_scaled_l1(estimator):
+    l1 = np.ravel(estimator.alpha)[0] * np.ravel(estimator.l1_ratio)[0]
+    if not estimator.input_scale or estimator.solver == "lbfgs" or not l1 > 0:
+        return None
+    return (
+        f"False with an L1 penalty on the first layer, alpha={estimator.alpha!r} and "
+        f"l1_ratio={estimator.l1_ratio!r}"
+    )
+
+
 def _dtype_hint(value):
     for name in ("float32", "float64"):
         if isinstance(value, type | np.dtype) and np.dtype(name) == value:
@@ -133,6 +149,22 @@ ROWS = {
         solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC,),
+        refusal=_refuse_scaled_l1,
+    ),
+    "numeric_embedding": Hyperparameter(
+        [Choice(["none", "pbld"])],
+        "{'none', 'pbld'}",
+        """What the first layer reads besides the features. 'pbld' (periodic bias linear densenet,
+        arXiv:2407.04491, after arXiv:2203.05556) adds three numbers for each feature x with more
+        than two distinct values in the X of the first ``fit`` or ``partial_fit``: number_j = sum_k
+        cos(2 pi w_k x + p_k) c_kj + b_j, with 16 waves a feature. Frequencies w, phases p, c and b
+        are learned with a tenth of the learning rate and are not penalized; w starts from a normal
+        distribution with standard deviation 0.1, so features should be scaled to about -3 to 3.
+        ``coefs_[0]`` has the rows of all features first, then three for each embedded one. Not
+        available with sparse X and with ``input_dropout``.
+        """,
+        refusal=_refuse_dropped_embedding,
+        other_names=("num_emb_type", "embedding"),
     ),
     "skip": Hyperparameter(
         ["boolean"],

@@ -55,6 +55,9 @@ class Hyperparameter(NamedTuple):
     documentation: str  # the lines below it
     conditions: tuple = ()  # of Condition; it has an effect if all of them hold
     hint: Callable | None = None  # function of an invalid value: the way out, or an empty string
+    # function of the estimator: None if the value is possible with its other parameters, else what
+    # is valid instead, in words
+    refusal: Callable | None = None
     other_names: tuple = ()  # what other libraries call it
 
 

@@ -40,6 +40,13 @@ def _l1_ratio_acts(estimator):
     return "l1_ratio" in regularizer_part(estimator).parameters
 
 
+def _refuse_ntk(estimator):
+    if estimator.parametrization == "standard" or estimator.solver in SOLVERS_WITH_NTK:
+        return None
+    solvers = ", ".join(map(repr, SOLVERS_WITH_NTK))
+    return f"'standard' with solver={estimator.solver!r}; 'ntk' is for {solvers}"
+
+
 def _schedule_hint(value):
     """Return the way out for a number, which may be in quotes."""
     try:
@@ -124,6 +131,7 @@ ROWS = {
         widths. Either way ``coefs_`` are W, on which penalties and ``max_grad_norm`` act. With
         'ntk', initializer='auto' is 'ntk'. Not available when solver is 'lbfgs' or 'adadelta'.
         """,
+        refusal=_refuse_ntk,
     ),
     "bias_lr_factor": Hyperparameter(
         [NOT_NEGATIVE],

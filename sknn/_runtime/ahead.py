@@ -9,6 +9,7 @@ from ..parts.optimizers import OPTIMIZERS
 from ..parts.regularizers import regularizer_part
 from .core_share import is_second_core_free
 from .passes import Uses, passes_of
+from .reparametrizations import find_reparametrization
 from .thread_limits import library_limit
 from .threads import thread_pool, usable_cores
 
@@ -49,7 +50,7 @@ def _tasks(architecture, layout, settings, dtype):
     run = make_empty(Run, dtype)
     uses_lbfgs = settings.solver == "lbfgs"
     clips = uses_lbfgs or settings.max_grad_norm is not None
-    uses = Uses(True, not uses_lbfgs, clips, False, bool(settings.input_scale))
+    uses = Uses(True, not uses_lbfgs, clips, False, find_reparametrization(settings))
     passes = passes_of(architecture, layout, uses)
     entry, *jobs = entry_points.tasks_of(
         entry_points.accumulate if uses_lbfgs else entry_points.train, run

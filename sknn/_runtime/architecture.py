@@ -9,27 +9,38 @@ compiled kernels, ``summary``.
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-import numpy as np
-
+from .._engine.embedding import N_NUMBERS
 from ..parts.activations import ACTIVATIONS
 from ..parts.custom import activation_part, loss_part
 from ..parts.losses import LOSSES
 from .described import (
     are_finite,
+    are_positions,
     check_fields,
     check_together,
     described,
     is_activation,
     is_bool,
     is_count,
+    is_embedding,
     is_finite,
     is_loss,
     is_position,
     is_rate,
     is_sequence,
+)
+from .embedding import (
+    EMBEDDING_COEFS,
+    EMBEDDING_INTERCEPTS,
+    EMBEDDINGS,
+    FREQUENCIES,
+    PBLD,
+    PHASES,
+    RATE_FACTOR,
 )
 
 COEFS = "coefs_"
@@ -57,16 +68,30 @@ LEARNED = {
         "list of one ndarray of shape (n_features, n_outputs)",
         "Weights of the linear path from the inputs to the outputs. Only with skip=True.",
     ),
+    FREQUENCIES: (
+        "list of one ndarray of shape (n_embedded, 16)",
+        "Frequencies of the waves of each embedded column. Only with an embedding, like the next "
+        "three.",
+    ),
+    PHASES: ("list of one ndarray of shape (n_embedded, 16)", "Phases of these waves."),
+    EMBEDDING_COEFS: (
+        "list of one ndarray of shape (n_embedded, 16, 3)",
+        "Weights of the linear map from the waves to three numbers.",
+    ),
+    EMBEDDING_INTERCEPTS: (
+        "list of one ndarray of shape (n_embedded, 3)",
+        "Intercepts of this map.",
+    ),
 }
+_ONLY_ONCE = {SKIP_COEFS, *PBLD}  # of these, a network has one and not one a layer
 
+EMBEDDING = "embedding"
 DENSE = "dense"
 SKIP = "skip"
 BATCH_NORM = "batch norm"
 ACTIVATION = "activation"
 DROPOUT = "dropout"
 LINK = "link"
-
-_BATCH_NORM_POSITIONS = {False: None, True: "before", "before": "before", "after": "after"}
 
 
 class LearnedValue(NamedTuple):
@@ -80,7 +105,9 @@ class LearnedValue(NamedTuple):
     is_penalized: bool = False
     is_trained: bool = True  # by the optimizer; else a running statistic
     is_frozen: bool = False  # whether stochastic solvers leave it as it is drawn, all the same
-    initial: float | None = None  # None: drawn by the initializer
+    # a number, or a function of a RandomState and a shape; None: drawn by the initializer
+    initial: float | Callable | None = None
+    rate_factor: float = 1.0  # on the learning rate
 
     @property
     def size(self):
@@ -90,7 +117,7 @@ class LearnedValue(NamedTuple):
     @property
     def index(self):
         """Where it is in the estimator's attribute."""
-        return 0 if self.name == SKIP_COEFS else self.layer
+        return 0 if self.name in _ONLY_ONCE else self.layer
 
 
 class Operation(NamedTuple):
@@ -146,6 +173,9 @@ class Architecture:
         Whether the network predicts standardized targets.
     skip : bool
         Whether there is a linear path from the inputs to the outputs.
+    numeric_embedding : {"none", "pbld"}
+    embedded : tuple of int
+        Columns that it embeds; None if not known yet, as above.
     """
 
     n_features: int | None = described(is_count, "a positive int")
@@ -157,11 +187,20 @@ class Architecture:
     input_dropout: float = described(is_rate, "a number in [0, 1)", default=0.0)
     scales_targets: bool = described(is_bool, "a bool", default=False)
     skip: bool = described(is_bool, "a bool", default=False)
+    numeric_embedding: str = described(is_embedding, f"one of {EMBEDDINGS}", default="none")
+    embedded: tuple | None = described(are_positions, "rising numbers of columns", default=())
 
     @property
     def n_layers(self):
         """Number of dense layers, the output layer included."""
         return len(self.hidden) + 1
+
+    @property
+    def n_inputs(self):
+        """Number of inputs of the first layer; None if not known yet."""
+        if self.n_features is None or self.embedded is None:
+            return None
+        return self.n_features + N_NUMBERS * len(self.embedded)
 
     @property
     def n_targets(self):
@@ -185,7 +224,9 @@ class Architecture:
         if self.input_dropout > 0:
             n_inputs = self.n_features
             operations.append(Operation(DROPOUT, -1, n_inputs, n_inputs, choice=self.input_dropout))
-        n_inputs = self.n_features
+        n_inputs = self.n_inputs
+        if self.embedded != ():
+            operations.append(_embedding(self.n_features, self.embedded, n_inputs))
         for i, layer in enumerate(self.hidden):
             operations += self._hidden_operations(i, layer, n_inputs)
             n_inputs = layer.units
@@ -243,7 +284,9 @@ class Architecture:
         check_together(values)
         hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
         loss_parameters = tuple(values["loss_parameters"])
-        return cls(**{**values, "hidden": hidden, "loss_parameters": loss_parameters})
+        embedded = tuple(values["embedded"])
+        values |= {"hidden": hidden, "loss_parameters": loss_parameters, "embedded": embedded}
+        return cls(**values)
 
 
 def _dense(layer, n_inputs, n_outputs, *, is_normalized=False):
@@ -252,6 +295,15 @@ def _dense(layer, n_inputs, n_outputs, *, is_normalized=False):
     # optimizers that divide by its size would follow.
     intercepts = LearnedValue(INTERCEPTS, layer, (n_outputs,), is_frozen=is_normalized)
     return Operation(DENSE, layer, n_inputs, n_outputs, (coefs, intercepts))
+
+
+def _embedding(n_features, embedded, n_inputs):
+    n_embedded = None if embedded is None else len(embedded)
+    learned = tuple(
+        LearnedValue(name, 0, (n_embedded, *shape), initial=draw, rate_factor=RATE_FACTOR)
+        for name, (shape, draw) in PBLD.items()
+    )
+    return Operation(EMBEDDING, -1, n_features, n_inputs, learned)
 
 
 def _skip(layer, n_features, n_outputs):
@@ -268,56 +320,3 @@ def _batch_norm(layer, width):
         LearnedValue(RUNNING_VARIANCE, layer, (width,), is_trained=False, initial=1.0),
     )
     return Operation(BATCH_NORM, layer, width, width, learned)
-
-
-# ---- from the constructor's parameters ---------------------------------------------------------
-
-
-def make_architecture(estimator, widths, n_features, n_outputs, loss):
-    """Return the architecture that the constructor's parameters ask for.
-
-    Parameters
-    ----------
-    estimator : BaseMLP
-        Its parameters, checked.
-    widths : list of int
-        Units of the hidden layers.
-    n_features, n_outputs : int or None
-    loss : str or None
-        Key of ``LOSSES``; for classifiers it depends on the classes. None if not known yet, which
-        only ``summary`` allows.
-    """
-    n_hidden = len(widths)
-    layers = zip(
-        widths,
-        _for_each_layer(estimator.activation, n_hidden),
-        _for_each_layer(estimator.dropout, n_hidden),
-        strict=True,
-    )
-    values = [0.0] if loss is None else loss_part(loss).parameter_values(estimator)
-    return Architecture(
-        n_features,
-        tuple(_hidden_layer(estimator, *layer) for layer in layers),
-        n_outputs,
-        loss,
-        tuple(float(value) for value in np.atleast_1d(values)),
-        _BATCH_NORM_POSITIONS[estimator.batch_norm],
-        float(estimator.input_dropout),
-        bool(getattr(estimator, "normalize_y", False)),
-        bool(estimator.skip and n_hidden > 0),
-    )
-
-
-def _for_each_layer(value, n_hidden):
-    return list(value) if isinstance(value, (list, tuple)) else [value] * n_hidden
-
-
-def _hidden_layer(estimator, units, activation, dropout):
-    part = activation_part(activation)
-    return HiddenLayer(
-        units,
-        activation,
-        float(part.parameter_value(estimator)),
-        int(getattr(estimator, part.pieces)) if part.pieces else 1,
-        float(dropout),
-    )

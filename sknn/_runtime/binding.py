@@ -26,6 +26,7 @@ from .architecture import (
     SHIFT,
     SKIP_COEFS,
 )
+from .embedding import PBLD
 from .layout import padded
 from .values import allocate_values
 
@@ -84,6 +85,10 @@ def bind_network(flat, layout, architecture, n_rows):
         statistics_offsets=np.cumsum(layout.norm_widths) - layout.norm_widths,
         batch_norm=_BATCH_NORM_CODES[architecture.batch_norm],
         skip_offset=int(layout.offsets_of(SKIP_COEFS)[-1]),
+        n_features=architecture.n_features,
+        embedded=_vector(architecture.embedded, np.int64),
+        embedding_offsets=_vector([layout.offsets_of(name)[0] for name in PBLD], np.int64),
+        waves_offset=offsets.waves,
         link=0,  # set for predictions, see for_prediction
         **_locate_others(layout),
         **_bind_parts(architecture, flat.dtype),
@@ -198,12 +203,12 @@ def bind_update(settings, layout, dtype, mean_weight, optimizer=None, factors=No
             proximal_step=kinds.PROXIMAL_STEP.address(regularizer.shrink, dtype),
             step_sizes=kinds.STEP_SIZES.address(optimizer.part.step_sizes, dtype),
         )
-    *states, input_scale = optimizer.states
+    *states, first_layer_values = optimizer.states
     return update._replace(
         weight_tables=factors.of_weights,
         other_tables=factors.of_others,
-        input_scale_table=factors.of_input_scale,
-        input_scale=input_scale,
+        first_layer_table=factors.of_first_layer_values,
+        first_layer_values=first_layer_values,
         optimizer_step=kinds.OPTIMIZER_STEP.address(optimizer.part.step, dtype),
         max_gradient_norm=_vector([settings.max_grad_norm or 0.0], dtype),
         dropout_seed=optimizer.seed,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .._engine import entry_points
+from .._engine.embedding import N_WAVES
 from .._engine.plan import bound_blocks
 from .._engine.structs import Run, Scratch
 from ..parts.losses import identity_link
@@ -11,6 +12,7 @@ from .binding import bind_network, bind_update, for_prediction, no_update, witho
 from .finiteness import check_predictions, check_weights
 from .layout import aligned_zeros, as_kernels_take_it, make_layout, padded
 from .passes import NO_PASSES, Uses, bind_passes
+from .reparametrizations import find_reparametrization
 from .threads import ParallelRunner, single_thread_scheduler
 
 _BLOCK_ROWS = 256  # rows that go through the network together where minibatches do not matter
@@ -36,6 +38,7 @@ class CompiledNetwork:
         self.layout = make_layout(architecture)
         self.dtype = flat.dtype
         self.settings = settings
+        self._n_gathered = int(self.layout.fan_ins[0]) if architecture.embedded else 0
         self._loss = architecture.loss_part
         self._alone = single_thread_scheduler()
         self._gradient = np.empty(0, self.dtype)
@@ -82,6 +85,9 @@ class CompiledNetwork:
         )
         widest = int(self.layout.fan_outs.max())
         layer_size = padded(n_rows * widest)
+        # dL/dx of the first layer, and W transposed, are needed only where columns are embedded.
+        da_size = max(layer_size, padded(n_rows * self._n_gathered))
+        packed_size = max(layer_size, padded(self._n_gathered * int(self.layout.fan_outs[0])))
         delta_t = aligned_zeros(n_shards * 2 * layer_size, self.dtype)
         n_loss_totals = n_shards * 2 * bound_blocks(n_rows)
         n_penalty_totals = 2 * bound_blocks(self.layout.fan_ins)
@@ -91,8 +97,8 @@ class CompiledNetwork:
             delta_offsets=delta_offsets,
             statistics=np.empty(2 * int(self.layout.norm_widths.sum()), self.dtype),
             delta_t=delta_t,
-            da=aligned_zeros(n_shards * layer_size, self.dtype),
-            packed_weights=aligned_zeros(n_shards * layer_size, self.dtype),
+            da=aligned_zeros(n_shards * da_size, self.dtype),
+            packed_weights=aligned_zeros(n_shards * packed_size, self.dtype),
             partial_z=delta_t[:layer_size],  # which is needed only before the deltas
             one=np.ones(1, self.dtype),
             gradient=self._gradient,
@@ -114,7 +120,8 @@ class CompiledNetwork:
     @property
     def n_values(self):
         """Approximate number of values in scratch memory for each row."""
-        return 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
+        of_layers = 3 * int(self.layout.fan_outs.sum()) + 4 * int(self.layout.fan_outs.max())
+        return of_layers + 2 * self._n_gathered + N_WAVES * len(self.architecture.embedded)
 
     def n_operations(self, table):
         """Return the multiplications of the forward and the backward pass of one row of a table."""
@@ -122,6 +129,12 @@ class CompiledNetwork:
         return 3 * (self.flat.size - n_absent)
 
     # ---- runs -----------------------------------------------------------------------------------
+
+    def read_rows(self, table, which, together, *, refuses_overflow=False):
+        """Return rows of a table for a run; see :meth:`Table.rows`."""
+        return table.rows(
+            which, together, n_inputs=self._n_gathered, refuses_overflow=refuses_overflow
+        )
 
     def bind_run(self, bound, update, scratch, rows, *, with_gradient, clip=False, shard_rows=0):
         """Return the :class:`Run` for an entry point, with the addresses of its passes.
@@ -145,7 +158,7 @@ class CompiledNetwork:
             update.optimizer_step != 0,
             clip,
             shard_rows > 0,
-            update.input_scale.size > 0,
+            find_reparametrization(self.settings) if update.first_layer_values.size > 0 else None,
         )
         if uses not in self._passes:
             self._passes[uses] = bind_passes(run, self.architecture, self.layout, uses)
@@ -230,7 +243,7 @@ class CompiledNetwork:
         scratch.totals[:] = 0
         for start in range(0, len(order), chunk):
             which = order[start : start + chunk]
-            rows = table.rows(which, block)
+            rows = self.read_rows(table, which, block)
             run = self.bind_run(bound, update, scratch, rows, with_gradient=True)
             runner.run(run, -(-len(which) // block), len(which), block, len(order))
         return run
@@ -296,7 +309,7 @@ class CompiledNetwork:
         for start in range(0, n_rows, chunk):
             stop = min(n_rows, start + chunk)
             which = slice(start, stop) if order is None else order[start:stop]
-            rows = table.rows(which, block, refuses_overflow=True)
+            rows = self.read_rows(table, which, block, refuses_overflow=True)
             run = self._prediction_run(rows, link=link, with_loss=with_loss)
             n_steps = -(-(stop - start) // block)
             runner.run(run, n_steps, stop - start, block, layer, outputs[start:stop].reshape(-1))

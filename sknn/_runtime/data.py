@@ -80,7 +80,7 @@ class Table:
             self.dtype.itemsize + (self._no_indices.itemsize if self.is_sparse else 0)
         )
 
-    def rows(self, which, together, *, refuses_overflow=False):
+    def rows(self, which, together, *, n_inputs=0, refuses_overflow=False):
         """Return rows, valid until the next call.
 
         Where the network can read X as it is, nothing is copied. Rows that are chosen by indices
@@ -92,6 +92,8 @@ class Table:
             Indices from 0.
         together : int
             How many of the rows go through the network together.
+        n_inputs : int, default=0
+            What the first layer reads of a row, where it is not the row itself.
         refuses_overflow : bool, default=False
             Whether values beyond the network's dtype are an error. In training they need none:
             they make the loss or the weights non-finite, which is reported.
@@ -116,7 +118,10 @@ class Table:
             )
             return Rows(self._nothing, self._no_indices, self._nothing, *csr, y, weight, *addresses)
         no_csr = self._nothing, self._no_indices, self._no_indices
-        return Rows(*self._dense(which, together, casting), *no_csr, y, weight, 0, 0)
+        dense, order, gathered = self._dense(which, together, casting)
+        if n_inputs > 0:
+            gathered = self._read = _with_room(self._read, together * n_inputs)
+        return Rows(dense, order, gathered, *no_csr, y, weight, 0, 0)
 
     def _dense(self, which, together, casting):
         """Return dense rows, the order in which they are read, and memory for a batch of them."""

@@ -10,9 +10,11 @@ import operator
 import sys
 from numbers import Integral, Real
 
+from .._engine.embedding import N_NUMBERS, N_WAVES
 from ..parts.activations import ACTIVATIONS
 from ..parts.custom import Activation, Loss, activation_part, loss_part
 from ..parts.losses import LOSSES
+from .embedding import EMBEDDINGS
 
 _LARGEST = sys.float_info.max
 _MOST_VALUES = sys.maxsize // 64  # so that the bytes of several vectors are numbers of 64 bits
@@ -78,6 +80,7 @@ def check_together(values):
         is_possible = has_pieces or layer["pieces"] == 1
         _require(is_possible, f"pieces of hidden[{i}]", layer["pieces"], "1")
     _check_loss(values["loss"], values["loss_parameters"], values["n_outputs"])
+    _check_embedded(values)
     _check_size(values)
 
 
@@ -93,15 +96,29 @@ def _check_loss(loss, parameters, n_outputs):
     _require(fits, "loss_parameters of the architecture", parameters, expected)
 
 
+def _check_embedded(values):
+    embedded = values["embedded"]
+    n_features = values["n_features"]
+    fits = values["numeric_embedding"] != "none" and all(column < n_features for column in embedded)
+    expected = f"columns of n_features={n_features}, and none without an embedding"
+    _require(fits or len(embedded) == 0, "embedded of the architecture", embedded, expected)
+    rate = values["input_dropout"]
+    fits = rate == 0 or len(embedded) == 0
+    _require(fits, "input_dropout of the architecture", rate, "0 where columns are embedded")
+
+
 def _check_size(values):
     """Raise ValueError if offsets of the network's values would be no numbers of 64 bits."""
     widths = [int(layer["units"]) for layer in values["hidden"]]
     pieces = [int(layer["pieces"]) for layer in values["hidden"]]
-    inputs = [int(values["n_features"]), *widths]
+    n_features = int(values["n_features"])
+    n_embedded = len(values["embedded"])
+    inputs = [n_features + N_NUMBERS * n_embedded, *widths]
     outputs = [*map(operator.mul, widths, pieces), int(values["n_outputs"])]
     # Besides its weights, a unit has an intercept and the four values of batch normalization.
     n_values = sum((fan_in + 5) * fan_out for fan_in, fan_out in zip(inputs, outputs, strict=True))
-    n_values += inputs[0] * outputs[-1]  # of a path from the inputs to the outputs
+    n_values += n_features * outputs[-1]  # of a path from the inputs to the outputs
+    n_values += n_embedded * (2 + N_NUMBERS) * N_WAVES + n_embedded * N_NUMBERS
     fits = n_values <= _MOST_VALUES
     _require(fits, "hidden of the architecture", widths, "layers that fit into memory")
 
@@ -144,6 +161,20 @@ def is_sequence(value):
 def are_finite(values):
     """Return whether values are a sequence of finite numbers."""
     return is_sequence(values) and all(map(is_finite, values))
+
+
+def is_embedding(value):
+    """Return whether a value is the name of an embedding, or "none"."""
+    return _is_key(value, EMBEDDINGS)
+
+
+def are_positions(values):
+    """Return whether values are rising numbers of columns, from 0."""
+    return (
+        is_sequence(values)
+        and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
+        and all(low < high for low, high in itertools.pairwise([-1, *values]))
+    )
 
 
 def is_bool(value):

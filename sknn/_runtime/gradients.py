@@ -16,6 +16,7 @@ from .architecture import (
     COEFS,
     DENSE,
     DROPOUT,
+    EMBEDDING,
     INTERCEPTS,
     RUNNING_MEAN,
     RUNNING_VARIANCE,
@@ -24,6 +25,7 @@ from .architecture import (
     SKIP,
     SKIP_COEFS,
 )
+from .embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
 from .finiteness import refuse_overflow
 
 _BLOCK_ROWS = 1024  # rows whose intermediate values are kept at a time
@@ -80,6 +82,7 @@ class _Layer:
     def __init__(self, architecture, operation, learned, gradients, X):
         self.X = X  # of the network
         self.hidden = architecture.hidden
+        self.embedded = list(architecture.embedded)
         self.number = operation.layer
         self.n_outputs = operation.n_outputs
         self._index = {value.name: value.index for value in operation.learned}
@@ -126,6 +129,33 @@ def _loss_gradient(architecture, z, y, weight, scale):
 
 
 # ---- operations --------------------------------------------------------------------------------
+
+
+def _radians(layer, X):
+    x = X[:, layer.embedded, np.newaxis]
+    return X.dtype.type(2 * np.pi) * x * layer[FREQUENCIES] + layer[PHASES]
+
+
+def _embed(layer, X):
+    waves = np.cos(_radians(layer, X))
+    numbers = np.einsum("nek,ekj->nej", waves, layer[EMBEDDING_COEFS]) + layer[EMBEDDING_INTERCEPTS]
+    return np.column_stack([X, numbers.reshape(len(X), -1)])
+
+
+def _embed_backward(layer, X, outputs, delta):
+    two_pi = X.dtype.type(2 * np.pi)
+    of_features = delta[:, : X.shape[1]].copy()
+    of_numbers = delta[:, X.shape[1] :].reshape(len(X), len(layer.embedded), -1)
+    radians = _radians(layer, X)
+    layer.add(EMBEDDING_COEFS, np.einsum("nek,nej->ekj", np.cos(radians), of_numbers))
+    layer.add(EMBEDDING_INTERCEPTS, of_numbers.sum(axis=0))
+    of_waves = np.einsum("nej,ekj->nek", of_numbers, layer[EMBEDDING_COEFS])
+    of_radians = -of_waves * np.sin(radians)
+    layer.add(PHASES, of_radians.sum(axis=0))
+    x = X[:, layer.embedded]
+    layer.add(FREQUENCIES, two_pi * np.einsum("nek,ne->ek", of_radians, x))
+    of_features[:, layer.embedded] += two_pi * (of_radians * layer[FREQUENCIES]).sum(axis=2)
+    return of_features
 
 
 def _dense(layer, a):
@@ -186,6 +216,7 @@ def _activate_backward(layer, z, a, delta):
 
 # Dropout changes nothing in predictions.
 _FORWARD = {
+    EMBEDDING: _embed,
     DENSE: _dense,
     SKIP: _skip,
     BATCH_NORM: _batch_norm,
@@ -193,6 +224,7 @@ _FORWARD = {
     DROPOUT: None,
 }
 _BACKWARD = {
+    EMBEDDING: _embed_backward,
     DENSE: _dense_backward,
     SKIP: _skip_backward,
     BATCH_NORM: _batch_norm_backward,

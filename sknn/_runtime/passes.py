@@ -10,8 +10,8 @@ from .._engine import (
     backward,
     batch_norm,
     dropout,
+    embedding,
     forward,
-    input_scale,
     shards,
     skip,
     split_k,
@@ -19,6 +19,7 @@ from .._engine import (
 )
 from .._engine.plan import Shape, sums_penalties_first, uses_split_k
 from .._engine.structs import Minibatch, Passes, make_empty
+from .reparametrizations import REPARAMETRIZATIONS
 
 NO_PASSES = Passes(*[0] * len(Passes._fields))
 
@@ -30,7 +31,7 @@ class Uses(NamedTuple):
     optimizer: bool  # its step
     clip: bool  # the update of all weights at once, when the whole gradient is known
     shards: bool
-    input_scale: bool
+    reparametrization: str | None  # name of what the first layer's weights are made of
 
 
 class Pass(NamedTuple):
@@ -61,10 +62,11 @@ PASSES = {
     "update_all": Pass(PASS, update.update_all),
     "clip_and_step": Pass(PASS, update.clip_and_step),
     "update_block": Pass(BLOCK_UPDATE, update.update_block, 2),
-    "update_scaled_weights": Pass(BLOCK_UPDATE, input_scale.update_scaled_weights, 2),
     "sum_penalties": Pass(BLOCK_UPDATE, update.sum_penalties, 2),
     "add_skip": Pass(SKIP, skip.add_skip, 2),
     "compute_skip_gradient": Pass(SKIP, skip.compute_skip_gradient, 2),
+    "embed_inputs": Pass(UNITS_STEP, embedding.embed_inputs, 5),
+    "backpropagate_inputs": Pass(PASS, embedding.backpropagate_inputs),
     "drop_inputs": Pass(UNITS_STEP, dropout.drop_inputs, 5),
     "apply_dropout": Pass(UNITS_STEP, dropout.apply_dropout, 5),
     "backpropagate_dropout": Pass(UNITS_STEP, dropout.backpropagate_dropout, 5),
@@ -77,6 +79,10 @@ PASSES_IN_SHARDS = {
     "forward": Pass(PASS, shards.forward_backward_shards),
     "backward": Pass(PASS, shards.reduce_shards_and_update),
 }
+UPDATES_OF_FIRST_LAYER = {
+    name: Pass(BLOCK_UPDATE, row.update, 2) for name, row in REPARAMETRIZATIONS.items()
+}
+ALL_PASSES = [*PASSES.values(), *PASSES_IN_SHARDS.values(), *UPDATES_OF_FIRST_LAYER.values()]
 
 
 def bind_passes(run, architecture, layout, uses):
@@ -110,10 +116,11 @@ def passes_of(architecture, layout, uses):
         "backward": uses.gradient,
         "update_all": uses.clip,
         "clip_and_step": uses.clip and uses.optimizer,
-        "update_scaled_weights": uses.input_scale,
         "sum_penalties": sums_first,
         "add_skip": architecture.skip,
         "compute_skip_gradient": architecture.skip and uses.gradient,
+        "embed_inputs": len(architecture.embedded) > 0,
+        "backpropagate_inputs": uses.gradient and len(architecture.embedded) > 0,
         "drop_inputs": uses.gradient and architecture.input_dropout > 0,
         "apply_dropout": drops,
         "backpropagate_dropout": drops,
@@ -123,6 +130,8 @@ def passes_of(architecture, layout, uses):
         "add_partial_z": splits,
     }
     passes = {field: PASSES[field] for field, value in is_used.items() if value}
+    if uses.reparametrization is not None:
+        passes["update_first_layer"] = UPDATES_OF_FIRST_LAYER[uses.reparametrization]
     if uses.shards:
         passes["shard_forward"] = passes["forward"]
         passes["shard_backward"] = passes["backward"]

@@ -29,4 +29,6 @@ def draw_weights(architecture, initializer, arrays, random_state, given_activati
         coef[...], intercept[...] = initialize(random_state, coef.shape, width, activation)
     for value in architecture.learned:
         if value.initial is not None:
-            arrays[value.name][value.index][...] = value.initial
+            draw = value.initial if callable(value.initial) else None
+            initial = draw(random_state, value.shape) if draw else value.initial
+            arrays[value.name][value.index][...] = initial

@@ -21,8 +21,7 @@ import numpy as np
 
 from ..parts.optimizers import OPTIMIZERS
 from .architecture import COEFS, INTERCEPTS
-
-_NONE = (1.0, 1.0)
+from .reparametrizations import REPARAMETRIZATIONS, find_reparametrization
 
 
 class StepFactors(NamedTuple):
@@ -34,14 +33,14 @@ class StepFactors(NamedTuple):
         Factors of the learning rate and of epsilon, for each table of hyperparameters.
     of_weights, of_others : ndarray of int64
         Numbers of tables: of each layer's W, and of each other segment that is updated.
-    of_input_scale : int
-        The same for the scales of the inputs.
+    of_first_layer_values : int
+        The same for what the first layer's weights are made of.
     """
 
     tables: list
     of_weights: np.ndarray
     of_others: np.ndarray
-    of_input_scale: int
+    of_first_layer_values: int
 
 
 def find_step_factors(settings, layout):
@@ -55,14 +54,18 @@ def find_step_factors(settings, layout):
     """
     updated = [value for value in layout.learned if value.is_trained and not value.is_frozen]
     factors = [_factors(settings, value) for value in updated]
-    of_scale = (float(settings.input_scale), 1.0) if settings.input_scale else factors[0]
-    tables = list(dict.fromkeys([*factors, of_scale]))
+    name = find_reparametrization(settings)
+    if name is None:
+        of_values = factors[0]
+    else:
+        of_values = REPARAMETRIZATIONS[name].rate_factor(getattr(settings, name)), 1.0
+    tables = list(dict.fromkeys([*factors, of_values]))
     pairs = list(zip(updated, map(tables.index, factors), strict=True))
     return StepFactors(
         tables,
         np.array([table for value, table in pairs if value.name == COEFS], np.int64),
         np.array([table for value, table in pairs if value.name != COEFS], np.int64),
-        tables.index(of_scale),
+        tables.index(of_values),
     )
 
 
@@ -74,7 +77,7 @@ def _factors(settings, value):
         scale = 1 / np.sqrt(value.shape[0])
         has_epsilon = "epsilon" in OPTIMIZERS[settings.solver].parameters
         return (float(scale), float(1 / scale)) if has_epsilon else (float(scale**2), 1.0)
-    return _NONE
+    return value.rate_factor, 1.0
 
 
 def make_tables(part, settings, first_step, rates, epochs, factors):

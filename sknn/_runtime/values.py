@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._engine.embedding import N_WAVES
 from .architecture import ACTIVATION, BATCH_NORM, DENSE, DROPOUT
 from .layout import padded
 
@@ -29,12 +30,14 @@ class _ValueOffsets(NamedTuple):
     x_hat: np.ndarray
     before_dropout: np.ndarray
     out: np.ndarray
+    waves: int  # of embedded columns
 
 
 def allocate_values(architecture, layout, n_rows):
     """Return the offsets of all intermediate values of ``n_rows`` rows, and their total size."""
     allocator = _Allocator()
-    offsets = _ValueOffsets(*np.zeros((5, layout.n_layers), np.int64))
+    waves = allocator.take(n_rows * N_WAVES * len(architecture.embedded))
+    offsets = _ValueOffsets(*np.zeros((5, layout.n_layers), np.int64), waves)
     # Layers whose derivative needs no z share one block for it.
     shared_z = allocator.take(n_rows * int(layout.fan_outs.max()))
     for operation in architecture.operations:

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from .._runtime.layout import flat_vector, make_layout, views
-from . import input_scale
+from .._runtime.reparametrizations import set_weights
 from .optimizer_state import schedule_of
 
 
@@ -77,7 +77,7 @@ class AveragedNetworks:
             for states in zip(*(optimizer.states for optimizer in optimizers), strict=True)
         ]
         # The product of averages is not the average of products, which training would begin with.
-        input_scale.multiply(moments[-1], flat, layout)
+        set_weights(self.networks[0], moments[-1], flat, layout)
         rate = float(self._mean([optimizer.learning_rate for optimizer in optimizers]))
         rate = self._lowered_on_plateau(rate)
         for network, optimizer in zip(self.networks, optimizers, strict=True):

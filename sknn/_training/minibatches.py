@@ -170,7 +170,7 @@ class MinibatchLoop:
             bound,
             update,
             scratch,
-            self._table.rows(chunk, self._largest_minibatch(epoch_rows)),
+            self._network.read_rows(self._table, chunk, self._largest_minibatch(epoch_rows)),
             with_gradient=True,
             clip=self._clips,
             shard_rows=self._shard_rows,

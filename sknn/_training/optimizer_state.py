@@ -21,14 +21,14 @@ class OptimizerState:
     learning_rate : float
     seed : int
         Of the dropout masks.
-    n_scaled : int, default=0
-        Length of the last state, which is that of input_scale.py.
+    n_others : int, default=0
+        Length of the last state: what the first layer's weights are made of.
     """
 
-    def __init__(self, solver, size, dtype, learning_rate, seed, n_scaled=0):
+    def __init__(self, solver, size, dtype, learning_rate, seed, n_others=0):
         self.solver = solver
         self.states = [aligned_zeros(size, dtype) for _ in range(self.part.n_states)]
-        self.states.append(aligned_zeros(n_scaled, dtype))
+        self.states.append(aligned_zeros(n_others, dtype))
         self.n_steps = 0
         self.epoch = 0
         self.cycle_start = 0  # the epoch in which the cycle of a cyclic schedule began
@@ -107,9 +107,9 @@ class OptimizerState:
         self.step_in_epoch += n_steps
         return tables, rates, in_cycle
 
-    def fits(self, solver, flat, n_scaled):
+    def fits(self, solver, flat, n_others):
         """Return whether ``solver`` can go on training ``flat`` with this state."""
-        shapes = [flat.shape] * self.part.n_states + [(n_scaled,)]
+        shapes = [flat.shape] * self.part.n_states + [(n_others,)]
         is_same = self.solver == solver and [state.shape for state in self.states] == shapes
         return is_same and all(state.dtype == flat.dtype for state in self.states)
 

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._runtime.layout import aligned_copy, make_layout
-from . import input_scale
+from .._runtime.reparametrizations import count_values, match_weights
 from .optimizer_state import OptimizerState
 
 
@@ -175,13 +175,13 @@ class TrainingState:
             self.optimizer = None
             return
         layout = make_layout(architecture)
-        n_scaled = input_scale.count_values(settings, layout)
-        if self.optimizer is None or not self.optimizer.fits(solver, flat, n_scaled):
+        n_others = count_values(settings, layout)
+        if self.optimizer is None or not self.optimizer.fits(solver, flat, n_others):
             drops = architecture.has_dropout
             seed = int(self.random_state.randint(np.iinfo(np.int32).max)) if drops else 0
             rate = settings.learning_rate_init
-            self.optimizer = OptimizerState(solver, flat.size, flat.dtype, rate, seed, n_scaled)
-        input_scale.match_weights(self.optimizer.states[-1], flat, layout)
+            self.optimizer = OptimizerState(solver, flat.size, flat.dtype, rate, seed, n_others)
+        match_weights(settings, self.optimizer.states[-1], flat, layout)
 
     def resumed_weights(self, flat):
         """Return a copy of the flat weights with which training goes on.

@@ -103,10 +103,9 @@ class StochasticTraining(Training):
         """Warn if squares of gradients have overflowed: steps that are divided by them are 0 ever
         after, while the loss is finite.
         """
-        states = self.state.optimizer.states
-        is_lost = [~np.isfinite(state) for state in states if not np.isfinite(state).all()]
-        if is_lost:
-            n_lost = np.any(is_lost, axis=0).sum()
+        *states, values = (~np.isfinite(state) for state in self.state.optimizer.states)
+        n_lost = np.any(states, axis=0).sum() or values.sum()  # the last one has another length
+        if n_lost > 0:
             self.warnings.append(
                 f"Squares of gradients grew beyond {self.network.dtype}, so solver="
                 f"{self.estimator.solver!r} does not change {n_lost} weights any more. Scale X "

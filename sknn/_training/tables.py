@@ -6,6 +6,7 @@ from .._runtime.data import Table
 from .._validation.data import Samples, check_validation_samples
 from .._validation.parameters import settings_of, stops_early
 from .._validation.weights import check_sample_weight, relative_weight
+from .embedded_columns import refuse_sparse
 from .validation_set import ValidationSet, description_of_split, split_rows
 
 
@@ -23,6 +24,8 @@ class TablesMixin:
         """
         given = X, y
         X, y = self._check_data(X, y, fresh=fresh, incremental=incremental)
+        refuse_sparse(self.numeric_embedding, X)
+        refuse_sparse(self.numeric_embedding, validation[0], "X_val")
         weight = check_sample_weight(sample_weight, X)
         class_weights = self._find_class_weights(y, weight[0], incremental=incremental)
         samples = Samples(X, y, self._weigh(weight, y, class_weights), given)

@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from .._hyperparameters import HYPERPARAMETERS
-from .._hyperparameters.training import SOLVERS_WITH_NTK
 from .._warnings import warn_user
 from .messages import check_value, from_percent, refuse
 
@@ -46,8 +45,7 @@ def check_parameters(estimator):
         layers = "one for each layer, the output layer included"
         _check_per_layer(estimator, name, len(widths) + 1, layers)
     _check_momentum(estimator)
-    _check_parametrization(estimator)
-    _check_input_scale(estimator)
+    _check_together(estimator)
     if "quantile" in estimator._constructor_parameters():
         _check_quantile(estimator)
     return widths
@@ -88,25 +86,13 @@ def _check_momentum(estimator):
         refuse(estimator, "momentum", "a number in [0, 1] or a pair (start, end) of such numbers")
 
 
-def _check_parametrization(estimator):
-    if estimator.parametrization == "ntk" and estimator.solver not in SOLVERS_WITH_NTK:
-        solvers = ", ".join(map(repr, SOLVERS_WITH_NTK))
-        refuse(
-            estimator,
-            "parametrization",
-            f"'standard' with solver={estimator.solver!r}; 'ntk' is for {solvers}",
-        )
-
-
-def _check_input_scale(estimator):
-    l1 = np.ravel(estimator.alpha)[0] * np.ravel(estimator.l1_ratio)[0]
-    if estimator.input_scale and estimator.solver != "lbfgs" and l1 > 0:
-        refuse(
-            estimator,
-            "input_scale",
-            f"False with an L1 penalty on the first layer, alpha={estimator.alpha!r} and "
-            f"l1_ratio={estimator.l1_ratio!r}",
-        )
+def _check_together(estimator):
+    """Raise for parameters that are not possible with others, as their rows say."""
+    for name in estimator._constructor_parameters():
+        refusal = HYPERPARAMETERS[name].refusal
+        expected = refusal and refusal(estimator)
+        if expected:
+            refuse(estimator, name, expected)
 
 
 def _check_quantile(estimator):

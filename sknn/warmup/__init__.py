@@ -19,7 +19,7 @@ from .._engine.structs import Run, make_empty
 from .._hyperparameters.training import SOLVERS
 from .._runtime.ahead import may_use_two_cores
 from .._runtime.core_share import is_second_core_free
-from .._runtime.passes import PASSES, PASSES_IN_SHARDS
+from .._runtime.passes import ALL_PASSES
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.activations import ACTIVATIONS
 from ..parts.losses import LOSSES, REGRESSION_LOSSES, identity_link
@@ -171,7 +171,7 @@ def _steps_of_kernels(dtype, activations, losses, solvers):
         entries.append(entry_points.accumulate)
     if any(solver in OPTIMIZERS for solver in solvers):
         entries.append(entry_points.train)
-    tasks = [each.task(run) for each in (*PASSES.values(), *PASSES_IN_SHARDS.values())]
+    tasks = [each.task(run) for each in ALL_PASSES]
     tasks += [task for entry in entries for task in entry_points.tasks_of(entry, run)]
     passes = {
         f"pass {task.name.strip('_')}": functools.partial(compile_task, task) for task in tasks
@@ -193,7 +193,7 @@ def _steps_of_fits(dtype, activations, losses, solvers):
     stochastic = [solver for solver in solvers if solver in OPTIMIZERS]
     if stochastic:
         whatever = {"batch_norm": True, "dropout": 0.1, "input_dropout": 0.1, "max_grad_norm": 1.0}
-        whatever |= {"input_scale": True, "skip": True}
+        whatever["skip"] = True
         in_minibatches = functools.partial(fit, n_copies=4, solver=stochastic[0], **whatever)
         steps += [
             (f"{dtype}  training in minibatches", in_minibatches),

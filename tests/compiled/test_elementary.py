@@ -31,16 +31,33 @@ def _log(x, y):
 
 
 @jit
+def _cosine(x, y):
+    for i in range(x.size):
+        y[i] = elementary.cosine(x[i])
+
+
+@jit
 def _limits(x, y):
     y[0] = elementary.epsilon(x[0])
     y[1] = elementary.smallest(x[0])
 
 
-LOOPS = {"exp": _exp, "logistic": _logistic, "tanh": _tanh, "log": _log}
-REFERENCE = {"exp": np.exp, "logistic": lambda x: 1 / (1 + np.exp(-x)), "tanh": np.tanh}
+def _exact_cosine(x):
+    """Return cos(2 pi x), with small relative errors near its zeros too."""
+    pi = 4 * np.arctan(np.ones((), x.dtype))
+    return np.sin(2 * pi * (x.dtype.type(0.25) - np.abs(x - np.rint(x))))
+
+
+LOOPS = {"exp": _exp, "logistic": _logistic, "tanh": _tanh, "log": _log, "cosine": _cosine}
+REFERENCE = {
+    "exp": np.exp,
+    "logistic": lambda x: 1 / (1 + np.exp(-x)),
+    "tanh": np.tanh,
+    "cosine": _exact_cosine,
+}
 LARGEST_ERROR = {
-    "float32": {"exp": 1.3e-7, "logistic": 2e-7, "tanh": 2e-7},
-    "float64": {"exp": 2.5e-16, "logistic": 4e-16, "tanh": 4e-16},
+    "float32": {"exp": 1.3e-7, "logistic": 2e-7, "tanh": 2e-7, "cosine": 3e-7},
+    "float64": {"exp": 2.5e-16, "logistic": 4e-16, "tanh": 4e-16, "cosine": 5e-16},
 }
 
 

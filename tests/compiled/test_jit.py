@@ -80,6 +80,9 @@ def fit_everything(dtype):
         model.fit(forms[form], y).predict(forms[form])
     fit_unusual_inputs(dense)
     MLPClassifier((4,), max_iter=2, skip=True, input_scale=6.0).fit(dense, CLASSES).predict(dense)
+    for solver in ("adam", "lbfgs"):
+        embedding = MLPClassifier((4,), max_iter=2, solver=solver, numeric_embedding="pbld")
+        embedding.fit(dense, CLASSES).predict(dense)
     MLPClassifier((600,), max_iter=2, max_grad_norm=1.0).fit(
         np.tile(dense, (10, 1)), np.tile(CLASSES, 10)
     )  # in shards

@@ -19,10 +19,10 @@ from test_losses import REFERENCE as LOSSES
 from test_losses import parameters as loss_parameters
 
 from sknn import MLPClassifier, MLPRegressor
-from sknn._runtime.architecture import make_architecture
 from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
 from sknn._runtime.layout import make_layout
+from sknn._runtime.requested import make_architecture
 
 ELEMENTWISE = [
     name for name in ACTIVATIONS if name not in ("maxout", "sigmoid")

@@ -17,10 +17,10 @@ from test_optimizers import REFERENCE as OPTIMIZERS
 from test_optimizers import SETTINGS
 
 import sknn._runtime.data
-from sknn._runtime.architecture import make_architecture
 from sknn._runtime.compiled_network import CompiledNetwork
 from sknn._runtime.data import Table
 from sknn._runtime.layout import make_layout
+from sknn._runtime.requested import make_architecture
 from sknn._training.minibatches import MinibatchLoop
 from sknn._training.optimizer_state import OptimizerState
 

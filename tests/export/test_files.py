@@ -54,6 +54,7 @@ CASES = {
         MLPRegressor(hidden_layer_sizes=(6, 4), skip=True, input_scale=6.0, parametrization="ntk"),
         Y,
     ),
+    "embedding": (MLPRegressor(hidden_layer_sizes=(6,), numeric_embedding="pbld", skip=True), Y),
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),
@@ -316,6 +317,8 @@ FALSE_PARTS = {
         "hidden": [[], [{}], [[[[[]]]]]],
         "scales_targets": [1, None],
         "skip": [1, True],
+        "numeric_embedding": [1, None, "plr"],
+        "embedded": [[0], [5], None, "0", [0.5]],
     },
     "record": {
         "n_iter_": [-1, 2.5, "3", True],

@@ -162,6 +162,13 @@ def test_a_linear_path_from_the_inputs(dtype):
 
 
 @dtypes
+def test_embedded_columns(dtype):
+    settings = {"numeric_embedding": "pbld", "skip": True, "learning_rate_init": 0.1}
+    check(fitted(MLPClassifier((6, 4), **settings), NAMES[CODES], dtype), dtype)
+    check(fitted(MLPRegressor(hidden_layer_sizes=(), **settings), Y, dtype), dtype)
+
+
+@dtypes
 @pytest.mark.parametrize("batch_norm", ["before", "after"])
 @pytest.mark.parametrize("activation", ["relu", ("maxout", "gelu")])
 def test_batch_normalization_and_dropout(activation, batch_norm, dtype):

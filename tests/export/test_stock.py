@@ -164,6 +164,7 @@ REFUSED = [
     ({"activation": ["relu", "elu"]}, ["activation='elu'"]),
     ({"activation": Activation(np.sin, np.cos)}, ["activation=Activation(sin, cos)"]),
     ({"skip": True}, ["skip=True"]),
+    ({"numeric_embedding": "pbld"}, ["numeric_embedding='pbld'"]),
     ({"batch_norm": "after"}, ["batch_norm='after'"]),
     ({"loss": "gamma"}, ["loss='gamma'"]),
     ({"alpha": [0.1, 0.1, 0.2]}, ["alpha=[0.1, 0.1, 0.2]"]),

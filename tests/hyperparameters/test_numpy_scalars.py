@@ -56,6 +56,7 @@ VALUES = {
     "input_dropout": (0.3, {}),
     "dropout_schedule": ("flat_cos", {"dropout": 0.3}),
     "input_scale": (3, {}),
+    "numeric_embedding": ("pbld", {}),
     "skip": (True, {}),
     "batch_norm": (True, {}),
     "batch_norm_momentum": (0.3, {"batch_norm": "before"}),

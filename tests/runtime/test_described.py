@@ -49,6 +49,15 @@ EDITED = [
     ("input_dropout", None),
     ("scales_targets", 2),
     ("skip", None),
+    ("numeric_embedding", "plr"),
+    ("numeric_embedding", None),
+    ("embedded", (0,)),  # without an embedding
+    ("embedded", (1, 0)),
+    ("embedded", (-1,)),
+    ("embedded", (1, 1)),
+    ("embedded", (True,)),
+    ("embedded", (0.5,)),
+    ("embedded", None),
     ("units", -1),
     ("units", 2.5),
     ("units", HUGE),
@@ -117,6 +126,7 @@ def test_whatever_fit_makes_is_accepted():
         Architecture(np.int64(5), (), 1, "squared_error"),
         Architecture(5, (), 1, own),
         Architecture(5, (), 4, "quantile", (0.1, 0.9)),
+        architecture((5, 4, 2), numeric_embedding="pbld", embedded=(0, 4)),
     ]
     for network in networks:
         assert Architecture.from_dict(network.to_dict()) == network

@@ -99,6 +99,16 @@ def test_a_linear_path_from_the_inputs():
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("hidden", [(), (5, 3)])
+def test_embedded_columns(hidden):
+    y = TARGETS["multiclass"]
+    skip = len(hidden) > 0
+    model = MLPClassifier(hidden, numeric_embedding="pbld", skip=skip, **SETTINGS)
+    assert_right(model.fit(X, y), y)
+    assert model.gradients(X, y)["embedding_frequencies"][0].any()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 def test_scaled_targets_and_several_quantiles():
     y = 100 + 10 * X[:, 0]
     assert_right(MLPRegressor(hidden_layer_sizes=(), normalize_y=True, **SETTINGS).fit(X, y), y)

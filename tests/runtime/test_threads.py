@@ -71,6 +71,20 @@ SETTINGS = {
     },
     "linear path": {"skip": True},
     "shards of rows, linear path": {"hidden_layer_sizes": (40,), "batch_size": 240, "skip": True},
+    "embedding": {"numeric_embedding": "pbld", "skip": True},
+    "embedding, clipped, split-K": {
+        "numeric_embedding": "pbld",
+        "hidden_layer_sizes": (110,),
+        "batch_size": 24,
+        "max_grad_norm": 0.1,
+    },
+    "shards of rows, embedding, learned scales": {
+        "numeric_embedding": "pbld",
+        "hidden_layer_sizes": (40,),
+        "batch_size": 240,
+        "input_scale": 6.0,
+    },
+    "embedding, batch norm": {"numeric_embedding": "pbld", "batch_norm": True, "dropout": 0.1},
     "shards of rows": {"hidden_layer_sizes": (40,), "batch_size": 240},
     "shards of rows, dropout, clipped": {
         "hidden_layer_sizes": (40, 9),

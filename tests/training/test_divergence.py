@@ -129,6 +129,14 @@ def test_squares_that_overflow_are_said(solver):
         network.set_params(max_grad_norm=None).fit(X, y)
 
 
+def test_squares_of_scales_may_overflow_too():
+    X, y = CASES[MLPRegressor]
+    network = MLPRegressor(input_scale=True, max_iter=3, random_state=0, dtype="float32")
+    with pytest.warns(ConvergenceWarning, match="does not change [1-9][0-9]* weights any more"):
+        network.fit(X * 1e6, y * 1e15)
+    assert np.isfinite(network.predict(X)).all()
+
+
 def test_diverging_partial_fit_keeps_the_last_finite_weights():
     X, y = regression()
     network = MLPRegressor(max_iter=3, batch_size=10, random_state=0).fit(X, y)

@@ -83,6 +83,7 @@ OUT_OF_RANGE = {
     "parametrization": [*NOT_OPTIONS, "NTK"],
     "bias_lr_factor": [-0.1, "0.1", None, np.nan, np.inf],
     "input_scale": [0, -1.0, "learn", None, np.nan, np.inf],
+    "numeric_embedding": [*NOT_OPTIONS, "PBLD", True],
     "skip": NOT_BOOLEANS,
     "batch_norm": ["between", None, 2, 0.5],
     "batch_norm_momentum": NOT_FRACTIONS,
