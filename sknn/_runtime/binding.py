@@ -235,8 +235,8 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
     dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
     table, rates, epochs = optimizer.hyperparameters(settings, n_steps, n_epochs, factors)
-    of_decay = _factors(settings.weight_decay_schedule, settings, epochs)
-    of_dropout = _factors(settings.dropout_schedule, settings, epochs)
+    of_decay = SCHEDULES[settings.weight_decay_schedule].factor(settings, epochs)
+    of_dropout = SCHEDULES[settings.dropout_schedule].factor(settings, epochs)
     return update._replace(
         hyperparameters=table.astype(dtype, order="C").reshape(-1),
         n_hyperparameters=table.shape[-1],
@@ -244,14 +244,9 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
         batch_norm_rates=_batch_norm_rates(
             settings.batch_norm_momentum, first_step + np.arange(len(rates)), batch_size
         ).astype(dtype),
-        dropout_factors=of_dropout.astype(dtype),
+        dropout_factors=np.full(epochs.size, of_dropout, dtype),
         first_step=first_step,
     )
-
-
-def _factors(schedule, settings, epochs):
-    """Return a schedule's factors in steps that have ``epochs`` of its cycle before them."""
-    return np.broadcast_to(SCHEDULES[schedule].factor(settings, epochs), epochs.shape)
 
 
 def _batch_norm_rates(momentum, steps, batch_size):

@@ -12,9 +12,10 @@ from .._runtime.binding import bind_update, schedule_update
 from .._runtime.step_factors import find_step_factors
 from .._runtime.threads import ParallelRunner
 
-# Limits of several epochs in one call, which takes a few milliseconds.
-_OPERATIONS_AT_ONCE = 2e8  # multiplications
-_STEPS_AT_ONCE = 1000
+_OPERATIONS_AT_ONCE = 1e9  # multiplications of several epochs in one call
+# Training may stop after one of them, and those behind it are in vain: a few milliseconds at most.
+_OPERATIONS_IN_VAIN = 2e8
+_STEPS_IN_VAIN = 1000
 _OPERATIONS_OF_AN_UPDATE = 20  # multiplications that take as long as the update of one weight
 
 
@@ -42,6 +43,7 @@ class MinibatchLoop:
         self._row_operations = n_operations + n_operations_of_update
         chunk = table.chunk_rows(self._row_operations)
         self._chunk_rows = max(batch_size, chunk - chunk % batch_size)
+        self._chunk_rows_of_epochs = table.chunk_rows_of_epochs(self._row_operations)
         has_batch_norm = bool(layout.norm_widths.any())
         # Statistics of few rows would not be those of the others that predictions normalize by.
         self._least_rows = -(-batch_size // 2) if has_batch_norm else 0
@@ -77,25 +79,29 @@ class MinibatchLoop:
         n_whole, n_left = divmod(n_rows, self._batch_size)
         return n_whole + (n_left > 0 and (n_left >= self._least_rows or n_whole == 0))
 
-    def epochs_at_once(self, n_rows):
-        """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`."""
-        if self._accumulates:
+    def epochs_at_once(self, n_rows, n_until_stop):
+        """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`.
+
+        Parameters
+        ----------
+        n_rows : int
+        n_until_stop : int or inf
+            Number of epochs after which training may stop at the earliest.
+        """
+        if self._accumulates or n_rows > self._chunk_rows:
             return 1
-        n_steps = self.n_steps(n_rows)
-        bounds = (
-            self._chunk_rows // n_rows,
-            _OPERATIONS_AT_ONCE // (n_rows * self._row_operations),
-            _STEPS_AT_ONCE // n_steps,
-        )
-        return int(max(1, min(bounds)))
+        n_operations = n_rows * self._row_operations
+        most = min(self._chunk_rows_of_epochs // n_rows, _OPERATIONS_AT_ONCE // n_operations)
+        in_vain = min(_OPERATIONS_IN_VAIN // n_operations, _STEPS_IN_VAIN // self.n_steps(n_rows))
+        return int(max(1, min(most, max(in_vain, n_until_stop))))
 
     def train(self, orders):
         """Train for one epoch over the rows of each of ``orders``.
 
         Parameters
         ----------
-        orders : list of ndarray of int
-            Of equal lengths; at most :meth:`epochs_at_once`.
+        orders : ndarray of int of shape (n_epochs, n_rows)
+            At most :meth:`epochs_at_once`.
 
         Returns
         -------
@@ -105,22 +111,20 @@ class MinibatchLoop:
         """
         if self._accumulates:
             return [self._train_by_accumulation(order) / len(order) for order in orders]
-        n_rows = len(orders[0])
+        n_rows = orders.shape[1]
         bound, scratch = self._prepare(n_rows)
         scratch.totals[:] = 0
-        all_rows = orders[0] if len(orders) == 1 else np.concatenate(orders)
         # Sums over each epoch: losses, penalties.
         ends = np.zeros((len(orders), 2))
-        for chunk in self._cut_chunks(all_rows):
+        chunks = self._cut_chunks(orders[0]) if len(orders) == 1 else [orders.reshape(-1)]
+        for chunk in chunks:
             epoch_rows = min(n_rows, len(chunk))
             if not self._train_chunk(bound, scratch, chunk, epoch_rows, ends):
                 return [np.nan] * len(orders)
         return [self._network.reported_loss(*end) / n_rows for end in ends.tolist()]
 
     def _cut_chunks(self, rows):
-        """Return the chunks of whole minibatches of the rows of one epoch, or of several that are
-        one chunk.
-        """
+        """Return the chunks of whole minibatches of the rows of one epoch."""
         starts = list(range(0, len(rows), self._chunk_rows))
         if len(starts) > 1 and len(rows) - starts[-1] < self._least_rows:
             del starts[-1]
