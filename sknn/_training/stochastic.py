@@ -215,7 +215,9 @@ class StochasticTraining(Training):
         ):
             return 1
         n_until_stop = settings.n_iter_no_change + 1 - self.state.n_stalled
-        return min(n_left, self._minibatches.epochs_at_once(self.n_rows, n_until_stop))
+        n_at_once = self._minibatches.epochs_at_once(self.n_rows, n_until_stop)
+        n_calls = -(-n_left // n_at_once)
+        return -(-n_left // n_calls)  # calls of about equal lengths
 
     def _run_epochs_at_once(self, n_epochs):
         """Train for ``n_epochs`` epochs, then record them one by one; return whether to go on.
