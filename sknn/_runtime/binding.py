@@ -249,6 +249,19 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
     )
 
 
+def select_steps(update, first, last):
+    """Return a scheduled update for some of its steps, as if it had been scheduled for them."""
+    n_steps = update.weight_decay_factors.size
+    tables = update.hyperparameters.reshape(-1, n_steps, update.n_hyperparameters)
+    return update._replace(
+        hyperparameters=tables[:, first:last].reshape(-1),
+        weight_decay_factors=update.weight_decay_factors[first:last],
+        batch_norm_rates=update.batch_norm_rates[first:last],
+        dropout_factors=update.dropout_factors[first:last],
+        first_step=update.first_step + first,
+    )
+
+
 def _batch_norm_rates(momentum, steps, batch_size):
     """Return how far a sample of weight 1 moves batch norm's running averages in some steps.
 

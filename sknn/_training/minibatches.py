@@ -8,7 +8,7 @@ import numpy as np
 
 from .._engine import entry_points
 from .._engine.plan import choose_shard_rows
-from .._runtime.binding import bind_update, schedule_update
+from .._runtime.binding import bind_update, schedule_update, select_steps
 from .._runtime.step_factors import find_step_factors
 from .._runtime.threads import ParallelRunner
 
@@ -16,6 +16,7 @@ _OPERATIONS_AT_ONCE = 1e9  # multiplications of several epochs in one call
 # Training may stop after one of them, and those behind it are in vain: a few milliseconds at most.
 _OPERATIONS_IN_VAIN = 2e8
 _STEPS_IN_VAIN = 1000
+_STEPS_SCHEDULED = 4096  # at once, for several chunks
 _OPERATIONS_OF_AN_UPDATE = 20  # multiplications that take as long as the update of one weight
 
 
@@ -117,9 +118,9 @@ class MinibatchLoop:
         # Sums over each epoch: losses, penalties.
         ends = np.zeros((len(orders), 2))
         chunks = self._cut_chunks(orders[0]) if len(orders) == 1 else [orders.reshape(-1)]
-        for chunk in chunks:
-            epoch_rows = min(n_rows, len(chunk))
-            if not self._train_chunk(bound, scratch, chunk, epoch_rows, ends):
+        for chunk, update in self._schedule(chunks, len(orders)):
+            epoch_rows = len(chunk) // len(orders)
+            if not self._train_chunk(bound, scratch, update, chunk, epoch_rows, ends):
                 return [np.nan] * len(orders)
         return [self._network.reported_loss(*end) / n_rows for end in ends.tolist()]
 
@@ -129,6 +130,36 @@ class MinibatchLoop:
         if len(starts) > 1 and len(rows) - starts[-1] < self._least_rows:
             del starts[-1]
         return np.split(rows, starts[1:])
+
+    def _schedule(self, chunks, n_epochs):
+        """Yield each chunk, which is one of an epoch or that of several ones, with its update.
+
+        Steps of several chunks are scheduled at once: between two chunks little of Python's code is
+        in the processor's caches, so that each call takes twice its usual time.
+        """
+        sizes = [self.n_steps(len(chunk) // n_epochs) for chunk in chunks]
+        n_together = max(1, _STEPS_SCHEDULED // max(sizes))
+        for start in range(0, len(chunks), n_together):
+            together = range(start, min(len(chunks), start + n_together))
+            n_steps = sum(sizes[i] for i in together)
+            scheduled = self._schedule_steps(n_steps, n_epochs)
+            first = 0
+            for i in together:
+                last = first + sizes[i] * n_epochs
+                yield chunks[i], select_steps(scheduled, first, last)
+                first = last
+
+    def _schedule_steps(self, n_steps, n_epochs):
+        """Return the update for the next steps, ``n_steps`` in each of ``n_epochs``."""
+        return schedule_update(
+            self._update,
+            self._network.settings,
+            self._optimizer,
+            self._batch_size,
+            n_steps,
+            n_epochs,
+            self._step_factors,
+        )
 
     def _largest_minibatch(self, n_rows):
         """Return the rows of the largest minibatch of an epoch of ``n_rows`` rows."""
@@ -140,13 +171,15 @@ class MinibatchLoop:
             return self._network.allocate_for_shards(self._shard_rows, self._n_shards)
         return self._network.allocate(self._largest_minibatch(n_rows), with_gradient=True)
 
-    def _train_chunk(self, bound, scratch, chunk, epoch_rows, ends):
+    def _train_chunk(self, bound, scratch, update, chunk, epoch_rows, ends):
         """Train over a chunk of rows in one compiled call; return whether all losses were finite.
 
         Parameters
         ----------
         bound : Network
         scratch : Scratch
+        update : Update
+            Of the chunk's steps.
         chunk : ndarray of int
             Rows of a part of an epoch, or of all of ``ends``' epochs.
         epoch_rows : int
@@ -154,19 +187,6 @@ class MinibatchLoop:
         ends : ndarray of shape (n_epochs, 2)
             The sums of losses and of penalties are added to it.
         """
-        # Input dropout writes to the rows. They are the user's own unless chosen by indices.
-        assert isinstance(chunk, np.ndarray)
-        n_epochs = len(ends)
-        n_steps = self.n_steps(epoch_rows)
-        update = schedule_update(
-            self._update,
-            self._network.settings,
-            self._optimizer,
-            self._batch_size,
-            n_steps,
-            n_epochs,
-            self._step_factors,
-        )
         # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
         # never happens in the user's X.
         assert isinstance(chunk, np.ndarray), "rows to train on need indices"
@@ -181,7 +201,7 @@ class MinibatchLoop:
         )
         n_done = self._runner.run(
             run,
-            n_steps * n_epochs,
+            self.n_steps(epoch_rows) * len(ends),
             len(chunk),
             self._batch_size,
             self._least_rows,
@@ -197,15 +217,7 @@ class MinibatchLoop:
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
-            update = schedule_update(
-                self._update,
-                self._network.settings,
-                self._optimizer,
-                self._batch_size,
-                1,
-                1,
-                self._step_factors,
-            )
+            update = self._schedule_steps(1, 1)
             data, penalty = self._network.accumulate_and_update(self._table, batch, update)
             if not np.isfinite(data):
                 return np.nan
