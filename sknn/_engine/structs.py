@@ -7,6 +7,7 @@ elements from the start of a vector. Vectors that are said to be "of the layers"
 layer, hidden or output.
 """
 
+import functools
 from typing import NamedTuple, NewType, get_type_hints
 
 import numpy as np
@@ -227,6 +228,7 @@ class Minibatch(NamedTuple):
     accumulate: int  # 1: add the gradient to what Scratch.gradient holds; 0: overwrite it
 
 
+@functools.cache  # every fit needs some, and Python takes long to resolve the fields' types
 def make_empty(struct, dtype):
     """Return a struct of empty vectors and zeros, whose types are those of any other.
 

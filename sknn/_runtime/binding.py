@@ -240,8 +240,8 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
     dtype = update.weight_decay_factors.dtype
     first_step = optimizer.n_steps
     table, rates, epochs = optimizer.hyperparameters(settings, n_steps, n_epochs, factors)
-    of_decay = _factors(settings.weight_decay_schedule, settings, epochs)
-    of_dropout = _factors(settings.dropout_schedule, settings, epochs)
+    of_decay = SCHEDULES[settings.weight_decay_schedule].factor(settings, epochs)
+    of_dropout = SCHEDULES[settings.dropout_schedule].factor(settings, epochs)
     return update._replace(
         hyperparameters=table.astype(dtype, order="C").reshape(-1),
         n_hyperparameters=table.shape[-1],
@@ -249,14 +249,22 @@ def schedule_update(update, settings, optimizer, batch_size, n_steps, n_epochs, 
         batch_norm_rates=_batch_norm_rates(
             settings.batch_norm_momentum, first_step + np.arange(len(rates)), batch_size
         ).astype(dtype),
-        dropout_factors=of_dropout.astype(dtype),
+        dropout_factors=np.full(epochs.size, of_dropout, dtype),
         first_step=first_step,
     )
 
 
-def _factors(schedule, settings, epochs):
-    """Return a schedule's factors in steps that have ``epochs`` of its cycle before them."""
-    return np.broadcast_to(SCHEDULES[schedule].factor(settings, epochs), epochs.shape)
+def select_steps(update, first, last):
+    """Return a scheduled update for some of its steps, as if it had been scheduled for them."""
+    n_steps = update.weight_decay_factors.size
+    tables = update.hyperparameters.reshape(-1, n_steps, update.n_hyperparameters)
+    return update._replace(
+        hyperparameters=tables[:, first:last].reshape(-1),
+        weight_decay_factors=update.weight_decay_factors[first:last],
+        batch_norm_rates=update.batch_norm_rates[first:last],
+        dropout_factors=update.dropout_factors[first:last],
+        first_step=update.first_step + first,
+    )
 
 
 def _batch_norm_rates(momentum, steps, batch_size):

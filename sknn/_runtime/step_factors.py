@@ -91,6 +91,8 @@ def make_tables(part, settings, first_step, rates, epochs, factors):
     factors : list of (float, float)
         Of learning rate and epsilon.
     """
+    if factors == [_NONE]:
+        return part.hyperparameters(settings, first_step, rates, epochs)[np.newaxis]
     tables = []
     for of_rate, of_epsilon in factors:
         scaled = SimpleNamespace(**vars(settings) | {"epsilon": settings.epsilon * of_epsilon})

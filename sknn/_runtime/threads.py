@@ -102,7 +102,19 @@ def usable_cores():
     if INTERPRETED:
         return 1
     limits = [_limit_in_environment(name) for name in ("OMP_NUM_THREADS", "SKNN_NUM_THREADS")]
-    return max(1, min(joblib.cpu_count(), MOST_THREADS, *limits))
+    affinity = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    n_cores = _count_cores(affinity, os.environ.get("LOKY_MAX_CPU_COUNT"))
+    return max(1, min(n_cores, MOST_THREADS, *limits))
+
+
+@functools.lru_cache(maxsize=16)
+def _count_cores(affinity, variable):
+    """Return joblib's number of cores while these two are as given.
+
+    It reads the limits of control groups from files, which takes a hundredth of a short fit. They
+    are taken to stay as they are.
+    """
+    return joblib.cpu_count()
 
 
 def worthwhile_threads(n_operations, most):

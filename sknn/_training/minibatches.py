@@ -8,13 +8,15 @@ import numpy as np
 
 from .._engine import entry_points
 from .._engine.plan import choose_shard_rows
-from .._runtime.binding import bind_update, schedule_update
+from .._runtime.binding import bind_update, schedule_update, select_steps
 from .._runtime.step_factors import find_step_factors
 from .._runtime.threads import ParallelRunner
 
-# Limits of several epochs in one call, which takes a few milliseconds.
-_OPERATIONS_AT_ONCE = 2e8  # multiplications
-_STEPS_AT_ONCE = 1000
+_OPERATIONS_AT_ONCE = 1e9  # multiplications of several epochs in one call
+# Training may stop after one of them, and those behind it are in vain: a few milliseconds at most.
+_OPERATIONS_IN_VAIN = 2e8
+_STEPS_IN_VAIN = 1000
+_STEPS_SCHEDULED = 4096  # at once, for several chunks
 _OPERATIONS_OF_AN_UPDATE = 20  # multiplications that take as long as the update of one weight
 
 
@@ -42,6 +44,7 @@ class MinibatchLoop:
         self._row_operations = n_operations + n_operations_of_update
         chunk = table.chunk_rows(self._row_operations)
         self._chunk_rows = max(batch_size, chunk - chunk % batch_size)
+        self._chunk_rows_of_epochs = table.chunk_rows_of_epochs(self._row_operations)
         has_batch_norm = bool(layout.norm_widths.any())
         # Statistics of few rows would not be those of the others that predictions normalize by.
         self._least_rows = -(-batch_size // 2) if has_batch_norm else 0
@@ -77,25 +80,29 @@ class MinibatchLoop:
         n_whole, n_left = divmod(n_rows, self._batch_size)
         return n_whole + (n_left > 0 and (n_left >= self._least_rows or n_whole == 0))
 
-    def epochs_at_once(self, n_rows):
-        """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`."""
-        if self._accumulates:
+    def epochs_at_once(self, n_rows, n_until_stop):
+        """Return how many epochs of ``n_rows`` rows to train in one call of :meth:`train`.
+
+        Parameters
+        ----------
+        n_rows : int
+        n_until_stop : int or inf
+            Number of epochs after which training may stop at the earliest.
+        """
+        if self._accumulates or n_rows > self._chunk_rows:
             return 1
-        n_steps = self.n_steps(n_rows)
-        bounds = (
-            self._chunk_rows // n_rows,
-            _OPERATIONS_AT_ONCE // (n_rows * self._row_operations),
-            _STEPS_AT_ONCE // n_steps,
-        )
-        return int(max(1, min(bounds)))
+        n_operations = n_rows * self._row_operations
+        most = min(self._chunk_rows_of_epochs // n_rows, _OPERATIONS_AT_ONCE // n_operations)
+        in_vain = min(_OPERATIONS_IN_VAIN // n_operations, _STEPS_IN_VAIN // self.n_steps(n_rows))
+        return int(max(1, min(most, max(in_vain, n_until_stop))))
 
     def train(self, orders):
         """Train for one epoch over the rows of each of ``orders``.
 
         Parameters
         ----------
-        orders : list of ndarray of int
-            Of equal lengths; at most :meth:`epochs_at_once`.
+        orders : ndarray of int of shape (n_epochs, n_rows)
+            At most :meth:`epochs_at_once`.
 
         Returns
         -------
@@ -105,26 +112,54 @@ class MinibatchLoop:
         """
         if self._accumulates:
             return [self._train_by_accumulation(order) / len(order) for order in orders]
-        n_rows = len(orders[0])
+        n_rows = orders.shape[1]
         bound, scratch = self._prepare(n_rows)
         scratch.totals[:] = 0
-        all_rows = orders[0] if len(orders) == 1 else np.concatenate(orders)
         # Sums over each epoch: losses, penalties.
         ends = np.zeros((len(orders), 2))
-        for chunk in self._cut_chunks(all_rows):
-            epoch_rows = min(n_rows, len(chunk))
-            if not self._train_chunk(bound, scratch, chunk, epoch_rows, ends):
+        chunks = self._cut_chunks(orders[0]) if len(orders) == 1 else [orders.reshape(-1)]
+        for chunk, update in self._schedule(chunks, len(orders)):
+            epoch_rows = len(chunk) // len(orders)
+            if not self._train_chunk(bound, scratch, update, chunk, epoch_rows, ends):
                 return [np.nan] * len(orders)
         return [self._network.reported_loss(*end) / n_rows for end in ends.tolist()]
 
     def _cut_chunks(self, rows):
-        """Return the chunks of whole minibatches of the rows of one epoch, or of several that are
-        one chunk.
-        """
+        """Return the chunks of whole minibatches of the rows of one epoch."""
         starts = list(range(0, len(rows), self._chunk_rows))
         if len(starts) > 1 and len(rows) - starts[-1] < self._least_rows:
             del starts[-1]
         return np.split(rows, starts[1:])
+
+    def _schedule(self, chunks, n_epochs):
+        """Yield each chunk, which is one of an epoch or that of several ones, with its update.
+
+        Steps of several chunks are scheduled at once: between two chunks little of Python's code is
+        in the processor's caches, so that each call takes twice its usual time.
+        """
+        sizes = [self.n_steps(len(chunk) // n_epochs) for chunk in chunks]
+        n_together = max(1, _STEPS_SCHEDULED // max(sizes))
+        for start in range(0, len(chunks), n_together):
+            together = range(start, min(len(chunks), start + n_together))
+            n_steps = sum(sizes[i] for i in together)
+            scheduled = self._schedule_steps(n_steps, n_epochs)
+            first = 0
+            for i in together:
+                last = first + sizes[i] * n_epochs
+                yield chunks[i], select_steps(scheduled, first, last)
+                first = last
+
+    def _schedule_steps(self, n_steps, n_epochs):
+        """Return the update for the next steps, ``n_steps`` in each of ``n_epochs``."""
+        return schedule_update(
+            self._update,
+            self._network.settings,
+            self._optimizer,
+            self._batch_size,
+            n_steps,
+            n_epochs,
+            self._step_factors,
+        )
 
     def _largest_minibatch(self, n_rows):
         """Return the rows of the largest minibatch of an epoch of ``n_rows`` rows."""
@@ -136,13 +171,15 @@ class MinibatchLoop:
             return self._network.allocate_for_shards(self._shard_rows, self._n_shards)
         return self._network.allocate(self._largest_minibatch(n_rows), with_gradient=True)
 
-    def _train_chunk(self, bound, scratch, chunk, epoch_rows, ends):
+    def _train_chunk(self, bound, scratch, update, chunk, epoch_rows, ends):
         """Train over a chunk of rows in one compiled call; return whether all losses were finite.
 
         Parameters
         ----------
         bound : Network
         scratch : Scratch
+        update : Update
+            Of the chunk's steps.
         chunk : ndarray of int
             Rows of a part of an epoch, or of all of ``ends``' epochs.
         epoch_rows : int
@@ -150,19 +187,6 @@ class MinibatchLoop:
         ends : ndarray of shape (n_epochs, 2)
             The sums of losses and of penalties are added to it.
         """
-        # Input dropout writes to the rows. They are the user's own unless chosen by indices.
-        assert isinstance(chunk, np.ndarray)
-        n_epochs = len(ends)
-        n_steps = self.n_steps(epoch_rows)
-        update = schedule_update(
-            self._update,
-            self._network.settings,
-            self._optimizer,
-            self._batch_size,
-            n_steps,
-            n_epochs,
-            self._step_factors,
-        )
         # Input dropout acts in place. Only rows chosen by index are gathered first, so that this
         # never happens in the user's X.
         assert isinstance(chunk, np.ndarray), "rows to train on need indices"
@@ -177,7 +201,7 @@ class MinibatchLoop:
         )
         n_done = self._runner.run(
             run,
-            n_steps * n_epochs,
+            self.n_steps(epoch_rows) * len(ends),
             len(chunk),
             self._batch_size,
             self._least_rows,
@@ -193,15 +217,7 @@ class MinibatchLoop:
         total = 0.0
         for start in range(0, len(order), self._batch_size):
             batch = order[start : start + self._batch_size]
-            update = schedule_update(
-                self._update,
-                self._network.settings,
-                self._optimizer,
-                self._batch_size,
-                1,
-                1,
-                self._step_factors,
-            )
+            update = self._schedule_steps(1, 1)
             data, penalty = self._network.accumulate_and_update(self._table, batch, update)
             if not np.isfinite(data):
                 return np.nan

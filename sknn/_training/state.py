@@ -131,32 +131,33 @@ class TrainingState:
         self.orders_ahead[:0] = drawn
         drawn.clear()
 
-    def next_order(self, n_rows, shuffle, checkpoint):
-        """Return the next epoch's order of ``n_rows`` training rows.
+    def next_orders(self, n_epochs, n_rows, shuffler, checkpoint):
+        """Return the next epochs' orders of ``n_rows`` training rows, of shape (n_epochs, n_rows).
 
         Each epoch shuffles the order of the one before, as in scikit-learn.
 
         Parameters
         ----------
-        n_rows : int
-        shuffle : callable or None
-            Shuffles an order in place with numbers from ``random_state``.
+        n_epochs, n_rows : int
+        shuffler : Shuffler or None
+            Shuffles orders with numbers from ``random_state``.
         checkpoint : dict
-            The last checkpoint, which notes the order in case the epoch is not finished.
+            The last checkpoint, which notes the orders in case the epochs are not finished.
         """
         if self.order is None or len(self.order) != n_rows:
             self.order = np.arange(n_rows, dtype=np.int64)
-        if shuffle is None:
-            return self.order
-        if self.orders_ahead and len(self.orders_ahead[0]) == n_rows:
-            order = self.orders_ahead.pop(0)
-        else:
+        if shuffler is None:
+            return np.broadcast_to(self.order, (n_epochs, n_rows))
+        if self.orders_ahead and len(self.orders_ahead[0]) != n_rows:
             self.orders_ahead.clear()
-            order = self.order.copy()
-            shuffle(order)
-        checkpoint["drawn"].append(order)
-        self.order = order
-        return order
+        known = self.orders_ahead[:n_epochs]
+        del self.orders_ahead[:n_epochs]
+        last = known[-1] if known else self.order
+        drawn = shuffler.shuffle_repeatedly(last, n_epochs - len(known))
+        orders = np.concatenate([known, drawn]) if known else drawn
+        checkpoint["drawn"].extend(orders)
+        self.order = orders[-1].copy()  # without the memory of the others
+        return orders
 
     # ---- the beginning of a fit -----------------------------------------------------------------
 

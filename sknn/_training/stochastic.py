@@ -31,7 +31,7 @@ class StochasticTraining(Training):
         has_small_batches = self._has_batch_norm and self._batch_size < LEAST_AVERAGED
         self._measures_statistics = has_small_batches and not state.is_incremental
         self._minibatches = MinibatchLoop(network, table, self._batch_size, state.optimizer)
-        self._shuffle = Shuffler(state.random_state).shuffle if estimator.shuffle else None
+        self._shuffler = Shuffler(state.random_state) if estimator.shuffle else None
         self._n_one_by_one = 0  # epochs that have to run one by one
         self._begin_schedule()
 
@@ -134,7 +134,7 @@ class StochasticTraining(Training):
         started = time.perf_counter()
         optimizer = self.state.optimizer
         optimizer.begin_epoch(self._n_steps)
-        [loss] = self._minibatches.train([self._next_rows()])
+        [loss] = self._minibatches.train(self._next_rows(1))
         [rate] = optimizer.rates_of_epochs
         self._n_one_by_one -= 1
         if self._measures_statistics:
@@ -172,10 +172,12 @@ class StochasticTraining(Training):
     def _is_finite(self, losses):
         return bool(np.isfinite(losses).all() and np.isfinite(self.network.flat).all())
 
-    def _next_rows(self):
-        """Return the rows of the table to train on, in the next epoch's order."""
-        order = self.state.next_order(self.n_rows, self._shuffle, self._last_epoch.state)
-        return order if self.train_rows is None else self.train_rows[order]
+    def _next_rows(self, n_epochs):
+        """Return the rows of the table to train on, in the order of each of the next epochs."""
+        orders = self.state.next_orders(
+            n_epochs, self.n_rows, self._shuffler, self._last_epoch.state
+        )
+        return orders if self.train_rows is None else self.train_rows[orders]
 
     def _stops_on_plateau(self):
         """Return whether to stop, unless the schedule lowers the learning rate instead."""
@@ -212,7 +214,10 @@ class StochasticTraining(Training):
             or not schedule_of(settings).is_known_in_advance
         ):
             return 1
-        return min(n_left, self._minibatches.epochs_at_once(self.n_rows))
+        n_until_stop = settings.n_iter_no_change + 1 - self.state.n_stalled
+        n_at_once = self._minibatches.epochs_at_once(self.n_rows, n_until_stop)
+        n_calls = -(-n_left // n_at_once)
+        return -(-n_left // n_calls)  # calls of about equal lengths
 
     def _run_epochs_at_once(self, n_epochs):
         """Train for ``n_epochs`` epochs, then record them one by one; return whether to go on.
@@ -223,7 +228,7 @@ class StochasticTraining(Training):
         started = time.perf_counter()
         optimizer = self.state.optimizer
         optimizer.begin_epoch(self._n_steps)
-        losses = self._minibatches.train([self._next_rows() for _ in range(n_epochs)])
+        losses = self._minibatches.train(self._next_rows(n_epochs))
         if not self._is_finite(losses):
             self._rollback()
             self._n_one_by_one = n_epochs

@@ -28,8 +28,18 @@ def test_shuffles_and_draws_as_numpy(size, make):
     shuffler = Shuffler(random_state)
     order = np.arange(size)
     expected = np.arange(size)
-    for _ in range(3):
-        shuffler.shuffle(order)
-        other.shuffle(expected)
-        np.testing.assert_array_equal(order, expected)
+    for n_times in (1, 3, 0, 1):
+        orders = shuffler.shuffle_repeatedly(order, n_times)
+        assert orders.shape == (n_times, size)
+        for shuffled in orders:
+            other.shuffle(expected)
+            np.testing.assert_array_equal(shuffled, expected)
+        order = expected.copy()
         assert random_state.randint(2**31) == other.randint(2**31)
+
+
+def test_the_order_given_stays_as_it_is():
+    order = np.arange(50)
+    order.setflags(write=False)
+    Shuffler(np.random.RandomState(0)).shuffle_repeatedly(order, 2)
+    np.testing.assert_array_equal(order, np.arange(50))

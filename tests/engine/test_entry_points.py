@@ -78,7 +78,7 @@ class Problem:
         """Train for an epoch in each of the orders; return the losses."""
         with np.errstate(all="ignore"):
             batches = MinibatchLoop(self.session, self.table(X), batch_size, self.optimizer)
-            return [batches.train([order])[0] for order in orders]
+            return [batches.train(np.array([order]))[0] for order in orders]
 
     def oracle(self, orders, batch_size):
         """Return ``(weights, losses)`` that training should lead to, from the weights as they

@@ -176,6 +176,18 @@ def test_chunks_are_bounded_by_memory_and_by_work(dtype, monkeypatch):
     assert table.chunk_rows(1) == 1
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_chunks_of_several_epochs_are_bounded_by_what_is_copied(dtype, monkeypatch):
+    monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 1000)
+    monkeypatch.setattr(sknn._runtime.data, "_CHUNK_OPERATIONS", 1e4)
+    others = np.zeros((23, 3), dtype), np.ones(23, dtype), np.dtype(dtype)
+    table = Table(X.astype(dtype), *others)
+    assert table.chunk_rows_of_epochs(1) == 1000 // (8 + 4 * np.dtype(dtype).itemsize)
+    assert table.chunk_rows_of_epochs(900) == 11
+    copied = Table(np.asfortranarray(X), *others)
+    assert copied.chunk_rows_of_epochs(1) == copied.chunk_rows(1)
+
+
 def test_chunks_of_sparse_rows_are_bounded_by_what_they_store(monkeypatch):
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 1000)
     rows = sparse.random_array(

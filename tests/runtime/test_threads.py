@@ -373,9 +373,25 @@ def test_limits_of_others_are_kept(variable):
     assert processes.run(count_cores, **{variable: "1"}).value == 1
 
 
+def cores_under_later_limits():
+    before = usable_cores()
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"
+    by_variable = usable_cores()
+    del os.environ["LOKY_MAX_CPU_COUNT"]
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return before, by_variable, usable_cores()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system has no affinity")
+def test_limits_that_are_set_later_are_kept():
+    before, *after = processes.run(cores_under_later_limits).value
+    assert before >= 1
+    assert after == [1, 1]
+
+
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "SKNN_NUM_THREADS"])
 def test_limits_in_the_environment_are_kept(variable, monkeypatch):
-    monkeypatch.setattr("joblib.cpu_count", lambda: 8)
+    monkeypatch.setattr(sknn._runtime.threads, "_count_cores", lambda *limits: 8)
     monkeypatch.setattr(sknn._runtime.threads, "MOST_THREADS", 8)
     for name in ("OMP_NUM_THREADS", "SKNN_NUM_THREADS"):
         monkeypatch.delenv(name, raising=False)

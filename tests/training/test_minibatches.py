@@ -232,15 +232,46 @@ def test_minibatches_do_not_depend_on_chunks(convert, monkeypatch):
     calls = []
     train = MinibatchLoop._train_chunk
 
-    def count(self, bound, scratch, chunk, *others):
+    def count(self, bound, scratch, update, chunk, *others):
         calls.append(len(chunk))
-        return train(self, bound, scratch, chunk, *others)
+        return train(self, bound, scratch, update, chunk, *others)
 
     monkeypatch.setattr(MinibatchLoop, "_train_chunk", count)
     monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 1)
     chunked = network(**settings).fit(X, y)
     assert calls == 3 * [20, 20, 20, 20, 23]
     for name in ("coefs_", "batch_norm_mean_", "batch_norm_var_"):
+        for mine, theirs in zip(getattr(whole, name), getattr(chunked, name), strict=True):
+            np.testing.assert_array_equal(bits(mine), bits(theirs))
+
+
+SCHEDULES = {
+    "ramps": {"solver": "sgd", "momentum": (0.5, 0.9), "learning_rate_init": 0.05},
+    "tables": {"bias_lr_factor": 0.5, "parametrization": "ntk", "learning_rate": "one_cycle"},
+    "dropout": {"dropout": 0.3, "dropout_schedule": "flat_cos", "solver": "nadam"},
+    "decay": {"weight_decay": 0.1, "weight_decay_schedule": "flat_cos", "warmup_epochs": 1.5},
+}
+
+
+@pytest.mark.parametrize("settings", SCHEDULES.values(), ids=SCHEDULES)
+@pytest.mark.parametrize("n_together", [1, 2])
+def test_steps_of_several_chunks_are_scheduled_as_each_by_itself(settings, n_together, monkeypatch):
+    X, y = problem(103)
+    settings = {"batch_size": 20, "max_iter": 3, "dtype": "float64", "alpha": 0} | settings
+    whole = network(**settings).fit(X, y)
+    schedule = sknn._training.minibatches.schedule_update
+    calls = []
+
+    def count(*arguments):
+        calls.append(arguments[4])
+        return schedule(*arguments)
+
+    monkeypatch.setattr(sknn._training.minibatches, "schedule_update", count)
+    monkeypatch.setattr(sknn._training.minibatches, "_STEPS_SCHEDULED", n_together)
+    monkeypatch.setattr(sknn._runtime.data, "_CHUNK_BYTES", 1)
+    chunked = network(**settings).fit(X, y)
+    assert calls == 3 * {1: [1, 1, 1, 1, 1], 2: [2, 2, 1]}[n_together]
+    for name in ("coefs_", "intercepts_", "batch_norm_mean_", "batch_norm_var_"):
         for mine, theirs in zip(getattr(whole, name), getattr(chunked, name), strict=True):
             np.testing.assert_array_equal(bits(mine), bits(theirs))
 

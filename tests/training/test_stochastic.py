@@ -107,6 +107,20 @@ def test_epochs_at_once_are_those_one_by_one(settings, chunks, monkeypatch):
     )  # goes on with the same numbers
 
 
+def test_calls_that_may_be_in_vain_are_short(chunks, monkeypatch):
+    """Epochs are trained again only if a call goes beyond the earliest one to stop after."""
+    expected = fit(max_iter=400, tol=1e-2, n_iter_no_change=5)
+    chunks.clear()
+    monkeypatch.setattr(sknn._training.minibatches, "_OPERATIONS_IN_VAIN", 0)
+    model = fit(max_iter=400, tol=1e-2, n_iter_no_change=5)
+    assert sum(chunks) == model.n_iter_ < 400
+    assert max(chunks) == 6
+    assert_same(model, expected)
+    chunks.clear()
+    fit(max_iter=40, n_iter_no_change=np.inf)
+    assert chunks == [40]
+
+
 def test_verbose_prints_epoch_by_epoch(chunks, capsys):
     fit(verbose=True, max_iter=3)
     assert chunks == [1, 1, 1]
