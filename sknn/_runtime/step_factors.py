@@ -91,7 +91,7 @@ def make_tables(part, settings, first_step, rates, epochs, factors):
     factors : list of (float, float)
         Of learning rate and epsilon.
     """
-    if factors == [_NONE]:
+    if factors == [(1.0, 1.0)]:
         return part.hyperparameters(settings, first_step, rates, epochs)[np.newaxis]
     tables = []
     for of_rate, of_epsilon in factors:
