@@ -7,40 +7,33 @@ import ctypes
 
 import numpy as np
 
-from .intrinsics import draw, segment
+from .intrinsics import draw
 from .jit import INTERPRETED, jit
 
 _TOO_LONG = 2**32  # from this size on NumPy draws 64 bits
 
 
 @jit(entry=True)
-def _shuffle(next_uint32, state, size, orders):
-    """Shuffle the first of several orders, and write the others: each is the one before, shuffled.
+def _shuffle(next_uint32, state, order):
+    """Swap each element, from the last to the second, with a random one at or before it.
 
-    An order of ``size`` is shuffled by swapping each element, from the last to the second, with a
-    random one at or before it. As in NumPy, an index is drawn by rejection: each draw is masked to
-    as many bits as the bound has, until one is within the bound. A rejected draw swaps the element
-    with itself instead of branching, since no processor could predict the branch.
+    As in NumPy, an index is drawn by rejection: each draw is masked to as many bits as the bound
+    has, until one is within the bound. A rejected draw swaps the element with itself instead of
+    branching, since no processor could predict the branch.
     """
-    for start in range(0, orders.size, size):
-        order = segment(orders, start, size)
-        if start > 0:
-            previous = segment(orders, start - size, size)
-            for j in range(size):
-                order[j] = previous[j]
-        i = np.int64(size - 1)
-        mask = np.int64(_TOO_LONG - 1)
-        while i > 0:
-            while mask >> 1 >= i:
-                mask >>= 1
-            value = np.int64(draw(next_uint32, state)) & mask
-            chosen = min(value, i)
-            order[i], order[chosen] = order[chosen], order[i]
-            i -= np.int64(value <= i)
+    i = np.int64(order.size - 1)
+    mask = np.int64(_TOO_LONG - 1)
+    while i > 0:
+        while mask >> 1 >= i:
+            mask >>= 1
+        value = np.int64(draw(next_uint32, state)) & mask
+        chosen = min(value, i)
+        order[i], order[chosen] = order[chosen], order[i]
+        i -= np.int64(value <= i)
 
 
 class Shuffler:
-    """Shuffle contiguous vectors of int64, as ``random_state.shuffle`` does.
+    """Shuffle vectors of int64, as ``random_state.shuffle`` does.
 
     Parameters
     ----------
@@ -59,12 +52,13 @@ class Shuffler:
     def shuffle_repeatedly(self, order, n_times):
         """Return an array of ``n_times`` rows: ``order`` shuffled once, twice, and so on."""
         orders = np.empty((n_times, order.size), np.int64)
-        orders[:1] = order
-        if INTERPRETED or not 0 < order.size < _TOO_LONG:
-            for i in range(n_times):
-                orders[i] = orders[max(0, i - 1)]
-                self._random_state.shuffle(orders[i])
-        else:
-            with self._bit_generator.lock:
-                _shuffle(self._next_uint32, self._state, order.size, orders.reshape(-1))
+        is_compiled = not INTERPRETED and order.size < _TOO_LONG
+        with self._bit_generator.lock:
+            for shuffled in orders:
+                shuffled[:] = order
+                if is_compiled:
+                    _shuffle(self._next_uint32, self._state, shuffled)
+                else:
+                    self._random_state.shuffle(shuffled)
+                order = shuffled
         return orders
