@@ -175,8 +175,9 @@ class PredictionMixin:
         gradients : dict
             "coefs" and "intercepts" are lists with an array for each layer, shaped like ``coefs_``
             and ``intercepts_``, "X" is an ndarray of shape (n_samples, n_features). With batch
-            normalization there are "batch_norm_scale" and "batch_norm_shift" too, and "skip_coefs"
-            if skip=True.
+            normalization there are "batch_norm_scale" and "batch_norm_shift" too, "skip_coefs" if
+            skip=True, and "embedding_frequencies", "embedding_phases", "embedding_coefs" and
+            "embedding_intercepts" with a ``numeric_embedding``.
 
         Examples
         --------

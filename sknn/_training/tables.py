@@ -25,11 +25,13 @@ class TablesMixin:
         given = X, y
         X, y = self._check_data(X, y, fresh=fresh, incremental=incremental)
         refuse_sparse(self.numeric_embedding, X)
-        refuse_sparse(self.numeric_embedding, validation[0], "X_val")
         weight = check_sample_weight(sample_weight, X)
         class_weights = self._find_class_weights(y, weight[0], incremental=incremental)
         samples = Samples(X, y, self._weigh(weight, y, class_weights), given)
-        return samples, check_validation_samples(self, *validation, samples, class_weights)
+        validation = check_validation_samples(self, *validation, samples, class_weights)
+        if validation is not None:
+            refuse_sparse(self.numeric_embedding, validation.X, "X_val")
+        return samples, validation
 
     def _make_tables(self, samples, validation, groups, state, dtype, fresh):
         """Return the table to train on, its rows to train on or None for all, and the

@@ -242,6 +242,7 @@ def test_a_network_without_it_cannot_go_on_with_it():
 
 
 def test_sparse_tables_are_refused():
+    pd = pytest.importorskip("pandas")
     rows = sparse.csr_array(X)
     dense = MLPRegressor(**SETTINGS).fit(X, Y)
     before = values(clone(dense).fit(X, Y))
@@ -252,6 +253,9 @@ def test_sparse_tables_are_refused():
     ):
         with pytest.raises(ValueError, match=r"numeric_embedding='pbld' needs dense .*toarray"):
             call()
+    frame = pd.DataFrame.sparse.from_spmatrix(sparse.csr_matrix(X))
+    with pytest.raises(ValueError, match="X_val is sparse"):
+        dense.fit(X, Y, X_val=frame, y_val=Y)
     dense.set_params(numeric_embedding="none")
     for method in (dense.predict, dense.hidden_features):
         with pytest.raises(ValueError, match=r"numeric_embedding='pbld' needs dense .*toarray"):
