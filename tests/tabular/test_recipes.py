@@ -243,7 +243,7 @@ def test_quantiles_are_scored_as_quantiles(effort):
     [
         ("classifier", "fast", load_digits, 0.96),
         ("regressor", "fast", load_diabetes, 0.25),
-        ("regressor", "best", load_diabetes, 0.3),
+        ("regressor", "best", load_diabetes, 0.25),
     ],
 )
 def test_recipe_learns(task, effort, load, least):
