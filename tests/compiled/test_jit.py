@@ -135,36 +135,40 @@ def signatures_by_kernel():
 
 
 def count_signatures():
-    """Fit everything in float64, then in float32; return the signatures after each."""
+    """Fit everything in float64, then in float32; return the signatures after each, and the largest
+    number of threads.
+    """
     counts = []
     for dtype in ("float64", "float32"):
         fit_everything(dtype)
         counts.append(signatures_by_kernel())
-    return counts
+    return counts, MOST_THREADS
 
 
 @pytest.fixture(scope="module")
 def signatures(tmp_path_factory):
-    """Return ``(signatures after float64, after float32 too)`` of a process with an empty cache."""
+    """Return what :func:`count_signatures` does in a process with an empty cache."""
     settings = {"NUMBA_CACHE_DIR": tmp_path_factory.mktemp("empty")}
     # With two threads, a second process would compile for this one.
-    counts = run(count_signatures, SKNN_NUM_THREADS=1, **settings).value
+    counts, most_threads = run(count_signatures, SKNN_NUM_THREADS=1, **settings).value
     assert "sknn._engine.backward.backward" in dict(counts[0])
-    return counts
+    return counts, most_threads
 
 
 @pytest.mark.parametrize("n_dtypes", [1, 2])
 def test_each_kernel_has_one_signature_for_each_dtype(signatures, n_dtypes):
+    counts, most_threads = signatures
     without_numbers = {
         "sknn._engine.scheduler._claim_shared_block": 1,
         "sknn._engine.scheduler._wait_for_other_threads": 1,
         "sknn._compiled.shuffle._shuffle": 1,
         "sknn._engine.entry_points.accept_denormals": 0,  # only after errors
         # only where more than two threads may share a step
-        "sknn._engine.update.sum_penalties": n_dtypes if MOST_THREADS > 2 else 0,
+        "sknn._engine.update.sum_penalties": n_dtypes if most_threads > 2 else 0,
     }
-    expected = {name: n_dtypes for name, _ in signatures[n_dtypes - 1]} | without_numbers
-    others = [(name, count) for name, count in signatures[n_dtypes - 1] if count != expected[name]]
+    found = counts[n_dtypes - 1]
+    expected = {name: n_dtypes for name, _ in found} | without_numbers
+    others = [(name, count) for name, count in found if count != expected[name]]
     assert others == []
 
 

@@ -8,7 +8,7 @@ from reference import compiled_only
 from sknn import MLPClassifier, MLPRegressor
 from sknn._compiled.ahead import is_missing
 from sknn._engine.structs import Run, make_empty
-from sknn._runtime import ahead
+from sknn._runtime import ahead, passes
 from sknn._runtime.compiled_network import CompiledNetwork
 
 X = np.eye(6)
@@ -57,9 +57,14 @@ def tasks(monkeypatch):
         (MLPRegressor, {"dtype": "float64", "max_grad_norm": 1.0}, 10, 1),
     ],
 )
-def test_a_fit_needs_what_is_compiled_ahead(tasks, kind, settings, n_tasks, n_closures):
+@pytest.mark.parametrize(("most_threads", "n_sums"), [(2, 0), (8, 1)])
+def test_a_fit_needs_what_is_compiled_ahead(
+    tasks, monkeypatch, kind, settings, n_tasks, n_closures, most_threads, n_sums
+):
+    """More than two threads sum penalties before they update weights."""
+    monkeypatch.setattr(passes, "MOST_THREADS", most_threads)
     fit(kind, **settings)
-    assert (len(tasks), tasks.count(None)) == (n_tasks, n_closures)
+    assert (len(tasks), tasks.count(None)) == (n_tasks + n_sums, n_closures)
     assert not any(task is not None and is_missing(task) for task in tasks)
 
 
