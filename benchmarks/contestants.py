@@ -70,10 +70,11 @@ _MODELS = {
 }
 _WITHOUT = {
     "no bins": {"n_bins": 0},
+    "learned waves instead of bins": {"n_bins": 0, "numeric_embedding": "pbld"},
     "standard parametrization": {
         "parametrization": "standard",
         "bias_lr_factor": 1.0,
-        "learning_rate_init": 0.006,
+        "learning_rate_init": 0.0035,
     },
     "no scales of inputs": {"input_scale": False},
     "constant learning rate": {"learning_rate": "constant"},
