@@ -140,8 +140,8 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     >>> from sknn import tabular_pipeline
     >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     >>> model = tabular_pipeline("classifier", random_state=0)
-    >>> cross_val_score(model, X, y, cv=3).mean().round(2)
-    np.float64(0.97)
+    >>> bool(cross_val_score(model, X, y, cv=3).mean() > 0.95)
+    True
 
     Parameters of all steps are given by their names, and searched by those of the pipeline:
 
