@@ -84,6 +84,11 @@ class TrainingState:
         self.weighed = 0.0, 0
         self.is_incremental = False
 
+    @property
+    def shares_random_state(self):
+        """Whether others draw from the generator too, as it is the user's or NumPy's own."""
+        return not self._owns_random_state
+
     def copy(self):
         """Return a copy that can be trained on while this one stays as it is."""
         twin = copy.copy(self)

@@ -200,15 +200,14 @@ class StochasticTraining(Training):
         """Return how many epochs to run in one compiled call.
 
         It is 1 if something has to happen between epochs (validation, callbacks, printing, a
-        schedule that reacts to the loss, statistics of small minibatches), and if the generator is
-        the user's, because orders are drawn before it is known whether training stops earlier.
+        schedule that reacts to the loss, statistics of small minibatches). Where others draw from
+        the generator too, it is no more than training needs at least: orders that are drawn in vain
+        would change what they draw.
         """
         settings = self.network.settings
         is_watched = self.validation_set is not None or callbacks.has_listeners or settings.verbose
-        shares_generator = isinstance(settings.random_state, np.random.RandomState)
         if (
             is_watched
-            or shares_generator
             or self._measures_statistics
             or self._n_one_by_one > 0
             or not schedule_of(settings).is_known_in_advance
@@ -216,6 +215,8 @@ class StochasticTraining(Training):
             return 1
         n_until_stop = settings.n_iter_no_change + 1 - self.state.n_stalled
         n_at_once = self._minibatches.epochs_at_once(self.n_rows, n_until_stop)
+        if self.state.shares_random_state:
+            n_at_once = max(1, min(n_at_once, n_until_stop))
         n_calls = -(-n_left // n_at_once)
         return -(-n_left // n_calls)  # calls of about equal lengths
 

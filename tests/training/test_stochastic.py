@@ -174,13 +174,21 @@ def test_an_interrupt_rolls_back_all_epochs_not_yet_recorded(monkeypatch):
         np.testing.assert_array_equal(bits(mine), bits(theirs))
 
 
-def test_others_random_numbers_are_drawn_as_if_epochs_ran_one_by_one(chunks):
-    generator = np.random.RandomState(0)
-    plain = np.random.RandomState(0)
-    fit(random_state=generator, max_iter=400, tol=1e-2, n_iter_no_change=3)
-    assert set(chunks) == {1}
-    fit(random_state=plain, max_iter=400, tol=1e-2, n_iter_no_change=3, verbose=True)
-    assert generator.randint(10**9) == plain.randint(10**9)
+@pytest.mark.parametrize("is_numpys", [False, True])
+def test_others_random_numbers_are_drawn_as_if_epochs_ran_one_by_one(chunks, is_numpys):
+    generator = np.random.mtrand._rand if is_numpys else np.random.RandomState()
+    before = generator.get_state()
+    drawn = []
+    for verbose in (False, True):
+        generator.seed(0)
+        random_state = None if is_numpys else generator
+        fit(random_state=random_state, max_iter=400, tol=1e-2, n_iter_no_change=3, verbose=verbose)
+        drawn.append(generator.randint(10**9))
+        is_alone = max(chunks) == 1
+        chunks.clear()
+        assert is_alone == verbose
+    generator.set_state(before)
+    assert drawn[0] == drawn[1]
 
 
 def test_the_default_random_state_stops_where_the_record_says(chunks):
