@@ -13,6 +13,7 @@ from .._runtime.step_factors import find_step_factors
 from .._runtime.threads import ParallelRunner
 
 _OPERATIONS_AT_ONCE = 1e9  # multiplications of several epochs in one call
+_STEPS_AT_ONCE = 10_000  # of a few microseconds each, however small the network is
 # Training may stop after one of them, and those behind it are in vain: a few milliseconds at most.
 _OPERATIONS_IN_VAIN = 2e8
 _STEPS_IN_VAIN = 1000
@@ -92,8 +93,13 @@ class MinibatchLoop:
         if self._accumulates or n_rows > self._chunk_rows:
             return 1
         n_operations = n_rows * self._row_operations
-        most = min(self._chunk_rows_of_epochs // n_rows, _OPERATIONS_AT_ONCE // n_operations)
-        in_vain = min(_OPERATIONS_IN_VAIN // n_operations, _STEPS_IN_VAIN // self.n_steps(n_rows))
+        n_steps = self.n_steps(n_rows)
+        most = min(
+            self._chunk_rows_of_epochs // n_rows,
+            _OPERATIONS_AT_ONCE // n_operations,
+            _STEPS_AT_ONCE // n_steps,
+        )
+        in_vain = min(_OPERATIONS_IN_VAIN // n_operations, _STEPS_IN_VAIN // n_steps)
         return int(max(1, min(most, max(in_vain, n_until_stop))))
 
     def train(self, orders):
