@@ -122,10 +122,10 @@ def test_calls_that_may_be_in_vain_are_short(chunks, monkeypatch):
 
 
 def test_calls_have_a_limited_number_of_steps(chunks):
-    """Ctrl-C waits for the end of a call, in which each step takes time, however few rows it has."""
+    """Ctrl-C waits for the end of a call, and every step takes time, however few rows it has."""
     rows = X[:3, :1]
     settings = {"batch_size": 1, "max_iter": 7000, "n_iter_no_change": np.inf, "tol": 0}
-    MLPRegressor((1,), **settings, random_state=0).fit(rows, rows[:, 0])
+    MLPRegressor(hidden_layer_sizes=(1,), **settings, random_state=0).fit(rows, rows[:, 0])
     assert 300 < max(chunks) <= 10_000 // 3
 
 
