@@ -171,13 +171,23 @@ def _silu_backward(da, z, a, parameter):
 
 
 def _mish(z, parameter):
-    return z * tanh(softplus(z))
+    """Mish by one exponential: with u = exp(-|z|), tanh(softplus(z)) is a fraction of sums."""
+    T = type(z)
+    u = exp(-abs(z))
+    numerator = T(1) + T(2) * u if z > T(0) else u * (u + T(2))
+    rest = T(2) * u * u if z > T(0) else T(2)  # denominator - numerator
+    return z * numerator / (numerator + rest)
 
 
 def _mish_backward(da, z, a, parameter):
+    """With t = tanh(softplus(z)): dz = da (t + z logistic(z) (1 - t^2))."""
     T = type(z)
-    t = tanh(softplus(z))
-    return da * (t + z * logistic(z) * (T(1) - t * t))
+    u = exp(-abs(z))
+    numerator = T(1) + T(2) * u if z > T(0) else u * (u + T(2))
+    rest = T(2) * u * u if z > T(0) else T(2)
+    slope = T(2) * rest * (T(1) + u) * (T(1) if z > T(0) else u)
+    inverse = T(1) / (numerator + rest)
+    return da * (numerator * inverse + z * slope * inverse * inverse)
 
 
 def _softplus(z, parameter):
