@@ -2,11 +2,18 @@
 
 In one process, in turns: a fit alone; a fit right after a matrix product of BLAS with all threads,
 which go on for a while in a loop; right after an epoch of PyTorch, if it is installed; and a fit
-beside another process that is busy on one core. Before each, everything rests.
+beside another process that is busy on one core. Before each, everything rests. A fit is an epoch.
+
+The same again in a process with OPENBLAS_THREAD_TIMEOUT=20, where BLAS' threads soon sleep.
 """
 
+import argparse
+import json
 import multiprocessing
+import os
 import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -14,7 +21,12 @@ from peers import PEERS, WORKLOADS, is_installed
 from report import conclude, option_parser, table
 
 REST = 0.3  # seconds
-N_ROWS = 20_000
+N_ROWS = 50_000
+# Environment variables of the processes that measure, by the tables' titles.
+PROCESSES = {
+    "a fit": {},
+    "BLAS' threads soon sleep": {"OPENBLAS_THREAD_TIMEOUT": "20"},  # after 2**20 cycles
+}
 
 
 def do_nothing():
@@ -82,8 +94,19 @@ def measure(rounds):
     return found
 
 
-def tables(found):
-    """Return a markdown table."""
+def measure_in_process(variables, rounds):
+    """Return what :func:`measure` does, in a process with these environment variables."""
+    command = [sys.executable, __file__, "--here", "--rounds", str(rounds)]
+    return json.loads(subprocess.check_output(command, env=os.environ | variables))
+
+
+def tables(results):
+    """Return markdown tables, one for each process."""
+    return "\n\n".join(make_table(title, found) for title, found in results.items())
+
+
+def make_table(title, found):
+    """Return a markdown table of one process' times."""
     alone = found["alone"]
     rows = []
     for name, seconds in found.items():
@@ -91,13 +114,21 @@ def tables(found):
         cells = [f"{1000 * median:.0f}", f"{1000 * least:.0f}"]
         ratios = [f"{median / statistics.median(alone):.2f}", f"{least / min(alone):.2f}"]
         rows.append([name, *cells, *ratios])
-    return table(["a fit", "median, ms", "least, ms", "median / alone", "least / alone"], rows)
+    return table([title, "median, ms", "least, ms", "median / alone", "least / alone"], rows)
 
 
 def main():
-    options = option_parser(__doc__, rounds=10).parse_args()
-    found = measure(options.rounds)
-    conclude(options, "neighbors", found, tables(found))
+    parser = option_parser(__doc__, rounds=10)
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        print(json.dumps(measure(options.rounds)))
+        return
+    results = {
+        title: measure_in_process(variables, options.rounds)
+        for title, variables in PROCESSES.items()
+    }
+    conclude(options, "neighbors", results, tables(results))
 
 
 if __name__ == "__main__":
