@@ -145,12 +145,12 @@ ROWS = {
           which logits / T have the least log loss, and ``predict_proba`` divides the logits by it.
         - Quantiles of loss='quantile', by conformal prediction, arXiv:1905.03222: of the n rows'
           residuals, y minus prediction, in rising order, take the one at position q (n + 1) for the
-          level q. ``predict`` adds ``quantile_shifts_``, which is n / (n + 10) times this residual.
+          level q. ``predict`` adds ``quantile_shifts_``, which is n / (n + 30) times this residual.
           Where quantiles would then cross, they are sorted.
 
-        T = 1 and a shift of 0 count as much as ten rows, so that few rows do not go far from them.
-        Labels, scores in training and ``logits`` stay as they are. Requires early_stopping=True, or
-        ``X_val`` in ``fit``.
+        T = 1 counts as much as ten rows and a shift of 0 as much as thirty, so that few rows do not
+        go far from them. Labels, scores in training and ``logits`` stay as they are. Requires
+        early_stopping=True, or ``X_val`` in ``fit``.
         """,
         conditions=(Condition(_has_calibration, "without loss='quantile'"),),
         other_names=("calibration", "temperature_scaling"),

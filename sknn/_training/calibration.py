@@ -9,7 +9,11 @@ import scipy.special
 from .._runtime.compiled_network import CompiledNetwork
 
 _LARGEST_LOGARITHM = 10.0  # of a temperature or its inverse, as in scikit-learn's calibration
-_MORE_ROWS = 10  # which say that predictions are right as they are
+# Rows that are counted besides, which say that predictions are right as they are. A quantile of few
+# residuals scatters more than a temperature. On small tables, shifts with 30 rows had a smaller
+# pinball loss than with 10, and intervals of averaged networks were closer to their levels.
+_ROWS_FOR_NO_TEMPERATURE = 10
+_ROWS_FOR_NO_SHIFT = 30
 
 
 def calibration_of(estimator, architecture, weights, validation_set):
@@ -58,7 +62,7 @@ def find_temperature(logits, y, weight, *, is_softmax):
     margins, weight = _margins(logits.astype(np.float64), y, weight, is_softmax)
     if not margins.any():
         return 1.0
-    share = _MORE_ROWS / len(logits)
+    share = _ROWS_FOR_NO_TEMPERATURE / len(logits)
     expected = (scipy.special.softmax(margins, axis=1) * margins).sum(axis=1)
     mean_expected = np.average(expected, weights=weight)
 
@@ -93,7 +97,7 @@ def find_shifts(residuals, levels, weight):
     Of n residuals in rising order, the k-th has the level k / (n + 1): with this probability, on
     average, that of a further row is less, whatever their distribution is. Between residuals,
     shifts are interpolated, and levels beyond all of them get the first or the last one. So low and
-    high levels are treated alike. Few rows say little, and 0 counts as much as ten rows.
+    high levels are treated alike. Few rows say little, and 0 counts as much as thirty.
 
     Parameters
     ----------
@@ -113,4 +117,4 @@ def find_shifts(residuals, levels, weight):
         order = of_output.argsort()
         levels_of_rows = (np.cumsum(weight[order]) - weight[order] / 2 + 0.5) / (n_rows + 1)
         shifts.append(np.interp(level, levels_of_rows, of_output[order]))
-    return n_rows / (n_rows + _MORE_ROWS) * np.array(shifts)
+    return n_rows / (n_rows + _ROWS_FOR_NO_SHIFT) * np.array(shifts)

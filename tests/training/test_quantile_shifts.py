@@ -57,7 +57,7 @@ def shifts_of(model, X, y):
         np.quantile(of_output, level, method="weibull")
         for of_output, level in zip(residuals.T, levels, strict=True)
     ]
-    return len(y) / (len(y) + 10) * np.array(quantiles)
+    return len(y) / (len(y) + 30) * np.array(quantiles)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -100,7 +100,7 @@ def test_as_many_targets_are_below_as_the_level_says(case):
         for on in (False, True)
     ]
     errors = np.abs(np.array(shares) - np.broadcast_to(CASES[case][0]["quantile"], shares[0].shape))
-    assert errors[1].max() < 0.05 < errors[0].max()
+    assert errors[1].max() < errors[0].max() / 2  # thirty rows say that they are right
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
@@ -131,7 +131,7 @@ def slow_shift(residuals, level, weight):
     for (low, at_low), (high, at_high) in itertools.pairwise(found):
         if low <= level:
             shift = at_low + (at_high - at_low) * min(1, (level - low) / (high - low))
-    return shift * n_rows / (n_rows + 10)
+    return shift * n_rows / (n_rows + 30)
 
 
 @pytest.mark.parametrize("level", [0.001, 0.1, 0.35, 0.5, 0.95, 0.999])
@@ -142,7 +142,7 @@ def test_weights_of_rows_count(level):
     np.testing.assert_allclose(found, slow_shift(residuals[:, 0], level, weight))
     np.testing.assert_allclose(found, find_shifts(residuals, [level], 7 * weight))
     np.testing.assert_allclose(found, -find_shifts(-residuals, [1 - level], weight))
-    equal = np.quantile(residuals, level, method="weibull") * 40 / 50
+    equal = np.quantile(residuals, level, method="weibull") * 40 / 70
     np.testing.assert_allclose(find_shifts(residuals, [level], np.full(40, 3.0)), equal)
 
 
@@ -161,16 +161,16 @@ def test_few_rows_do_not_go_far():
     residuals = np.array([[3.0], [5.0]])
     for level, residual in {0.01: 3.0, 0.5: 4.0, 0.99: 5.0}.items():
         [shift] = find_shifts(residuals, [level], np.ones(2))
-        assert shift == pytest.approx(2 / 12 * residual)
-    assert find_shifts(residuals[:1], [0.9], np.ones(1)) == pytest.approx(3 / 11)
+        assert shift == pytest.approx(2 / 32 * residual)
+    assert find_shifts(residuals[:1], [0.9], np.ones(1)) == pytest.approx(3 / 31)
 
 
 def test_coverage_is_right_on_average_whatever_the_distribution():
-    """Without ten rows that count for 0, of which the factor is taken back."""
+    """Without the rows that count for 0, of which the factor is taken back."""
     below = []
     for _ in range(2000):
         residuals = RNG.exponential(size=(19, 1))
-        shifts = find_shifts(np.tile(residuals, 2), [0.1, 0.9], np.ones(19)) * 29 / 19
+        shifts = find_shifts(np.tile(residuals, 2), [0.1, 0.9], np.ones(19)) * 49 / 19
         below.append(RNG.exponential(size=(10, 1)) < shifts)
     np.testing.assert_allclose(np.mean(below, axis=(0, 1)), [0.1, 0.9], atol=0.01)
 
