@@ -162,6 +162,7 @@ UNSAVABLE = {
     "loss_curve_": lambda est: delattr(est, "loss_curve_"),
     "y_mean_": lambda est: setattr(est, "y_mean_", np.ones(7)),
     "y_min_ must not be greater": lambda est: setattr(est, "y_min_", np.full(2, 1e9)),
+    "quantile_shifts_ must be": lambda est: setattr(est, "quantile_shifts_", np.full(2, np.nan)),
 }
 
 
