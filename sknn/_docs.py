@@ -26,7 +26,10 @@ y_scale_ : ndarray of shape (n_outputs,)
 y_min_ : ndarray of shape (n_targets,)
     Smallest predictions: the least of the targets. Only when clip_output=True.
 y_max_ : ndarray of shape (n_targets,)
-    Largest predictions. Only when clip_output=True.""",
+    Largest predictions. Only when clip_output=True.
+quantile_shifts_ : ndarray of shape (n_outputs,)
+    Numbers that are added to the network's quantiles, in units of y. Positive ones raise them. Only
+    when calibrate=True and loss='quantile'.""",
 }
 
 _FIT_ARGUMENTS = """\

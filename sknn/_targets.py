@@ -8,6 +8,7 @@ from sklearn.metrics import mean_pinball_loss, r2_score
 from sklearn.utils.validation import check_is_fitted
 
 from ._prediction import probabilities
+from ._validation.calibrated import divide_by_temperature
 from ._validation.classes import check_classes, fitted_classes
 from ._validation.data import (
     check_regression_targets,
@@ -15,7 +16,6 @@ from ._validation.data import (
     check_targets_of_loss,
     check_training_data,
     check_was_fitted,
-    divide_by_temperature,
     scaled,
     target_range,
 )
@@ -200,7 +200,10 @@ class RegressionTargets:
             return (scaled(self, y) if scales else y).astype(dtype)
 
     def _prepare_predictions(self, y, weight, fresh):
-        """Keep the range of the targets of all rows that training has seen, to clip predictions."""
+        """Keep the range of the targets of all rows that training has seen, to clip predictions,
+        and forget the shifts of quantiles: while training goes on, they are not calibrated.
+        """
+        vars(self).pop("quantile_shifts_", None)
         goes_on = not fresh and "y_min_" in vars(self) and self.clip_output
         known = target_range(self, np.dtype(float)) if goes_on else ()
         for name in ("y_min_", "y_max_"):

@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 from ._training import partitions as on_workers
 from ._training.averaging import AveragedNetworks, merge_new_networks
-from ._validation.parameters import check_parameters, stops_early, warn_of_no_effect
+from ._validation.parameters import calibrates, check_parameters, stops_early, warn_of_no_effect
 from ._warnings import warn_user
 from .mlp import MLPClassifier, MLPRegressor
 
@@ -174,10 +174,10 @@ def _check_rounds(estimator, rounds, local_epochs):
             raise ValueError(f"{name} must be a positive integer, got {value!r}.")
     if stops_early(estimator, None):
         raise ValueError("fit_dask does not support early_stopping=True; set rounds instead.")
-    if getattr(estimator, "calibrate", False):
+    if calibrates(estimator):
         raise ValueError(
-            "fit_dask does not support calibrate=True; use CalibratedClassifierCV(FrozenEstimator("
-            "...), method='temperature') afterwards."
+            "fit_dask does not support calibrate=True; set calibrate=False. CalibratedClassifierCV("
+            "FrozenEstimator(...), method='temperature') calibrates a classifier afterwards."
         )
     if estimator.solver == "lbfgs":
         raise ValueError("fit_dask does not support solver='lbfgs'; choose another solver.")

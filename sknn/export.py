@@ -121,8 +121,8 @@ def to_sklearn(estimator: _Network) -> Any:
 
     Notes
     -----
-    Standardized targets (``normalize_y``) and the temperature of ``calibrate`` become part of the
-    last layer. Options of training that
+    Standardized targets (``normalize_y``) and what ``calibrate`` has found become part of the last
+    layer. Options of training that
     scikit-learn does not have, such as solver='nadam' or loss='huber', become its defaults, and the
     optimizer's state is not taken along: ``partial_fit`` of the result begins with a new one.
 

@@ -18,6 +18,7 @@ from ._docs import document
 from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
+from ._validation.calibrated import shift_quantiles
 from ._validation.data import target_range, unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
@@ -370,6 +371,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         huber_delta: float = 1.0,
         normalize_y: bool = False,
         clip_output: bool = False,
+        calibrate: bool = False,
         max_grad_norm: float | None = None,
         scoring: str | Callable[..., float] | None = None,
         early_stopping_window: int = 1,
@@ -450,6 +452,8 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
         predictions = self._outputs(X)
         if self._architecture.scales_targets:
             predictions = unscaled(self, predictions)
+        if "quantile_shifts_" in vars(self):
+            predictions = shift_quantiles(self, predictions)
         if "y_min_" in vars(self):
             predictions = predictions.clip(*target_range(self, predictions.dtype))
         return predictions.ravel() if self._architecture.n_outputs == 1 else predictions

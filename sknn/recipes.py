@@ -48,10 +48,12 @@ _MEMBERS = 8
 _EXPONENTIAL_OUTPUTS = {"normalize_y": False}
 # While a network is trained with dropout, its predictions scatter. Its quantiles have to span that
 # too, and were too far apart without it: 90 % of one table's targets lay in intervals for 80 %.
+# Without dropout 74 to 80 % do on four tables, calibrated 78 to 82 %, also in averages of networks
+# that are calibrated one by one, which span a little more than each.
 _OF_LOSSES = {
     "poisson": _EXPONENTIAL_OUTPUTS,
     "gamma": _EXPONENTIAL_OUTPUTS,
-    "quantile": {"dropout": 0.0},
+    "quantile": {"dropout": 0.0, "calibrate": True},
 }
 
 
@@ -104,11 +106,11 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
         search over encoders has to set. Classifiers are calibrated.
     **overrides : dict
         Parameters to set otherwise, by their own names: those of the preprocessor, the encoder,
-        the networks and, with effort='best', the ensemble. With loss='quantile', networks have no
-        `dropout`, which would make intervals too wide. With `n_bins` or `scale`, all members
-        have the same encoder. `dtype` is the preprocessor's, and the networks follow it;
-        `random_state` determines all random numbers. What of the recipe has no effect beside them,
-        such as `scoring` with early_stopping=False, is not set.
+        the networks and, with effort='best', the ensemble. With loss='quantile', networks are
+        calibrated, with any `effort`, and have no `dropout`, which would make intervals too wide.
+        With `n_bins` or `scale`, all members have the same encoder. `dtype` is the preprocessor's,
+        and the networks follow it; `random_state` determines all random numbers. What of the recipe
+        has no effect beside them, such as `scoring` with early_stopping=False, is not set.
 
     Returns
     -------

@@ -119,7 +119,7 @@ def add_to_model(scope, operator, container, graph, outputs):
     outputs : iterable of str
         The graph's names of the operator's outputs.
     """
-    made = [*graph.constants, *(node.output for node in graph.nodes)]
+    made = [*graph.constants, *(name for node in graph.nodes for name in node.outputs)]
     ours = {name: scope.get_unique_variable_name(name) for name in made}
     for output, value in zip(operator.outputs, outputs, strict=True):
         graph.name(value, output.full_name)
@@ -134,7 +134,7 @@ def add_to_model(scope, operator, container, graph, outputs):
         container.add_node(
             node.operator,
             [ours.get(name, name) for name in node.inputs],
-            [ours.get(node.output, node.output)],
+            [ours.get(name, name) for name in node.outputs],
             op_domain=domain,
             op_version=version,
             name=scope.get_unique_operator_name(node.operator),

@@ -15,8 +15,8 @@ The header of the file is a dict:
 
 The arrays are the learned ones under names like ``coefs_0``, and ``classes_`` and, where
 probabilities are calibrated, ``temperature_``; or, where targets are
-standardized, ``y_mean_`` and ``y_scale_``, and where predictions are clipped, ``y_min_`` and
-``y_max_``.
+standardized, ``y_mean_`` and ``y_scale_``, where predictions are clipped, ``y_min_`` and
+``y_max_``, and where quantiles are calibrated, ``quantile_shifts_``.
 """
 
 import json
@@ -29,7 +29,7 @@ from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
-from .loading import BEFORE_REFIT, FORMAT, KINDS, RANGE, RECORD, SCALING, make_estimator
+from .loading import BEFORE_REFIT, FORMAT, KINDS, RANGE, RECORD, SCALING, SHIFTS, make_estimator
 from .network import fitted_network
 from .plain import to_plain
 
@@ -67,6 +67,7 @@ def save_estimator(estimator, path):
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in vars(estimator) else ()
+        names += (SHIFTS,) if SHIFTS in vars(estimator) else ()
         arrays |= {name: np.asarray(getattr(estimator, name), float) for name in names}
     try:
         make_estimator(json.loads(json.dumps(header)), arrays)

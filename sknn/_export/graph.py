@@ -27,8 +27,9 @@ from .._runtime.architecture import (
     SKIP_COEFS,
 )
 from .._runtime.embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
+from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .._validation.classes import fitted_classes
-from .._validation.data import divide_by_temperature, target_range
+from .._validation.data import target_range
 from .network import fitted_network
 
 MIN_OPSET = 13
@@ -45,6 +46,12 @@ class Node(NamedTuple):
     inputs: list
     output: str
     attributes: dict
+    unread: tuple = ()  # names of further outputs, which nothing reads
+
+    @property
+    def outputs(self):
+        """Names of all outputs."""
+        return [self.output, *self.unread]
 
     @property
     def domain(self):
@@ -105,6 +112,13 @@ class Graph:
             return self("ReduceMax", value, axes=[axis], keepdims=0)
         return self("ReduceMax", value, np.array([axis]), keepdims=0)
 
+    def sort(self, value, width):
+        """Add the numbers of each row in rising order, of which there are ``width``."""
+        output, indices = next(self._names), next(self._names)
+        inputs = [value, self._named(np.array([width]))]
+        self.nodes.append(Node("TopK", inputs, output, {"axis": 1, "largest": 0}, (indices,)))
+        return output
+
     def real(self, value, dtype=None):
         """Add the conversion to real numbers of a dtype, by default the graph's."""
         return self("Cast", value, to=_REAL[np.dtype(dtype or self.dtype).name])
@@ -156,6 +170,10 @@ def add_estimator(graph, estimator, X, labels=None):
     if estimator._architecture.scales_targets:
         outputs = graph("Mul", outputs, np.asarray(estimator.y_scale_, float))
         outputs = graph("Add", outputs, np.asarray(estimator.y_mean_, float))
+    if "quantile_shifts_" in vars(estimator):
+        outputs = graph("Add", outputs, checked_shifts(estimator))
+        n_levels = len(estimator._architecture.loss_parameters)
+        outputs = graph.sort(outputs, n_levels) if n_levels > 1 else outputs
     if "y_min_" in vars(estimator):
         low, high = target_range(estimator, graph.dtype)
         outputs = graph("Min", graph("Max", outputs, low), high)

@@ -11,8 +11,9 @@ import numpy as np
 from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
+from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .._validation.classes import fitted_classes
-from .._validation.data import divide_by_temperature, target_range
+from .._validation.data import target_range
 from .._validation.parameters import check_parameters
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
@@ -24,6 +25,7 @@ RECORD = tuple(vars(TrainingRecord(early_stopping=False)))
 BEFORE_REFIT = "history_before_refit_"  # only some networks have it
 SCALING = ("y_mean_", "y_scale_")
 RANGE = ("y_min_", "y_max_")
+SHIFTS = "quantile_shifts_"
 
 _KEYS = {
     "format": int,
@@ -84,6 +86,9 @@ def make_estimator(header, arrays):
             setattr(estimator, name, _of_targets(name, arrays.pop(name), architecture.n_targets))
         if "y_min_" in names:
             target_range(estimator, np.dtype(float))  # raises unless it is one
+        if SHIFTS in arrays:
+            estimator.quantile_shifts_ = arrays.pop(SHIFTS).copy()
+            checked_shifts(estimator)  # raises unless they are
     _require(not arrays, f"it has the arrays {sorted(arrays)} too many")
     estimator._gather_weights()
     return estimator

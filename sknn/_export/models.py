@@ -32,7 +32,7 @@ def build_model(estimator, name, dtype, opset):
         for output, width in widths.items()
     ]
     nodes = [
-        helper.make_node(node.operator, node.inputs, [node.output], **node.attributes)
+        helper.make_node(node.operator, node.inputs, node.outputs, **node.attributes)
         for node in graph.nodes
     ]
     constants = [

@@ -10,7 +10,7 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils._param_validation import validate_parameter_constraints
 
 from .._runtime.architecture import COEFS, INTERCEPTS
-from .._validation.data import divide_by_temperature
+from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .network import fitted_network
 
 _ACTIVATIONS = {
@@ -55,6 +55,8 @@ def build_stock_network(estimator):
     if architecture.scales_targets:
         network.coefs_[-1] *= estimator.y_scale_
         network.intercepts_[-1] = network.intercepts_[-1] * estimator.y_scale_ + estimator.y_mean_
+    if "quantile_shifts_" in vars(estimator):
+        network.intercepts_[-1] = network.intercepts_[-1] + checked_shifts(estimator)
     if "temperature_" in vars(estimator):
         network.coefs_[-1] = divide_by_temperature(estimator, network.coefs_[-1])
         network.intercepts_[-1] = divide_by_temperature(estimator, network.intercepts_[-1])

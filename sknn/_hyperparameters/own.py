@@ -38,17 +38,6 @@ CLASSIFIER = {
         """,
         other_names=("class_weights",),
     ),
-    "calibrate": Hyperparameter(
-        ["boolean"],
-        "bool",
-        """Whether to calibrate probabilities by temperature scaling, arXiv:1706.04599: when
-        training has ended, ``temperature_`` is the T for which logits / T have the least log loss
-        on the validation rows, and ``predict_proba`` divides the logits by it. T = 1 counts as much
-        as ten rows, so that few rows do not go far from it. Labels, scores in training and
-        ``logits`` stay as they are. Requires early_stopping=True, or ``X_val`` in ``fit``.
-        """,
-        other_names=("calibration", "temperature_scaling"),
-    ),
 }
 
 REGRESSOR = {
@@ -68,7 +57,8 @@ REGRESSOR = {
         [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "float or sequence of float",
         """Level of the quantile, in (0, 1). An increasing sequence has one output for each level;
-        they do not cross, since each lies log(1 + exp(z)) above the one before. Only used when
+        they do not cross, since each lies log(1 + exp(z)) above the one before. ``calibrate`` moves
+        them to where as many targets of other rows are below as their levels say. Only used when
         loss='quantile'.
         """,
         conditions=(read_by(LOSSES, "loss", "quantile"),),

@@ -1,4 +1,6 @@
-"""Hyperparameters of when training stops and goes on: epochs, early stopping, warm starts."""
+"""Hyperparameters of when training stops and goes on, and of what follows it: epochs, early
+stopping, warm starts, calibration.
+"""
 
 from numbers import Real
 
@@ -26,6 +28,10 @@ class _Scorer(Choice):
 
     def __str__(self):
         return "'loss', the name of a scorer (sklearn.metrics.get_scorer_names() lists them)"
+
+
+def _has_calibration(estimator):
+    return not hasattr(estimator, "loss") or estimator.loss == "quantile"
 
 
 def _splitter_acts(estimator):
@@ -121,14 +127,33 @@ ROWS = {
         """Whether to train anew when early stopping has found the best epoch: on all rows, those
         that were held out too, for as many epochs, with the same random numbers and schedules. The
         network, ``loss_curve_``, ``n_iter_`` and ``history_`` are then those of this training, and
-        ``history_before_refit_`` that of the first; validation scores, ``best_iter_`` and
-        ``temperature_`` stay. Callbacks see the first training only. ``X_val`` is never trained
-        on. Only used when early_stopping=True and no ``X_val`` is given.
+        ``history_before_refit_`` that of the first; validation scores, ``best_iter_``,
+        ``temperature_`` and ``quantile_shifts_`` stay. Callbacks see the first training only.
+        ``X_val`` is never trained on. Only used when early_stopping=True and no ``X_val`` is given.
         """,
         conditions=(
             STOPS_EARLY._replace(or_with_X_val=lambda estimator: False),
             Condition(lambda estimator: True, "with X_val", not_with_X_val=True),
         ),
+    ),
+    "calibrate": Hyperparameter(
+        ["boolean"],
+        "bool",
+        """Whether to calibrate predictions on the validation rows when training has ended.
+
+        - Probabilities, by temperature scaling, arXiv:1706.04599: ``temperature_`` is the T for
+          which logits / T have the least log loss, and ``predict_proba`` divides the logits by it.
+        - Quantiles of loss='quantile', by conformal prediction, arXiv:1905.03222: of the n rows'
+          residuals, y minus prediction, in rising order, take the one at position q (n + 1) for the
+          level q. ``predict`` adds ``quantile_shifts_``, which is n / (n + 30) times this residual.
+          Where quantiles would then cross, they are sorted.
+
+        T = 1 counts as much as ten rows and a shift of 0 as much as thirty, so that few rows do not
+        go far from them. Labels, scores in training and ``logits`` stay as they are. Requires
+        early_stopping=True, or ``X_val`` in ``fit``.
+        """,
+        conditions=(Condition(_has_calibration, "without loss='quantile'"),),
+        other_names=("calibration", "temperature_scaling"),
     ),
     "verbose": Hyperparameter(
         ["verbose"],

@@ -1,4 +1,6 @@
-"""Temperature scaling: one number by which logits are divided, so that probabilities are right."""
+"""Calibration on the validation rows: of probabilities by temperature scaling, one number by which
+logits are divided, and of quantiles by conformal prediction, a number for each that is added.
+"""
 
 import numpy as np
 import scipy.optimize
@@ -7,23 +9,37 @@ import scipy.special
 from .._runtime.compiled_network import CompiledNetwork
 
 _LARGEST_LOGARITHM = 10.0  # of a temperature or its inverse, as in scikit-learn's calibration
-_MORE_ROWS = 10
+# Rows that are counted besides, which say that predictions are right as they are. A quantile of few
+# residuals scatters more than a temperature. On small tables, shifts with 30 rows had a smaller
+# pinball loss than with 10, and intervals of averaged networks were closer to their levels.
+_ROWS_FOR_NO_TEMPERATURE = 10
+_ROWS_FOR_NO_SHIFT = 30
 
 
-def calibrated_temperature(architecture, weights, validation_set):
-    """Return the temperature of a network on its validation rows.
+def calibration_of(estimator, architecture, weights, validation_set):
+    """Return the fitted attribute that calibrates a network's predictions, by its name.
 
     Parameters
     ----------
+    estimator : BaseMLP
+        Has the scale of the targets.
     architecture : Architecture
     weights : ndarray
         Flat.
     validation_set : ValidationSet
     """
     network = CompiledNetwork(weights, architecture)
-    logits = network.outputs(validation_set.table, validation_set.rows, link=False)
-    is_softmax = architecture.loss_part.out_activation == "softmax"
-    return find_temperature(logits, *validation_set.targets_and_weight(), is_softmax=is_softmax)
+    table = validation_set.table
+    rows = validation_set.rows
+    y, weight = validation_set.targets_and_weight()
+    if architecture.loss_part.task == "classification":
+        logits = network.outputs(table, rows, link=False)
+        is_softmax = architecture.loss_part.out_activation == "softmax"
+        return {"temperature_": find_temperature(logits, y, weight, is_softmax=is_softmax)}
+    residuals = y.astype(np.float64) - network.outputs(table, rows)
+    if architecture.scales_targets:
+        residuals *= estimator.y_scale_
+    return {"quantile_shifts_": find_shifts(residuals, architecture.loss_parameters, weight)}
 
 
 def find_temperature(logits, y, weight, *, is_softmax):
@@ -46,7 +62,7 @@ def find_temperature(logits, y, weight, *, is_softmax):
     margins, weight = _margins(logits.astype(np.float64), y, weight, is_softmax)
     if not margins.any():
         return 1.0
-    share = _MORE_ROWS / len(logits)
+    share = _ROWS_FOR_NO_TEMPERATURE / len(logits)
     expected = (scipy.special.softmax(margins, axis=1) * margins).sum(axis=1)
     mean_expected = np.average(expected, weights=weight)
 
@@ -73,3 +89,32 @@ def _margins(logits, y, weight, is_softmax):
     of_other_class = np.where(y > 0, -logits, logits).ravel()
     margins = np.column_stack([np.zeros_like(of_other_class), of_other_class])
     return margins, np.repeat(weight, logits.shape[1])
+
+
+def find_shifts(residuals, levels, weight):
+    """Return what to add to each predicted quantile, arXiv:1905.03222.
+
+    Of n residuals in rising order, the k-th has the level k / (n + 1): with this probability, on
+    average, that of a further row is less, whatever their distribution is. Between residuals,
+    shifts are interpolated, and levels beyond all of them get the first or the last one. So low and
+    high levels are treated alike. Few rows say little, and 0 counts as much as thirty.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_rows, n_outputs)
+        Targets minus predictions.
+    levels : sequence of float
+        One for each output, or one for all.
+    weight : ndarray of shape (n_rows,)
+        Positive. They count as so many equal weights as would give a mean the same variance.
+    """
+    weight = weight.astype(np.float64)
+    weight *= weight.sum() / (weight**2).sum()
+    n_rows = weight.sum()
+    shifts = []
+    levels = np.broadcast_to(levels, residuals.shape[1:])
+    for of_output, level in zip(residuals.T, levels, strict=True):
+        order = of_output.argsort()
+        levels_of_rows = (np.cumsum(weight[order]) - weight[order] / 2 + 0.5) / (n_rows + 1)
+        shifts.append(np.interp(level, levels_of_rows, of_output[order]))
+    return n_rows / (n_rows + _ROWS_FOR_NO_SHIFT) * np.array(shifts)

@@ -9,8 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._compiled.progress import compilation_report
 from .._runtime.layout import views
+from .._validation.parameters import calibrates
 from .._warnings import NonFinitePredictionError, warn_user
-from .calibration import calibrated_temperature
+from .calibration import calibration_of
 from .printing import print_epoch
 from .validation_set import description_of_loss
 
@@ -291,8 +292,7 @@ class Training:
             self.state.returned_weights = best
             weights = best.copy()
         attributes = {**vars(self.record), "_training_state": self.state}
-        if getattr(self.network.settings, "calibrate", False):
-            attributes["temperature_"] = calibrated_temperature(
-                self.network.architecture, weights, self.validation_set
-            )
+        if calibrates(self.network.settings):
+            architecture = self.network.architecture
+            attributes |= calibration_of(self.estimator, architecture, weights, self.validation_set)
         vars(self.estimator).update(views(weights, self.network.layout) | attributes)

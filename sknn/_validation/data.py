@@ -1,7 +1,6 @@
 """Validation of tables, targets and sample weights, before a fit or prediction reads them."""
 
 import contextlib
-from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -145,20 +144,6 @@ def target_range(estimator, dtype):
     low, high = lows.astype(dtype), highs.astype(dtype)
     low = np.where(low < lows, np.nextafter(low, dtype.type(np.inf)), low)
     return low, np.where(high > highs, np.nextafter(high, dtype.type(-np.inf)), high)
-
-
-def divide_by_temperature(estimator, logits):
-    """Return logits over ``temperature_``, after checking that it is one."""
-    temperature = estimator.temperature_
-    is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
-    if not is_number or not 0 < temperature < np.inf:
-        raise ValueError(
-            f"temperature_ must be a positive number, got {temperature!r}; assign one, or call fit "
-            "with calibrate=True."
-        )
-    limit = np.finfo(logits.dtype).max
-    with np.errstate(over="ignore"):
-        return (logits / np.float64(temperature)).clip(-limit, limit).astype(logits.dtype)
 
 
 def check_targets_of_loss(loss, y):

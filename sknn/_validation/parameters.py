@@ -126,9 +126,14 @@ def stops_early(estimator, validation):
     return validation is not None if isinstance(setting, str) else bool(setting)
 
 
+def calibrates(estimator):
+    """Return whether a fit ends with a calibration, which not all losses have."""
+    return bool(estimator.calibrate) and not reasons_without_effect(estimator, "calibrate", False)
+
+
 def check_calibration(estimator, incremental, has_X_val):
-    """Raise ValueError if there are no validation rows to calibrate probabilities on."""
-    if not getattr(estimator, "calibrate", False):
+    """Raise ValueError if there are no validation rows to calibrate predictions on."""
+    if not calibrates(estimator):
         return
     if incremental:
         raise ValueError(

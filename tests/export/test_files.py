@@ -58,6 +58,10 @@ CASES = {
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),
+    "calibrated levels": (
+        MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), early_stopping=True, calibrate=True),
+        Y[:, 0],
+    ),
     "clipped": (MLPRegressor(hidden_layer_sizes=(6,), clip_output=True), Y / 9),
     "clipped levels": (
         MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), clip_output=True),
@@ -158,6 +162,7 @@ UNSAVABLE = {
     "loss_curve_": lambda est: delattr(est, "loss_curve_"),
     "y_mean_": lambda est: setattr(est, "y_mean_", np.ones(7)),
     "y_min_ must not be greater": lambda est: setattr(est, "y_min_", np.full(2, 1e9)),
+    "quantile_shifts_ must be": lambda est: setattr(est, "quantile_shifts_", np.full(2, np.nan)),
 }
 
 

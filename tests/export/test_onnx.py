@@ -146,6 +146,18 @@ def test_calibrated_probabilities(y, dtype):
 
 
 @dtypes
+def test_calibrated_quantiles(dtype):
+    settings = {"loss": "quantile", "hidden_layer_sizes": (6,), "normalize_y": True}
+    settings |= {"calibrate": True, "early_stopping": True}
+    estimator = fitted(MLPRegressor(**settings, quantile=(0.1, 0.5, 0.9)), Y[:, 0])
+    check(estimator, dtype)
+    estimator.quantile_shifts_ = np.array([3.0, 0.0, -2.0])  # with which quantiles cross
+    found = check(estimator, dtype)["variable"]
+    assert (np.diff(found, axis=1) >= 0).all()
+    check(fitted(MLPRegressor(**settings), Y), dtype)
+
+
+@dtypes
 def test_clipped_predictions(dtype):
     estimator = fitted(MLPRegressor(hidden_layer_sizes=(6,), clip_output=True), X[:, :2] / 9)
     found = check(estimator, dtype)["variable"]

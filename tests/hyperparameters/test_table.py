@@ -132,6 +132,9 @@ WITHOUT_EFFECT = {
     ],
     "restore_best": [({"restore_best": np.False_}, "without early_stopping=True", STOPPING)],
     "refit": [({"refit": True}, "without early_stopping=True", STOPPING)],
+    "calibrate": [
+        ({"calibrate": True}, "without loss='quantile'", {"loss": "quantile"} | STOPPING)
+    ],
     "quantile": [({"quantile": 0.4}, "without loss='quantile'", {"loss": "quantile"})],
     "huber_delta": [({"huber_delta": 0.4}, "without loss='huber'", {"loss": "huber"})],
 }
@@ -186,7 +189,7 @@ def test_every_row_with_a_condition_is_tried():
 @pytest.mark.parametrize(("name", "settings", "reason", "remedy"), CASES)
 def test_a_parameter_without_effect_is_reported_with_the_reason(name, settings, reason, remedy):
     common = {"max_iter": 1, "random_state": 0, "hidden_layer_sizes": (2,)}
-    kind = MLPRegressor if name in own.REGRESSOR else MLPClassifier
+    kind = MLPRegressor if name in {*own.REGRESSOR, "calibrate"} else MLPClassifier
     y = Y if kind is MLPRegressor else CODES
     [report] = [
         report

@@ -133,6 +133,28 @@ def test_quantiles_are_trained_without_dropout(effort):
     assert dropout_of(loss="absolute_error") > 0.0
 
 
+@pytest.mark.parametrize("effort", ["fast", "best"])
+def test_quantiles_are_calibrated(effort):
+    def is_calibrated(**overrides):
+        last = tabular_pipeline("regressor", effort, **overrides)[-1]
+        return (last if effort == "fast" else last.estimator[-1]).calibrate
+
+    assert is_calibrated(loss="quantile", quantile=[0.1, 0.9])
+    assert not is_calibrated(loss="quantile", calibrate=False)
+    assert not is_calibrated(loss="quantile", early_stopping=False)
+    assert not is_calibrated(loss="absolute_error")
+    assert not is_calibrated()
+
+
+def test_networks_of_quantiles_have_shifts():
+    levels = {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}
+    model = tabular_pipeline("regressor", "best", n_estimators=2, **levels, **SMALL)
+    members = model.fit(TABLE, NUMBERS)[-1].estimators_
+    shifts = [member[-1].quantile_shifts_ for member in members]
+    assert not np.array_equal(*shifts)  # each holds out rows of its own
+    assert (np.diff(model.predict(TABLE), axis=1) >= 0).all()
+
+
 @pytest.mark.parametrize(
     ("overrides", "idle"),
     [
