@@ -162,8 +162,9 @@ def test_a_linear_path_from_the_inputs(dtype):
 
 
 @dtypes
-def test_embedded_columns(dtype):
-    settings = {"numeric_embedding": "pbld", "skip": True, "learning_rate_init": 0.1}
+@pytest.mark.parametrize("embedding", ["pbld", "piecewise_linear"])
+def test_embedded_columns(embedding, dtype):
+    settings = {"numeric_embedding": embedding, "skip": True, "learning_rate_init": 0.1}
     check(fitted(MLPClassifier((6, 4), **settings), NAMES[CODES], dtype), dtype)
     check(fitted(MLPRegressor(hidden_layer_sizes=(), **settings), Y, dtype), dtype)
 
