@@ -88,7 +88,9 @@ class PiecewiseLinear:
         At an edge, the slope is that of the bin which begins there.
         """
         is_within = (self.low <= X[:, self.columns]) & (X[:, self.columns] < self.high)
-        slopes = SCALE / 2 / (self.high / 2 - self.low / 2)
+        # Slopes in narrower bins than the smallest normal number would be infinite.
+        halves = np.maximum(self.high / 2 - self.low / 2, np.finfo(np.float64).tiny)
+        slopes = SCALE / 2 / halves
         for column, gradient in zip(self.columns, (is_within * slopes * of_added).T, strict=True):
             of_features[:, column] += gradient
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sknn import EnsembleRegressor, MLPClassifier, MLPRegressor, PiecewiseLinearEncoder
 from sknn._runtime.architecture import LEARNED
-from sknn._runtime.piecewise_linear import N_BINS, SCALE, encode, find_bins
+from sknn._runtime.piecewise_linear import N_BINS, SCALE, encode, find_bins, piecewise_linear
 from tests.reference import bits
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed")
@@ -190,6 +190,10 @@ def test_numbers_far_from_all_edges_and_between_close_ones():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoded = encode(column[:, np.newaxis], low, high, 2.0)
+        gradient = np.zeros((8, 1))
+        added = piecewise_linear(bins)
+        added.add_gradient(column[:, np.newaxis], np.ones_like(encoded), gradient)
+    assert np.isfinite(gradient).all()
     assert (np.abs(encoded) <= 1).all()
     assert (np.diff(encoded, axis=0) >= 0).all()
     assert (encoded[0] == -1).all()
