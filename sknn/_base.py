@@ -21,6 +21,7 @@ from ._runtime.threads import thread_pool
 from ._training.attributes import AttributesMixin
 from ._training.beginning import BeginningMixin
 from ._training.callbacks import CallbackSupportMixin, EpochCallbacks
+from ._training.continuation import check_goes_on
 from ._training.embedded_columns import choose_columns
 from ._training.record import TrainingRecord
 from ._training.refit import RefitMixin, refits
@@ -250,25 +251,13 @@ class BaseMLP(
             samples.X.shape[1],
             self._n_outputs_of(samples.y),
             self._loss_name,
-            choose_columns(self, samples.X, fresh),
+            **choose_columns(self, samples.X, fresh),
         )
         n_vectors = 3 if self.solver == "lbfgs" else 3 + 2 * OPTIMIZERS[self.solver].n_states
         n_values = sum(value.size for value in architecture.learned)
         check_memory(self, n_vectors * n_values * dtype.itemsize)
-        if not fresh and architecture.shapes != self._architecture.shapes:
-            trained = self._architecture
-            units = [trained.n_features, *(layer.units for layer in trained.hidden)]
-            raise ValueError(
-                f"hidden_layer_sizes={self.hidden_layer_sizes!r}, or another parameter that shapes "
-                f"the network, does not fit the one trained before, of widths "
-                f"{[*units, trained.n_outputs]}; set warm_start=False to start anew, or give the "
-                "same sizes, features and outputs."
-            )
-        if not fresh and architecture.scales_targets != self._architecture.scales_targets:
-            raise ValueError(
-                f"normalize_y={self.normalize_y!r} changes what the network trained before "
-                "predicts; set warm_start=False to start anew, or give the same normalize_y."
-            )
+        if not fresh:
+            check_goes_on(self, architecture)
         return architecture
 
     def _start(self, architecture, dtype, fresh, counts_on, watches_score):

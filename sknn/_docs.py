@@ -62,6 +62,9 @@ MemoryError
 _ATTRIBUTES = """\
 {own_attributes}
 {learned_attributes}
+embedding_edges_ : list of ndarray
+    Edges of the bins of each feature, empty for features that have none. Only when
+    numeric_embedding='piecewise_linear'.
 loss_ : float
     Loss of the last epoch, penalty included.
 best_loss_ : float or None

@@ -78,7 +78,7 @@ class PredictionMixin:
         if X.shape[1] != n_features:
             raise ValueError(f"X has {X.shape[1]} features, but the network has {n_features}.")
         network = network_for(self)
-        return network, Table(X, None, None, network.dtype)
+        return network, Table(X, None, None, network.dtype, bins=self._architecture.bins)
 
     @reports_compilation
     def hidden_features(self, X: Table, layer: int = -1) -> np.ndarray:
@@ -177,7 +177,7 @@ class PredictionMixin:
             and ``intercepts_``, "X" is an ndarray of shape (n_samples, n_features). With batch
             normalization there are "batch_norm_scale" and "batch_norm_shift" too, "skip_coefs" if
             skip=True, and "embedding_frequencies", "embedding_phases", "embedding_coefs" and
-            "embedding_intercepts" with a ``numeric_embedding``.
+            "embedding_intercepts" when numeric_embedding='pbld'.
 
         Examples
         --------

@@ -1,4 +1,4 @@
-"""Warnings that point at the user's own line, and the error that training can survive."""
+"""Warnings at the user's own line, messages within messages, an error that training survives."""
 
 import sys
 import warnings
@@ -24,6 +24,11 @@ def warn_user(message, category=UserWarning):
         frame = frame.f_back
         level += 1
     warnings.warn(message, category, stacklevel=level)
+
+
+def clause(error):
+    """Return an error's message as a part of a sentence: without the full stop at its end."""
+    return str(error).rstrip().removesuffix(".")
 
 
 def _package_of(frame):

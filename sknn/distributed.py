@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from ._training import partitions as on_workers
 from ._training.averaging import AveragedNetworks, merge_new_networks
 from ._validation.parameters import calibrates, check_parameters, stops_early, warn_of_no_effect
-from ._warnings import warn_user
+from ._warnings import clause, warn_user
 from .mlp import MLPClassifier, MLPRegressor
 
 
@@ -123,8 +123,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
         except groups.lost_errors as error:
             last = averaged.networks[0]
             raise ClusterLostError(
-                f"lost the cluster in training: {error}. This error's attribute `estimator` is the "
-                "network after the last complete round.",
+                f"lost the cluster in training: {clause(error)}. This error's attribute "
+                "`estimator` is the network after the last complete round.",
                 last if last.n_iter_ > 0 else None,
             ) from error
         if averaged.has_converged:

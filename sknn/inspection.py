@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._runtime.architecture import ACTIVATION, DROPOUT, EMBEDDING, LINK, SKIP
+from ._runtime.architecture import ACTIVATION, DROPOUT, EMBEDDING, LINK, PIECEWISE_LINEAR, SKIP
+from ._runtime.embedding import COLUMNS_OF
 from ._runtime.layout import weights_dtype
 from ._runtime.requested import make_architecture
 from ._validation.parameters import check_hidden_layer_sizes
@@ -144,8 +145,9 @@ def summarize(estimator, n_features, n_outputs):
     architecture = getattr(estimator, "_architecture", None)
     if architecture is None:
         widths = check_hidden_layer_sizes(estimator)
-        embedded = () if estimator.numeric_embedding == "none" else None
-        architecture = make_architecture(estimator, widths, n_features, n_outputs, None, embedded)
+        embedding = estimator.numeric_embedding
+        unknown = {field: None for name, field in COLUMNS_OF.items() if name == embedding}
+        architecture = make_architecture(estimator, widths, n_features, n_outputs, None, **unknown)
         dtype = estimator.dtype or np.float64
     else:
         dtype = weights_dtype(estimator)
@@ -167,7 +169,7 @@ def _name(operation):
             operation.choice and loss_part(operation.choice), "out_activation", "identity"
         )
         return None if link == "identity" else f"output ({link})"
-    if operation.kind in (EMBEDDING, SKIP):
+    if operation.kind in (EMBEDDING, PIECEWISE_LINEAR, SKIP):
         return operation.kind
     if operation.layer < 0:
         return f"input dropout {operation.choice:g}"

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from ._runtime.piecewise_linear import encode, find_edges
 from ._tabular.added import check_factor, names_with_added
 from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
@@ -70,6 +71,14 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
            [ 2. ,  0.5, -0.5],
            [ 5. ,  0.5,  0. ],
            [ 8. ,  0.5,  0.5]])
+
+    Networks do the same with their inputs, behind all columns and with the default parameters:
+
+    >>> from sknn import MLPRegressor
+    >>> reg = MLPRegressor(numeric_embedding="piecewise_linear", random_state=0, tol=0.01)
+    >>> reg = reg.fit([[0.0], [1.0], [2.0], [5.0], [8.0]], [0.0, 3.0, 1.0, 0.0, 0.0])
+    >>> len(reg.embedding_edges_[0]) - 1, reg.coefs_[0].shape
+    (16, (17, 100))
     """
 
     def __init__(self, n_bins: int = 16, *, scale: float = 0.3) -> None:
@@ -103,17 +112,10 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         check_factor("scale", self.scale)
         with leaving_out_values():
             X = validate_data(self, X, dtype=(np.float64, np.float32))
-        self.edges_ = [self._edges(column) for column in X.T]
+        no_edges = [np.empty(0) for _ in range(X.shape[1])]
+        self.edges_ = find_edges(X, n_bins) if n_bins > 0 else no_edges
         self._scale = self.scale  # set_params changes the next fit only
         return self
-
-    def _edges(self, column):
-        """Return distinct quantiles, or nothing for a column with at most two distinct values."""
-        if self.n_bins == 0 or len(np.unique(column)) <= 2:
-            return np.empty(0)
-        halves = np.quantile(column.astype(np.float64) / 2, np.linspace(0, 1, self.n_bins + 1))
-        edges = np.unique(2 * halves)
-        return edges if len(edges) > 2 else np.empty(0)
 
     def transform(self, X: Any) -> np.ndarray:
         """Add the columns.
@@ -140,8 +142,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             # Edges as arrays: with a number, NumPy 1 would compute in float32.
             for low, high in itertools.pairwise(edges[:, np.newaxis]):
                 position += 1
-                within = np.clip(column, low, high) / 2 - low / 2  # halves do not overflow
-                encoded[:, position] = self._scale * (within / (high / 2 - low / 2) - 0.5)
+                encoded[:, position] = encode(column, low, high, self._scale)
             position += 1
         return encoded
 

@@ -30,6 +30,7 @@ CASES = [
     (MLPRegressor, {"dtype": "float32", "l1_ratio": 0.5, "shuffle": False}),
     (MLPClassifier, {"input_scale": 6.0, "skip": True, "parametrization": "ntk"}),
     (MLPClassifier, {"numeric_embedding": "pbld", "solver": "nadam"}),
+    (MLPClassifier, {"numeric_embedding": "piecewise_linear"}),
 ]
 
 

@@ -59,6 +59,7 @@ def parts(array, n_parts):
         {"tol": 0.5, "n_iter_no_change": 2, "solver": "sgd", "learning_rate": "adaptive"},
         {"parametrization": "ntk", "bias_lr_factor": 0.1, "input_scale": 6.0, "skip": True},
         {"numeric_embedding": "pbld", "bias_lr_factor": 0.1},
+        {"numeric_embedding": "piecewise_linear"},
         {"dropout": 0.2, "learning_rate": "coslog", "weight_decay": 0.1}
         | dict.fromkeys(["dropout_schedule", "weight_decay_schedule"], "flat_cos"),
     ],
@@ -119,6 +120,17 @@ def test_weights_are_averaged_by_sample_weight(client):
         for mine, theirs in zip(getattr(fitted, name), getattr(expected, name), strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-12, atol=1e-14)
     assert (fitted.n_iter_, fitted.t_) == (3, 1200)
+
+
+@pytest.mark.parametrize("embedding", ["pbld", "piecewise_linear"])
+def test_rows_of_the_first_worker_decide_what_is_embedded(client, embedding):
+    table = X.copy()
+    table[:300, 10] = 0
+    estimator = MLPClassifier(**SETTINGS, numeric_embedding=embedding)
+    fitted = fit_dask(estimator, parts(table, 2), parts(Y, 2), rounds=1, client=client)
+    alone = estimator.fit(table[:300], Y[:300])
+    assert fitted._architecture == alone._architecture
+    assert fitted.predict(table).shape == Y.shape
 
 
 def test_weights_of_classes_are_weights_of_samples(client):

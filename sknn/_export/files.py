@@ -27,6 +27,7 @@ from sklearn.base import is_classifier
 
 from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
+from .._warnings import clause
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
 from .loading import BEFORE_REFIT, FORMAT, KINDS, RANGE, RECORD, SCALING, SHIFTS, make_estimator
@@ -72,7 +73,7 @@ def save_estimator(estimator, path):
     try:
         make_estimator(json.loads(json.dumps(header)), arrays)
     except ValueError as error:
-        raise ValueError(f"save found what load would refuse: {error}.") from error
+        raise ValueError(f"save found what load would refuse: {clause(error)}.") from error
     write_archive(path, header, arrays)
 
 
@@ -83,8 +84,8 @@ def load_estimator(path):
         return make_estimator(*read_archive(path))
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise ValueError(
-            f"{path} cannot be loaded: {error}; load takes unchanged files that sknn.export.save "
-            "has written."
+            f"{path} cannot be loaded: {clause(error)}; load takes unchanged files that "
+            "sknn.export.save has written."
         ) from error
 
 
@@ -120,7 +121,8 @@ def _plain_record(estimator):
         return {name: to_plain(value) for name, value in record.items()} | columns
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{', '.join(RECORD)} must be as the last fit has left them to be saved: {error}."
+            f"{', '.join(RECORD)} must be as the last fit has left them to be saved: "
+            f"{clause(error)}."
         ) from error
 
 

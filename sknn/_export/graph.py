@@ -4,6 +4,7 @@
 makes of a pipeline.
 """
 
+import copy
 import itertools
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from .._runtime.architecture import (
     EMBEDDING,
     INTERCEPTS,
     LINK,
+    PIECEWISE_LINEAR,
     RUNNING_MEAN,
     RUNNING_VARIANCE,
     SCALE,
@@ -27,6 +29,8 @@ from .._runtime.architecture import (
     SKIP_COEFS,
 )
 from .._runtime.embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
+from .._runtime.piecewise_linear import SCALE as BIN_SCALE
+from .._runtime.piecewise_linear import piecewise_linear
 from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .._validation.classes import fitted_classes
 from .._validation.data import target_range
@@ -118,6 +122,12 @@ class Graph:
         inputs = [value, self._named(np.array([width]))]
         self.nodes.append(Node("TopK", inputs, output, {"axis": 1, "largest": 0}, (indices,)))
         return output
+
+    def with_dtype(self, dtype):
+        """Return this graph for constants of another dtype; what is added to one is in both."""
+        twin = copy.copy(self)
+        twin.dtype = np.dtype(dtype)
+        return twin
 
     def real(self, value, dtype=None):
         """Add the conversion to real numbers of a dtype, by default the graph's."""
@@ -245,6 +255,10 @@ def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
             value = graph("Gemm", value, arrays[COEFS][i], arrays[INTERCEPTS][i])
         elif operation.kind == EMBEDDING:
             value = _add_embedding(graph, arrays, architecture.embedded, X)
+        elif operation.kind == PIECEWISE_LINEAR:
+            bins = piecewise_linear(architecture.bins)
+            added = add_bins(graph, X, bins.columns, bins.low, bins.high, BIN_SCALE)
+            value = graph.side_by_side([X, added])
         elif operation.kind == SKIP:
             value = graph("Add", value, graph("MatMul", X, arrays[SKIP_COEFS][0]))
         elif operation.kind == BATCH_NORM:
@@ -272,6 +286,26 @@ def _add_embedding(graph, arrays, columns, X):
     numbers = graph("Add", graph("MatMul", waves, coefs), intercepts[:, np.newaxis])
     flat = graph("Reshape", numbers, np.array([-1, intercepts.size]))
     return graph.side_by_side([X, flat])
+
+
+def add_bins(graph, X, columns, low, high, scale):
+    """Add what columns of X become in bins; see ``_runtime/piecewise_linear.py``.
+
+    Parameters
+    ----------
+    graph : Graph
+        Numbers are float64 until the last operator, since narrow bins would not fit float32.
+    X : str
+    columns : ndarray of int of shape (n_bins,)
+        Of the table, one for each bin.
+    low, high : ndarray of shape (n_bins,)
+    scale : float
+    """
+    exact = graph.with_dtype(np.float64)
+    values = exact.real(exact.columns(X, columns))
+    within = exact("Mul", exact("Min", exact("Max", values, low), high), 0.5)
+    share = exact("Div", exact("Sub", within, low / 2), high / 2 - low / 2)
+    return graph.real(exact("Mul", exact("Sub", share, 0.5), scale))
 
 
 def _add_batch_norm(graph, arrays, layer, value):

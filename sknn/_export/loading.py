@@ -1,7 +1,8 @@
 """From the content of a model file to an estimator: everything is checked on the way.
 
 A checksum shows damage. Whoever edits a file on purpose can write a new one, so what the header
-says is checked against the architecture, and the arrays against both.
+says is checked against the architecture, and the arrays against both. Constructor parameters are
+checked one by one: together they matter for the next fit, which checks them.
 """
 
 from numbers import Integral, Real
@@ -14,7 +15,7 @@ from .._training.record import HISTORY_COLUMNS, TrainingRecord
 from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .._validation.classes import fitted_classes
 from .._validation.data import target_range
-from .._validation.parameters import check_parameters
+from .._validation.parameters import check_elements
 from ..mlp import MLPClassifier, MLPRegressor
 from ..parts.custom import loss_part
 from .plain import from_plain
@@ -64,7 +65,7 @@ def make_estimator(header, arrays):
     kind = KINDS[header["estimator"]]
     estimator = kind(**_parameters(kind, header["parameters"]))
     estimator._validate_params()
-    check_parameters(estimator)
+    check_elements(estimator)
     architecture = Architecture.from_dict(header["architecture"])
     task = "classification" if kind is MLPClassifier else "regression"
     _require(loss_part(architecture.loss).task == task, f"loss is {architecture.loss!r}")

@@ -138,7 +138,7 @@ def _check_representable(estimator, architecture, loss):
         reasons.append(f"batch_norm={architecture.batch_norm!r}")
     if "y_min_" in vars(estimator):
         reasons.append("clip_output=True")
-    if architecture.embedded:
+    if architecture.n_inputs > architecture.n_features:
         reasons.append(f"numeric_embedding={architecture.numeric_embedding!r}")
     if architecture.skip:
         reasons.append("skip=True")

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._tabular import kinds
 from .._tabular.numeric import add_numbers
+from .graph import add_bins
 
 
 class Table(NamedTuple):
@@ -129,17 +130,15 @@ def _numbers_of(levels, kind, name):
     return numbers
 
 
-def add_bins(graph, encoder, X):
+def add_encoder(graph, encoder, X):
     """Add what a fitted PiecewiseLinearEncoder does with X, and return its output."""
     n_bins = [max(len(edges) - 1, 0) for edges in encoder.edges_]
     if not any(n_bins):
         return X
     low = np.concatenate([edges[:-1] for edges in encoder.edges_])
     high = np.concatenate([edges[1:] for edges in encoder.edges_])
-    values = graph.columns(X, np.repeat(np.arange(len(n_bins)), n_bins))
-    within = graph("Mul", graph("Min", graph("Max", values, low), high), 0.5)
-    share = graph("Div", graph("Sub", within, low / 2), high / 2 - low / 2)
-    bins = graph("Mul", graph("Sub", share, 0.5), float(encoder._scale))
+    columns = np.repeat(np.arange(len(n_bins)), n_bins)
+    bins = add_bins(graph, X, columns, low, high, float(encoder._scale))
     return _add_after(graph, X, bins, n_bins)
 
 

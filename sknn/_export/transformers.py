@@ -19,7 +19,7 @@ from .converters import (
     real_type,
 )
 from .graph import add_hidden_features
-from .tables import Table, add_bins, add_preprocessor, add_waves
+from .tables import Table, add_encoder, add_preprocessor, add_waves
 
 
 def register_transformers(preprocessor, bins, waves, hidden_features):
@@ -31,7 +31,7 @@ def register_transformers(preprocessor, bins, waves, hidden_features):
         _convert_preprocessor,
         parser=_parse_preprocessor,
     )
-    for encoder, add in ((bins, add_bins), (waves, add_waves)):
+    for encoder, add in ((bins, add_encoder), (waves, add_waves)):
         update_registered_converter(
             encoder, f"Sknn{encoder.__name__}", _set_type, functools.partial(_convert_encoder, add)
         )

@@ -42,9 +42,9 @@ def _drops(estimator):
 
 
 def _refuse_dropped_embedding(estimator):
-    if estimator.numeric_embedding == "none" or estimator.input_dropout == 0:
+    if estimator.numeric_embedding != "pbld" or estimator.input_dropout == 0:
         return None
-    return f"'none' with input_dropout={estimator.input_dropout!r}"
+    return f"'none' or 'piecewise_linear' with input_dropout={estimator.input_dropout!r}"
 
 
 def _refuse_scaled_l1(estimator):
@@ -152,16 +152,25 @@ ROWS = {
         refusal=_refuse_scaled_l1,
     ),
     "numeric_embedding": Hyperparameter(
-        [Choice(["none", "pbld"])],
-        "{'none', 'pbld'}",
-        """What the first layer reads besides the features. 'pbld' (periodic bias linear densenet,
-        arXiv:2407.04491, after arXiv:2203.05556) adds three numbers for each feature x with more
-        than two distinct values in the X of the first ``fit`` or ``partial_fit``: number_j = sum_k
-        cos(2 pi w_k x + p_k) c_kj + b_j, with 16 waves a feature. Frequencies w, phases p, c and b
-        are learned with a tenth of the learning rate and are not penalized; w starts from a normal
-        distribution with standard deviation 0.1, so features should be scaled to about -3 to 3.
-        ``coefs_[0]`` has the rows of all features first, then three for each embedded one. Not
-        available with sparse X and with ``input_dropout``.
+        [Choice(["none", "pbld", "piecewise_linear"])],
+        "{'none', 'pbld', 'piecewise_linear'}",
+        """What the first layer reads besides the features: numbers for each feature x with more
+        than two distinct values in the X of the first ``fit`` or ``partial_fit`` (in
+        :func:`~sknn.distributed.fit_dask`, in the rows of the first worker). ``coefs_[0]`` has the
+        rows of all features first, then those of these numbers. Not available with sparse X.
+
+        - 'pbld' (periodic bias linear densenet, arXiv:2407.04491, after arXiv:2203.05556) adds
+          three numbers for a feature, sum_k cos(2 pi w_k x + p_k) c_kj + b_j, with 16 waves.
+          Frequencies w, phases p, c and b are learned with a tenth of the learning rate and are not
+          penalized; w starts from a normal distribution with standard deviation 0.1, so features
+          should be scaled to about -3 to 3. Not available with ``input_dropout``.
+        - 'piecewise_linear' (arXiv:2203.05556) adds one number for each of up to 16 bins of a
+          feature, 0.3 (min(1, max(0, (x - e_{j-1}) / (e_j - e_{j-1}))) - 1 / 2), as
+          :class:`PiecewiseLinearEncoder` does. The edges e, ``embedding_edges_``, are distinct
+          quantiles of that first X, whatever the sample weights; with fewer than three, a feature
+          has no bins. They stay as they are: the weights of the first layer are what is learned.
+          The numbers are computed whenever rows are read, and never kept for all of X.
+          ``input_dropout`` drops features and bins one by one.
         """,
         refusal=_refuse_dropped_embedding,
         other_names=("num_emb_type", "embedding"),

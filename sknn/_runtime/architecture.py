@@ -18,6 +18,7 @@ from ..parts.activations import ACTIVATIONS
 from ..parts.custom import activation_part, loss_part
 from ..parts.losses import LOSSES
 from .described import (
+    are_bins,
     are_finite,
     are_positions,
     check_fields,
@@ -33,15 +34,7 @@ from .described import (
     is_rate,
     is_sequence,
 )
-from .embedding import (
-    EMBEDDING_COEFS,
-    EMBEDDING_INTERCEPTS,
-    EMBEDDINGS,
-    FREQUENCIES,
-    PBLD,
-    PHASES,
-    RATE_FACTOR,
-)
+from .embedding import EMBEDDINGS, PBLD, PBLD_ATTRIBUTES, RATE_FACTOR
 
 COEFS = "coefs_"
 INTERCEPTS = "intercepts_"
@@ -68,24 +61,12 @@ LEARNED = {
         "list of one ndarray of shape (n_features, n_outputs)",
         "Weights of the linear path from the inputs to the outputs. Only with skip=True.",
     ),
-    FREQUENCIES: (
-        "list of one ndarray of shape (n_embedded, 16)",
-        "Frequencies of the waves of each embedded column. Only with an embedding, like the next "
-        "three.",
-    ),
-    PHASES: ("list of one ndarray of shape (n_embedded, 16)", "Phases of these waves."),
-    EMBEDDING_COEFS: (
-        "list of one ndarray of shape (n_embedded, 16, 3)",
-        "Weights of the linear map from the waves to three numbers.",
-    ),
-    EMBEDDING_INTERCEPTS: (
-        "list of one ndarray of shape (n_embedded, 3)",
-        "Intercepts of this map.",
-    ),
+    **PBLD_ATTRIBUTES,
 }
 _ONLY_ONCE = {SKIP_COEFS, *PBLD}  # of these, a network has one and not one a layer
 
 EMBEDDING = "embedding"
+PIECEWISE_LINEAR = "piecewise linear"
 DENSE = "dense"
 SKIP = "skip"
 BATCH_NORM = "batch norm"
@@ -173,9 +154,11 @@ class Architecture:
         Whether the network predicts standardized targets.
     skip : bool
         Whether there is a linear path from the inputs to the outputs.
-    numeric_embedding : {"none", "pbld"}
+    numeric_embedding : {"none", "pbld", "piecewise_linear"}
     embedded : tuple of int
-        Columns that it embeds; None if not known yet, as above.
+        Columns that 'pbld' embeds; None if not known yet, as above.
+    bins : tuple of (int, tuple of float)
+        Columns that 'piecewise_linear' embeds, each with the edges of its bins; None likewise.
     """
 
     n_features: int | None = described(is_count, "a positive int")
@@ -189,6 +172,9 @@ class Architecture:
     skip: bool = described(is_bool, "a bool", default=False)
     numeric_embedding: str = described(is_embedding, f"one of {EMBEDDINGS}", default="none")
     embedded: tuple | None = described(are_positions, "rising numbers of columns", default=())
+    bins: tuple | None = described(
+        are_bins, "pairs (column, edges) of rising columns and at least 3 rising edges", default=()
+    )
 
     @property
     def n_layers(self):
@@ -198,9 +184,10 @@ class Architecture:
     @property
     def n_inputs(self):
         """Number of inputs of the first layer; None if not known yet."""
-        if self.n_features is None or self.embedded is None:
+        if None in (self.n_features, self.embedded, self.bins):
             return None
-        return self.n_features + N_NUMBERS * len(self.embedded)
+        n_bins = sum(len(edges) - 1 for _, edges in self.bins)
+        return self.n_features + N_NUMBERS * len(self.embedded) + n_bins
 
     @property
     def n_targets(self):
@@ -221,12 +208,13 @@ class Architecture:
     def operations(self):
         """Tuple of :class:`Operation`, from the inputs to the predictions."""
         operations = []
-        if self.input_dropout > 0:
-            n_inputs = self.n_features
-            operations.append(Operation(DROPOUT, -1, n_inputs, n_inputs, choice=self.input_dropout))
         n_inputs = self.n_inputs
         if self.embedded != ():
             operations.append(_embedding(self.n_features, self.embedded, n_inputs))
+        if self.bins != ():
+            operations.append(Operation(PIECEWISE_LINEAR, -1, self.n_features, n_inputs))
+        if self.input_dropout > 0:
+            operations.append(Operation(DROPOUT, -1, n_inputs, n_inputs, choice=self.input_dropout))
         for i, layer in enumerate(self.hidden):
             operations += self._hidden_operations(i, layer, n_inputs)
             n_inputs = layer.units
@@ -285,8 +273,9 @@ class Architecture:
         hidden = tuple(HiddenLayer(**layer) for layer in values["hidden"])
         loss_parameters = tuple(values["loss_parameters"])
         embedded = tuple(values["embedded"])
-        values |= {"hidden": hidden, "loss_parameters": loss_parameters, "embedded": embedded}
-        return cls(**values)
+        bins = tuple((column, tuple(map(float, edges))) for column, edges in values["bins"])
+        values |= {"hidden": hidden, "loss_parameters": loss_parameters}
+        return cls(**values | {"embedded": embedded, "bins": bins})
 
 
 def _dense(layer, n_inputs, n_outputs, *, is_normalized=False):

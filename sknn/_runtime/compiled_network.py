@@ -125,7 +125,7 @@ class CompiledNetwork:
 
     def n_operations(self, table):
         """Return the multiplications of the forward and the backward pass of one row of a table."""
-        n_absent = (table.n_features - table.n_stored) * int(self.layout.fan_outs[0])
+        n_absent = (table.n_columns - table.n_stored) * int(self.layout.fan_outs[0])
         return 3 * (self.flat.size - n_absent)
 
     # ---- runs -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from .._engine import sparse as sparse_layer
 from .._engine.structs import Rows
 from .finiteness import refuse_overflow
 from .layout import aligned_zeros
+from .piecewise_linear import piecewise_linear
 
 _CHUNK_BYTES = 4 << 20  # of rows at a time: they stay in the processor's caches
 # of rows that go through the network together, with their values in its layers
@@ -37,9 +38,13 @@ class Table:
         Mean of the sample weights as they were given.
     name : str, default="X"
         What errors call the table.
+    bins : tuple, default=()
+        Bins of the columns that are encoded; see piecewise_linear.py. What they become follows the
+        columns of X in every row. It is computed anew whenever rows are read, since all of it may
+        take 17 times the memory of X.
     """
 
-    def __init__(self, X, y, weight, dtype, mean_weight=1.0, name="X"):
+    def __init__(self, X, y, weight, dtype, mean_weight=1.0, name="X", bins=()):
         self.name = name
         self.X = X
         self.y = y
@@ -48,8 +53,11 @@ class Table:
         self.mean_weight = mean_weight
         self.is_sparse = sparse.issparse(X)
         self.n_rows, self.n_features = X.shape
-        self.n_stored = _usual_row(X) if self.is_sparse else self.n_features
-        self._is_alike = not self.is_sparse and X.dtype == dtype and X.flags.c_contiguous
+        self._added = piecewise_linear(bins)
+        self.n_columns = self.n_features + (len(self._added.columns) if bins else 0)
+        self.n_stored = _usual_row(X) if self.is_sparse else self.n_columns
+        is_plain = not self.is_sparse and not bins
+        self._is_alike = is_plain and X.dtype == dtype and X.flags.c_contiguous
         # Kernels are compiled for aligned and writable arrays.
         self._is_readable = self._is_alike and X.flags.behaved
         self._nothing = np.empty(0, dtype)
@@ -145,15 +153,18 @@ class Table:
         if self._is_readable:
             self._read = _with_room(self._read, min(together, n_rows) * self.n_features)
             return self.X.reshape(-1), np.require(which, np.int64, ["C", "W"]), self._read
-        self._copy = _with_room(self._copy, n_rows * self.n_features)
-        block = self._copy[: n_rows * self.n_features].reshape(n_rows, self.n_features)
+        self._copy = _with_room(self._copy, n_rows * self.n_columns)
+        block = self._copy[: n_rows * self.n_columns].reshape(n_rows, self.n_columns)
         if self._is_alike and not is_slice:
             np.take(
                 self.X, which, axis=0, out=block, mode="clip"
             )  # without "clip" NumPy buffers the output
         else:
+            features = block[:, : self.n_features]
             with casting:
-                np.copyto(block, self.X[which], casting="unsafe")
+                np.copyto(features, self.X[which], casting="unsafe")
+            if self._added is not None:
+                self._added.encode(features, block[:, self.n_features :])
         return self._copy, self._no_indices, self._nothing
 
 

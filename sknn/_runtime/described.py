@@ -14,7 +14,7 @@ from .._engine.embedding import N_NUMBERS, N_WAVES
 from ..parts.activations import ACTIVATIONS
 from ..parts.custom import Activation, Loss, activation_part, loss_part
 from ..parts.losses import LOSSES
-from .embedding import EMBEDDINGS
+from .embedding import COLUMNS_OF, EMBEDDINGS
 
 _LARGEST = sys.float_info.max
 _MOST_VALUES = sys.maxsize // 64  # so that the bytes of several vectors are numbers of 64 bits
@@ -97,14 +97,16 @@ def _check_loss(loss, parameters, n_outputs):
 
 
 def _check_embedded(values):
-    embedded = values["embedded"]
     n_features = values["n_features"]
-    fits = values["numeric_embedding"] != "none" and all(column < n_features for column in embedded)
-    expected = f"columns of n_features={n_features}, and none without an embedding"
-    _require(fits or len(embedded) == 0, "embedded of the architecture", embedded, expected)
+    columns = {"embedded": values["embedded"], "bins": [column for column, _ in values["bins"]]}
+    for embedding, field in COLUMNS_OF.items():
+        is_chosen = values["numeric_embedding"] == embedding
+        fits = all(is_chosen and column < n_features for column in columns[field])
+        expected = f"columns of n_features={n_features}, and none without {embedding!r}"
+        _require(fits, f"{field} of the architecture", values[field], expected)
     rate = values["input_dropout"]
-    fits = rate == 0 or len(embedded) == 0
-    _require(fits, "input_dropout of the architecture", rate, "0 where columns are embedded")
+    fits = rate == 0 or not values["embedded"]
+    _require(fits, "input_dropout of the architecture", rate, "0 where 'pbld' embeds columns")
 
 
 def _check_size(values):
@@ -113,7 +115,8 @@ def _check_size(values):
     pieces = [int(layer["pieces"]) for layer in values["hidden"]]
     n_features = int(values["n_features"])
     n_embedded = len(values["embedded"])
-    inputs = [n_features + N_NUMBERS * n_embedded, *widths]
+    n_bins = sum(len(edges) - 1 for _, edges in values["bins"])
+    inputs = [n_features + N_NUMBERS * n_embedded + n_bins, *widths]
     outputs = [*map(operator.mul, widths, pieces), int(values["n_outputs"])]
     # Besides its weights, a unit has an intercept and the four values of batch normalization.
     n_values = sum((fan_in + 5) * fan_out for fan_in, fan_out in zip(inputs, outputs, strict=True))
@@ -175,6 +178,24 @@ def are_positions(values):
         and all(isinstance(value, int) and not isinstance(value, bool) for value in values)
         and all(low < high for low, high in itertools.pairwise([-1, *values]))
     )
+
+
+def are_bins(values):
+    """Return whether values are pairs of a column and the edges of its bins, in rising order."""
+    are_pairs = is_sequence(values) and all(is_sequence(pair) and len(pair) == 2 for pair in values)
+    return (
+        are_pairs
+        and are_positions([column for column, _ in values])
+        and all(_are_edges(edges) for _, edges in values)
+    )
+
+
+def _are_edges(values):
+    """Return whether values are the edges of at least two bins, none of which has a width of 0."""
+    rising = are_finite(values) and all(
+        low / 2 < high / 2 for low, high in itertools.pairwise(map(float, values))
+    )
+    return rising and len(values) > 2
 
 
 def is_bool(value):

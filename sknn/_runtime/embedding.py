@@ -12,7 +12,9 @@ PHASES = "embedding_phases_"
 EMBEDDING_COEFS = "embedding_coefs_"
 EMBEDDING_INTERCEPTS = "embedding_intercepts_"
 
-EMBEDDINGS = ("none", "pbld")  # values of the hyperparameter
+# The embeddings by name, with the field of the architecture that says which columns they embed.
+COLUMNS_OF = {"pbld": "embedded", "piecewise_linear": "bins"}
+EMBEDDINGS = ("none", *COLUMNS_OF)  # values of the hyperparameter
 RATE_FACTOR = 0.1  # of the learning rate
 _FREQUENCY_SCALE = 0.1
 _BOUND = 1 / np.sqrt(N_WAVES)
@@ -37,6 +39,23 @@ PBLD = {
     PHASES: ((N_WAVES,), _draw_phases),
     EMBEDDING_COEFS: ((N_WAVES, N_NUMBERS), _draw_linear_map),
     EMBEDDING_INTERCEPTS: ((N_NUMBERS,), _draw_linear_map),
+}
+# The attributes with their documentation: kind and meaning.
+PBLD_ATTRIBUTES = {
+    FREQUENCIES: (
+        "list of one ndarray of shape (n_embedded, 16)",
+        "Frequencies of the waves of each embedded column. Only when numeric_embedding='pbld', "
+        "like the next three.",
+    ),
+    PHASES: ("list of one ndarray of shape (n_embedded, 16)", "Phases of these waves."),
+    EMBEDDING_COEFS: (
+        "list of one ndarray of shape (n_embedded, 16, 3)",
+        "Weights of the linear map from the waves to three numbers.",
+    ),
+    EMBEDDING_INTERCEPTS: (
+        "list of one ndarray of shape (n_embedded, 3)",
+        "Intercepts of this map.",
+    ),
 }
 
 

@@ -18,6 +18,7 @@ from .architecture import (
     DROPOUT,
     EMBEDDING,
     INTERCEPTS,
+    PIECEWISE_LINEAR,
     RUNNING_MEAN,
     RUNNING_VARIANCE,
     SCALE,
@@ -27,6 +28,7 @@ from .architecture import (
 )
 from .embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
 from .finiteness import refuse_overflow
+from .piecewise_linear import piecewise_linear
 
 _BLOCK_ROWS = 1024  # rows whose intermediate values are kept at a time
 
@@ -83,6 +85,7 @@ class _Layer:
         self.X = X  # of the network
         self.hidden = architecture.hidden
         self.embedded = list(architecture.embedded)
+        self.bins = architecture.bins
         self.number = operation.layer
         self.n_outputs = operation.n_outputs
         self._index = {value.name: value.index for value in operation.learned}
@@ -158,6 +161,19 @@ def _embed_backward(layer, X, outputs, delta):
     return of_features
 
 
+def _add_bins(layer, X):
+    inputs = np.empty((len(X), layer.n_outputs), X.dtype)
+    inputs[:, : X.shape[1]] = X
+    piecewise_linear(layer.bins).encode(X, inputs[:, X.shape[1] :])
+    return inputs
+
+
+def _add_bins_backward(layer, X, outputs, delta):
+    of_features = delta[:, : X.shape[1]].copy()
+    piecewise_linear(layer.bins).add_gradient(X, delta[:, X.shape[1] :], of_features)
+    return of_features
+
+
 def _dense(layer, a):
     return a @ layer[COEFS] + layer[INTERCEPTS]
 
@@ -217,6 +233,7 @@ def _activate_backward(layer, z, a, delta):
 # Dropout changes nothing in predictions.
 _FORWARD = {
     EMBEDDING: _embed,
+    PIECEWISE_LINEAR: _add_bins,
     DENSE: _dense,
     SKIP: _skip,
     BATCH_NORM: _batch_norm,
@@ -225,6 +242,7 @@ _FORWARD = {
 }
 _BACKWARD = {
     EMBEDDING: _embed_backward,
+    PIECEWISE_LINEAR: _add_bins_backward,
     DENSE: _dense_backward,
     SKIP: _skip_backward,
     BATCH_NORM: _batch_norm_backward,

@@ -8,7 +8,7 @@ from .architecture import Architecture, HiddenLayer
 _BATCH_NORM_POSITIONS = {False: None, True: "before", "before": "before", "after": "after"}
 
 
-def make_architecture(estimator, widths, n_features, n_outputs, loss, embedded=()):
+def make_architecture(estimator, widths, n_features, n_outputs, loss, embedded=(), bins=()):
     """Return the architecture that the constructor's parameters ask for.
 
     Parameters
@@ -21,7 +21,7 @@ def make_architecture(estimator, widths, n_features, n_outputs, loss, embedded=(
     loss : str or None
         Key of ``LOSSES``; for classifiers it depends on the classes. None if not known yet, which
         only ``summary`` allows.
-    embedded : tuple of int or None, default=()
+    embedded, bins : tuple or None, default=()
         Columns that ``numeric_embedding`` embeds, None likewise.
     """
     n_hidden = len(widths)
@@ -44,6 +44,7 @@ def make_architecture(estimator, widths, n_features, n_outputs, loss, embedded=(
         bool(estimator.skip and n_hidden > 0),
         estimator.numeric_embedding,
         embedded,
+        bins,
     )
 
 

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import sys
 
+import numpy as np
 from sklearn.exceptions import InconsistentVersionWarning
 
 from .._runtime.architecture import Architecture
@@ -123,6 +124,18 @@ class AttributesMixin:
                 "'_'."
             )
         return object.__getattribute__(self, name)
+
+    @property
+    def embedding_edges_(self):
+        """Edges of the bins of each feature; only when numeric_embedding='piecewise_linear'."""
+        architecture = vars(self).get("_architecture")
+        if architecture is None or architecture.numeric_embedding != "piecewise_linear":
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute 'embedding_edges_'. Networks "
+                "that were fitted with numeric_embedding='piecewise_linear' have it."
+            )
+        edges = dict(architecture.bins)
+        return [np.array(edges.get(i, ()), float) for i in range(architecture.n_features)]
 
     # Names that scikit-learn's networks have for these, and that its tests look at.
 

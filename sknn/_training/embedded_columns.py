@@ -2,12 +2,16 @@
 
 from scipy import sparse
 
-from .._runtime.embedding import find_columns
+from .._runtime.embedding import COLUMNS_OF, find_columns
+from .._runtime.piecewise_linear import find_bins
 from .._warnings import warn_user
+
+_FIND = {"pbld": find_columns, "piecewise_linear": find_bins}
 
 
 def choose_columns(estimator, X, fresh):
-    """Return the columns of X that ``numeric_embedding`` embeds, as a tuple.
+    """Return the columns of X that ``numeric_embedding`` embeds, by the field of the architecture
+    that has them.
 
     They are found when training begins, and stay the same when it goes on.
 
@@ -20,16 +24,18 @@ def choose_columns(estimator, X, fresh):
     """
     embedding = estimator.numeric_embedding
     if embedding == "none":
-        return ()
+        return {}
+    field = COLUMNS_OF[embedding]
     if not fresh and estimator._architecture.numeric_embedding == embedding:
-        return estimator._architecture.embedded
-    columns = find_columns(X)
+        return {field: getattr(estimator._architecture, field)}
+    columns = _FIND[embedding](X)
     if not columns:
+        distinct = "values" if embedding == "pbld" else "quantiles"
         warn_user(
             f"numeric_embedding={embedding!r} has no effect, since no column of X has more than "
-            "two distinct values."
+            f"two distinct {distinct}."
         )
-    return columns
+    return {field: columns}
 
 
 def refuse_sparse(embedding, X, name="X"):

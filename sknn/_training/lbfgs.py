@@ -6,7 +6,7 @@ import numpy as np
 import scipy.optimize
 
 from .._runtime.thread_limits import single_blas_thread
-from .._warnings import NonFinitePredictionError
+from .._warnings import NonFinitePredictionError, clause
 from ..parts.regularizers import penalty_strengths
 from .trainer import Training
 
@@ -107,7 +107,7 @@ class LBFGSTraining(Training):
         except NonFinitePredictionError as error:
             if self.record.n_epochs == self._first_epoch:
                 raise  # no epoch before shows that the weights are the cause
-            self.validation_set.count_undefined(str(error).rstrip("."))
+            self.validation_set.count_undefined(clause(error))
             return np.nan, np.nan
 
     def _end_iteration(self, intermediate_result):

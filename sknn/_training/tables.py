@@ -72,7 +72,8 @@ class TablesMixin:
         """
         relative, mean_weight = relative_weight(*samples.weight, train_rows, dtype, seen)
         y = self._encode(samples.y, samples.weight[0], dtype, fresh)
-        return Table(samples.X, y, relative, dtype, mean_weight)
+        bins = self._architecture.bins
+        return Table(samples.X, y, relative, dtype, mean_weight, bins=bins)
 
     def _split(self, samples, groups, state):
         """Return the rows to train on and the rows to validate on: the same ones when training goes

@@ -18,6 +18,8 @@ from .._warnings import warn_user
 from .messages import check_value, from_percent, refuse
 
 _SMALLEST_ITEM = 4  # bytes of a float32
+_FOR_EACH_HIDDEN_LAYER = ("activation", "dropout")
+_FOR_EACH_LAYER = ("alpha", "l1_ratio")
 
 
 def check_parameters(estimator):
@@ -35,17 +37,27 @@ def check_parameters(estimator):
     MemoryError
         If the hidden layers cannot fit into memory.
     """
-    widths = check_hidden_layer_sizes(estimator)
+    widths = check_elements(estimator)
     # The layout counts in int64, which larger networks would overflow. These are Python's integers.
     n_weights = sum(map(operator.mul, [1, *widths], [*widths, 1]))  # one feature and one output
     check_memory(estimator, n_weights * _SMALLEST_ITEM)
-    for name in ("activation", "dropout"):
-        _check_per_layer(estimator, name, len(widths), "one for each hidden layer")
-    for name in ("alpha", "l1_ratio"):
+    for name in _FOR_EACH_HIDDEN_LAYER:
+        _check_length(estimator, name, len(widths), "one for each hidden layer")
+    for name in _FOR_EACH_LAYER:
         layers = "one for each layer, the output layer included"
-        _check_per_layer(estimator, name, len(widths) + 1, layers)
-    _check_momentum(estimator)
+        _check_length(estimator, name, len(widths) + 1, layers)
     _check_together(estimator)
+    return widths
+
+
+def check_elements(estimator):
+    """Check every element of the parameters that are sequences, but not whether these are as long
+    as others ask for; see :func:`check_parameters`.
+    """
+    widths = check_hidden_layer_sizes(estimator)
+    for name in (*_FOR_EACH_HIDDEN_LAYER, *_FOR_EACH_LAYER):
+        _check_per_layer(estimator, name)
+    _check_momentum(estimator)
     if "quantile" in estimator._constructor_parameters():
         _check_quantile(estimator)
     return widths
@@ -66,13 +78,18 @@ def warn_of_no_effect(estimator, has_X_val):
             _warn_without_effect(estimator, name, has_X_val)
 
 
-def _check_per_layer(estimator, name, n_layers, layers):
+def _check_length(estimator, name, n_layers, layers):
     """Check a parameter that is one value or a sequence of ``n_layers``, which ``layers`` names."""
+    values = getattr(estimator, name)
+    if isinstance(values, (list, tuple)) and len(values) != n_layers:
+        refuse(estimator, name, f"one value, or a sequence of {n_layers}, {layers}")
+
+
+def _check_per_layer(estimator, name):
+    """Check the elements of a parameter that is one value or a sequence."""
     values = getattr(estimator, name)
     if not isinstance(values, (list, tuple)):
         return
-    if len(values) != n_layers:
-        refuse(estimator, name, f"one value, or a sequence of {n_layers}, {layers}")
     constraints = [c for c in HYPERPARAMETERS[name].constraints if c not in (list, tuple)]
     for i, value in enumerate(values):
         check_value(f"{name}[{i}]", value, name, constraints, type(estimator).__name__)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import joblib
 
 from .._training.callbacks import FIT_ATTRIBUTES
+from .._warnings import clause
 
 _FORMAT = "sknn checkpoint 1"
 _NOT_KEPT = FIT_ATTRIBUTES | {"_skl_callbacks", "_parent_callback_ctx", "_resumption"}
@@ -86,8 +87,8 @@ def write_checkpoint(path, estimator, attributes, resumption):
         _replace(Path(path), content)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise pickle.PicklingError(
-            f"{error}. A checkpoint is a pickle: give Activation and Loss functions that are "
-            "defined by def at the top of a module, not lambda or inner functions."
+            f"{clause(error)}. A checkpoint is a pickle: give Activation and Loss functions that "
+            "are defined by def at the top of a module, not lambda or inner functions."
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Model files: equal estimators, and no damaged or edited file that loads."""
 
+import copy
 import io
 import itertools
 import json
@@ -55,6 +56,7 @@ CASES = {
         Y,
     ),
     "embedding": (MLPRegressor(hidden_layer_sizes=(6,), numeric_embedding="pbld", skip=True), Y),
+    "bins": (MLPRegressor(hidden_layer_sizes=6, numeric_embedding="piecewise_linear"), Y),
     "float32": (MLPRegressor(hidden_layer_sizes=(6,), dtype="float32", batch_norm="after"), Y),
     "scaled": (MLPRegressor("huber", (6,), normalize_y=True, huber_delta=0.5), Y),
     "levels": (MLPRegressor("quantile", (6,), quantile=(0.1, 0.9), normalize_y=True), Y[:, 0]),
@@ -173,6 +175,41 @@ def test_what_cannot_be_saved_is_named(message, tmp_path):
     with pytest.raises(ValueError, match=message):
         save(estimator, tmp_path / "model.npz")
     assert os.listdir(tmp_path) == []
+
+
+CHANGED = [
+    {"input_dropout": 0.5},  # which numeric_embedding='pbld' does not take
+    {"input_scale": True, "l1_ratio": 0.5},
+    {"activation": ["relu", "tanh"]},  # for one hidden layer
+    {"alpha": [0.1, 0.2, 0.3]},
+]
+
+
+@pytest.mark.parametrize("changed", CHANGED, ids=str)
+def test_parameters_that_only_the_next_fit_would_refuse_are_saved(changed, tmp_path):
+    estimator = regressor(numeric_embedding="pbld").set_params(**changed)
+    save(estimator, tmp_path / "model.npz")
+    twin = load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(twin.predict(X), estimator.predict(X))
+    for model in (estimator, twin):
+        with pytest.raises(ValueError, match=next(iter(changed))):
+            model.fit(X, Y)
+
+
+def test_messages_within_messages_end_once(saved, tmp_path):
+    """The inner one is a sentence of its own, or not."""
+    path = tmp_path / "model.npz"
+    estimator = regressor()
+    cases = [{"activation": "no such activation"}, {"validation_fraction": 3.0}]
+    for changed in cases:
+        with pytest.raises(ValueError, match=r"save found what load would refuse: .*[^.]\.$"):
+            save(copy.copy(estimator).set_params(**changed), path)
+    path.write_bytes(saved[1])
+    header, arrays = read_archive(path)
+    for edited in ({"skip": 1}, {"n_features": 6}):
+        write_archive(path, {**header, "architecture": header["architecture"] | edited}, arrays)
+        with pytest.raises(ValueError, match=r"cannot be loaded: .*[^.]; load takes unchanged"):
+            load(path)
 
 
 def test_functions_of_ones_own_cannot_be_saved(tmp_path):
@@ -324,6 +361,7 @@ FALSE_PARTS = {
         "skip": [1, True],
         "numeric_embedding": [1, None, "plr"],
         "embedded": [[0], [5], None, "0", [0.5]],
+        "bins": [[[0, [0.0, 1.0, 2.0]]], [[0, []]], None, [0], [[0]]],
     },
     "record": {
         "n_iter_": [-1, 2.5, "3", True],

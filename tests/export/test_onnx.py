@@ -174,10 +174,22 @@ def test_a_linear_path_from_the_inputs(dtype):
 
 
 @dtypes
-def test_embedded_columns(dtype):
-    settings = {"numeric_embedding": "pbld", "skip": True, "learning_rate_init": 0.1}
+@pytest.mark.parametrize("embedding", ["pbld", "piecewise_linear"])
+def test_embedded_columns(embedding, dtype):
+    settings = {"numeric_embedding": embedding, "skip": True, "learning_rate_init": 0.1}
     check(fitted(MLPClassifier((6, 4), **settings), NAMES[CODES], dtype), dtype)
     check(fitted(MLPRegressor(hidden_layer_sizes=(), **settings), Y, dtype), dtype)
+
+
+def test_bins_whose_edges_float32_cannot_tell_apart():
+    table = (1000 + 2.0**-14 * (np.arange(60)[:, np.newaxis] % 10)).astype("float32")
+    network = MLPRegressor(numeric_embedding="piecewise_linear", max_iter=100, tol=1.0)
+    network.fit(table, table[:, 0] - 1000)
+    edges = network.embedding_edges_[0]
+    assert len(np.unique(edges.astype("float32"))) < len(edges)
+    found = run(to_onnx(network), table)["variable"]
+    np.testing.assert_allclose(found[:, 0], network.predict(table), rtol=1e-4, atol=1e-4)
+    assert len(np.unique(found)) == 10
 
 
 @dtypes

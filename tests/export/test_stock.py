@@ -169,6 +169,7 @@ REFUSED = [
     ({"activation": Activation(np.sin, np.cos)}, ["activation=Activation(sin, cos)"]),
     ({"skip": True}, ["skip=True"]),
     ({"numeric_embedding": "pbld"}, ["numeric_embedding='pbld'"]),
+    ({"numeric_embedding": "piecewise_linear"}, ["numeric_embedding='piecewise_linear'"]),
     ({"batch_norm": "after"}, ["batch_norm='after'"]),
     ({"loss": "gamma"}, ["loss='gamma'"]),
     ({"alpha": [0.1, 0.1, 0.2]}, ["alpha=[0.1, 0.1, 0.2]"]),

@@ -58,6 +58,7 @@ EDITED = [
     ("embedded", (True,)),
     ("embedded", (0.5,)),
     ("embedded", None),
+    ("bins", ((0, (0.0, 1.0, 2.0)),)),  # without an embedding
     ("units", -1),
     ("units", 2.5),
     ("units", HUGE),
@@ -98,6 +99,43 @@ def test_edited_values_are_refused_by_name(network, key, value):
         MLPRegressor().__setstate__(edited(network, key, value))
 
 
+EDGES = (0.0, 1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "bins",
+    [
+        None,
+        "0",
+        (0,),
+        ((0,),),
+        ((0, EDGES, 1),),
+        ((-1, EDGES),),
+        ((5, EDGES),),
+        ((True, EDGES),),
+        ((0.5, EDGES),),
+        ((1, EDGES), (0, EDGES)),
+        ((1, EDGES), (1, EDGES)),
+        ((0, None),),
+        ((0, ()),),
+        ((0, (0.0, 1.0)),),
+        ((0, (0.0, 2.0, 1.0)),),
+        ((0, (0.0, 1.0, 1.0)),),
+        ((0, (0.0, 5e-324, 1.0)),),  # the width of whose half is 0
+        ((0, (0.0, np.nan, 1.0)),),
+        ((0, (0.0, 1.0, np.inf)),),
+        ((0, (0.0, 1.0, 10**400)),),
+        ((0, ("0", "1", "2")),),
+    ],
+    ids=str,
+)
+def test_bins_that_no_fit_makes(bins):
+    described = architecture((5, 4, 2), numeric_embedding="piecewise_linear").to_dict()
+    assert Architecture.from_dict(described | {"bins": [[0, [0, 1, 2]]]}).n_inputs == 7
+    with pytest.raises(ValueError, match=r"^bins of the architecture must be"):
+        Architecture.from_dict(described | {"bins": bins})
+
+
 @pytest.mark.parametrize("described", [None, 3, [], {}, {"hidden": []}])
 def test_what_is_no_architecture(network, described):
     with pytest.raises(ValueError, match="the architecture must be a dict with the keys"):
@@ -127,6 +165,12 @@ def test_whatever_fit_makes_is_accepted():
         Architecture(5, (), 1, own),
         Architecture(5, (), 4, "quantile", (0.1, 0.9)),
         architecture((5, 4, 2), numeric_embedding="pbld", embedded=(0, 4)),
+        architecture(
+            (5, 4, 2),
+            numeric_embedding="piecewise_linear",
+            bins=((1, (-1.5, 0.0, 1e300)), (4, (0.0, 0.1, 0.2, 0.3))),
+            input_dropout=0.1,
+        ),
     ]
     for network in networks:
         assert Architecture.from_dict(network.to_dict()) == network

@@ -100,6 +100,17 @@ def test_a_linear_path_from_the_inputs():
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 @pytest.mark.parametrize("hidden", [(), (5, 3)])
+def test_columns_with_bins(hidden):
+    y = TARGETS["multiclass"]
+    settings = SETTINGS | {"numeric_embedding": "piecewise_linear", "skip": len(hidden) > 0}
+    table = X + RNG.uniform(-0.01, 0.01, X.shape)  # at an edge there would be two slopes
+    model = MLPClassifier(hidden, "tanh", **settings).fit(table, y)
+    model.coefs_[0][4:] *= 10  # so that features without their bins would have other gradients
+    assert_right(model, y)
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+@pytest.mark.parametrize("hidden", [(), (5, 3)])
 def test_embedded_columns(hidden):
     y = TARGETS["multiclass"]
     skip = len(hidden) > 0

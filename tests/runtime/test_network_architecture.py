@@ -77,6 +77,7 @@ OTHERS = [
     (MLPClassifier, {"label_smoothing": 0.1}, {"label_smoothing": 0.0, "solver": "lbfgs"}),
     (MLPClassifier, {}, {"hidden_layer_sizes": ()}),
     (MLPClassifier, {"numeric_embedding": "pbld"}, {"numeric_embedding": "none"}),
+    (MLPClassifier, {"numeric_embedding": "piecewise_linear"}, {"numeric_embedding": "none"}),
     (MLPRegressor, {}, {"numeric_embedding": "pbld", "input_dropout": 0.5}),
     (MLPClassifier, {}, {"activation": "no such activation", "batch_norm": "nowhere"}),
 ]

@@ -42,6 +42,7 @@ def values_of(network):
         {"input_scale": True, "skip": True, "parametrization": "ntk", "bias_lr_factor": 0.1},
         {"batch_norm": True, "solver": "nadam", "dropout": 0.2},
         {"numeric_embedding": "pbld", "skip": True},
+        {"numeric_embedding": "piecewise_linear"},
     ],
     ids=str,
 )

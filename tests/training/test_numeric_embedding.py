@@ -267,7 +267,7 @@ def test_sparse_tables_are_refused():
 
 def test_input_dropout_is_refused():
     model = MLPRegressor(**SETTINGS, input_dropout=0.1)
-    with pytest.raises(ValueError, match=r"numeric_embedding.*'none' with input_dropout=0.1"):
+    with pytest.raises(ValueError, match=r"'none' or 'piecewise_linear' with input_dropout=0.1"):
         model.fit(X, Y)
 
 
