@@ -177,10 +177,10 @@ def split_rows(X, y, validation_fraction, random_state, labels, *, weight=None, 
     """Return ``(training rows, validation rows)``.
 
     They are the first split of a splitter, or drawn as scikit-learn draws them. Drawn rows are
-    stratified by ``labels``, if there are any. With two classes the split is scikit-learn's, errors
-    included. With more, the only row of a class is a training row, and labels are ignored if there
-    are more classes than validation rows. Rows of weight 0 are as good as absent: rows are drawn
-    among the others, and these are training rows.
+    stratified by ``labels``, if there are any. With two classes the split is scikit-learn's, and a
+    class of one row is refused. With more, the only row of a class is a training row, and labels
+    are ignored if there are more classes than validation rows. Rows of weight 0 are as good as
+    absent: rows are drawn among the others, and these are training rows.
 
     Parameters
     ----------
@@ -262,6 +262,12 @@ def _drawn_split(n_rows, validation_fraction, random_state, labels):
         n_validation = int(np.ceil(validation_fraction * len(rows)))
         if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
             labels = None
+    if len(classes) == 2 and counts.min() == 1:
+        raise ValueError(
+            "early_stopping=True needs two rows of each class, one to train on and one to hold "
+            "out, and of one class in y there is only one. Leave that row out, pass X_val and "
+            "y_val to fit, or set early_stopping=False."
+        )
     with naming(
         f"early_stopping=True cannot hold out validation_fraction={validation_fraction!r} of "
         f"{len(rows)} rows; change the fraction, pass X_val and y_val to fit, or set "

@@ -1,9 +1,13 @@
 """Class labels: those of a fit, against those of earlier ones."""
 
+from numbers import Real
+
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from .explanations import WITHOUT_MISSING, has_missing, warn_of_one_hot
+
+_TYPES = {"b": "bool", "i": "int", "u": "int", "f": "float"}
 
 
 def check_classes(estimator, y, *, fresh, incremental):
@@ -59,6 +63,8 @@ def check_classes(estimator, y, *, fresh, incremental):
 
 
 def _classes_in(y):
+    if y.ndim == 1 and y.dtype.kind == "O":
+        _check_objects(y)
     # Integers are always classes. type_of_target would take longer than many an epoch.
     are_codes = y.ndim == 1 and y.dtype.kind in "biu"
     kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
@@ -67,13 +73,30 @@ def _classes_in(y):
             "Multioutput target data is not supported: y must be one column of labels or a 0/1 "
             "indicator matrix; MultiOutputClassifier fits a network for each column."
         )
-    if kind == "unknown" and has_missing(y):
-        raise ValueError(f"Unknown label type: {kind}. {WITHOUT_MISSING}")
     if kind not in ("binary", "multiclass", "multilabel-indicator"):
         check_classification_targets(y)  # its error names the kind
     # unique_labels would ask for the type of target once more
     is_plain = y.ndim == 1 and y.dtype.kind in "biuf" and y.dtype.isnative
     return np.unique(y) if is_plain else unique_labels(y)
+
+
+def _check_objects(y):
+    """Raise a ValueError if labels of dtype object are not all strings.
+
+    scikit-learn refuses numbers among them, and cannot sort them if there are strings too.
+    """
+    labels = y.tolist()
+    if all(isinstance(label, str) for label in labels):
+        return
+    if has_missing(y):
+        raise ValueError(f"Unknown label type: unknown. {WITHOUT_MISSING}")
+    if all(isinstance(label, str | Real | np.bool_) for label in labels):
+        found = ", ".join(sorted({type(label).__name__ for label in labels}))
+        common = _TYPES.get(np.array(labels).dtype.kind, "str")
+        raise ValueError(
+            f"Unknown label type: unknown. y has dtype object, with labels of type {found}; "
+            f"convert them to one dtype, such as by y.astype({common})."
+        )
 
 
 def fitted_classes(estimator):

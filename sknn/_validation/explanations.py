@@ -256,6 +256,8 @@ def has_missing(y):
 
 
 def _is_missing(value):
+    if type(value).__name__ in ("NAType", "NaTType"):  # those of pandas, which is not imported
+        return True
     return value is None or (isinstance(value, Real) and math.isnan(value))
 
 

@@ -216,6 +216,17 @@ def test_values_of_an_array_are_not_printed_by_transformers(kind, table):
         (MLPRegressor, NUMBERS.astype(str), "convert it by y.astype(float)."),
         (MLPRegressor, np.array([None, 1.0] * (N_ROWS // 2)), "Input y contains NaN."),
         (MLPClassifier, np.array([None, "a"] * (N_ROWS // 2)), "leave their rows out of X and y."),
+        (MLPClassifier, np.array(["a", None] * (N_ROWS // 2)), "leave their rows out of X and y."),
+        (MLPClassifier, np.array(["a", pd.NA] * (N_ROWS // 2)), "leave their rows out of X and y."),
+        (
+            MLPClassifier,
+            np.array(["a", pd.NaT] * (N_ROWS // 2)),
+            "leave their rows out of X and y.",
+        ),
+        (MLPClassifier, np.array(["a", 1] * (N_ROWS // 2), dtype=object), "by y.astype(str)."),
+        (MLPClassifier, np.array(["a", 2**70] * (N_ROWS // 2)), "by y.astype(str)."),
+        (MLPClassifier, (CODES == 1).astype(object), "such as by y.astype(bool)."),
+        (MLPClassifier, CODES.astype(object), "such as by y.astype(int)."),
         (MLPClassifier, [["a", "b"], ["c"]] * (N_ROWS // 2), "MultiLabelBinarizer()"),
         (MLPClassifier, np.column_stack([WORDS, WORDS]), "MultiOutputClassifier"),
     ],
@@ -281,6 +292,15 @@ def test_rows_that_cannot_be_held_out_have_a_way_out():
         ValueError, match=r"early_stopping=True cannot hold out .* of 5 rows; .*X_val"
     ):
         network.fit(X[:5], CODES[:5])
+
+
+def test_class_of_one_row_has_a_way_out():
+    network = MLPClassifier((3,), early_stopping=True, validation_fraction=0.2)
+    y = np.where(np.arange(N_ROWS) == 7, "rare", "usual")
+    with pytest.raises(
+        ValueError, match=r"of one class in y there is only one\. .*X_val .*early_stopping=False"
+    ):
+        network.fit(X, y)
 
 
 # ---- before fit --------------------------------------------------------------------------------
