@@ -165,7 +165,7 @@ def _tall(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
         return i
     elif n > 1 and 2 * n <= lanes and b_step == n:
         variant = _TWO_CHAINS
-        has_tiles = True
+        has_tiles = 2 * n < lanes  # else narrow tiles use all lanes, too
     if not has_tiles or depth < lanes or start_row > 0:
         return i
     while m - i >= lanes:
