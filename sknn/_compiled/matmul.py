@@ -20,6 +20,7 @@ from .intrinsics import at
 from .jit import INTERPRETED, jit
 from .microkernels import lanes_of, memory_on_stack, plain_tile
 from .narrow_tiles import narrow_tile
+from .tall_tiles import TRANSPOSED, TWO_CHAINS, tall_tile
 from .transpose import transpose_block
 
 _DEPTH = 1024  # of the inner dimension at a time, so that a panel of B stays in the L2 cache
@@ -30,6 +31,8 @@ _LEAST_ROWS = 32
 _LEAST_DEPTH = 64
 _ONE = np.int64(1)
 _ZEROS = np.int64(-1)  # as ``start_row``
+_TRANSPOSED = np.int64(TRANSPOSED)
+_TWO_CHAINS = np.int64(TWO_CHAINS)
 _SUMS = 8  # registers that a narrow tile adds to in turn, since each waits some cycles for its sum
 
 
@@ -127,7 +130,7 @@ _transposed_block = memory_on_stack(int(_MOST_COLUMNS * _WIDTH))
 
 
 @jit(internal=True)
-def _few_columns(m, n, k, a, a_step, b, b_step, start, start_row, c, c_row):
+def _few_columns(m, n, depth, a, a_step, b, b_step, start, start_row, c, c_row):
     """Compute a C of few columns as the transpose of B' A', whose rows fill registers.
 
     The columns of A have to be contiguous (``a_row`` is 1). See the end of the file for the other
@@ -141,34 +144,73 @@ def _few_columns(m, n, k, a, a_step, b, b_step, start, start_row, c, c_row):
             begin = _WIDTH
             transpose_block(at(start, first * start_row), count, n, start_row, block, _WIDTH)
         rows = at(a, first)
-        _panels(n, count, k, b, _ONE, b_step, rows, a_step, block, begin, block, _WIDTH)
+        _panels(n, count, depth, b, _ONE, b_step, rows, a_step, block, begin, block, _WIDTH)
         transpose_block(block, n, count, _WIDTH, at(c, first * c_row), c_row)
+
+
+@jit(internal=True)
+def _tall(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
+    """Compute a C of few columns if there are tiles for it; return how many rows are done.
+
+    See the end of the file for the arguments.
+    """
+    lanes = lanes_of(c)
+    i = np.int64(0)
+    variant = i
+    has_tiles = n == 5 or 9 <= n <= 10
+    if a_row == 1:
+        variant = _TRANSPOSED
+        has_tiles = has_tiles or n == 3
+    elif a_step != 1:
+        return i
+    elif n > 1 and 2 * n <= lanes and b_step == n:
+        variant = _TWO_CHAINS
+        has_tiles = 2 * n < lanes  # else narrow tiles use all lanes, too
+    if not has_tiles or depth < lanes or start_row > 0:
+        return i
+    while m - i >= lanes:
+        j = np.int64(0)
+        while j < n:
+            if n - j == 4 and j > 0:
+                j -= 1  # computing a column again takes less time than two more tiles
+            left = n - j
+            columns = 5 if left == 5 or left > 6 else 3 if left % 3 == 0 else 2
+            tall_tile(
+                columns + variant,
+                depth,
+                at(a, i * a_row),
+                a_row,
+                a_step,
+                at(b, j),
+                b_step,
+                at(start, j),
+                start_row,
+                at(c, i * c_row + j),
+                c_row,
+            )
+            j += columns
+        i += lanes
+    return i
 
 
 @jit(internal=True)
 def _compiled_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):
     """See the end of the file for the arguments."""
-    if a_row == 1 and 2 * n <= lanes_of(c) and m >= _LEAST_ROWS and k >= _LEAST_DEPTH:
-        _few_columns(m, n, k, a, a_step, b, b_step, start, start_row, c, c_row)
-        return
-    depth = min(k, _DEPTH)
-    _panels(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
-    for done in range(depth, k, _DEPTH):
-        depth = min(k - done, _DEPTH)
-        _panels(
-            m,
-            n,
-            depth,
-            at(a, done * a_step),
-            a_row,
-            a_step,
-            at(b, done * b_step),
-            b_step,
-            c,
-            c_row,
-            c,
-            c_row,
-        )
+    for first in range(0, max(k, _ONE), _DEPTH):
+        depth = min(k - first, _DEPTH)
+        done = _tall(m, n, depth, a, a_row, a_step, b, b_step, start, start_row, c, c_row)
+        left = m - done
+        rows = at(a, done * a_row)
+        begin = at(start, done * start_row)
+        into = at(c, done * c_row)
+        if a_row == 1 and 2 * n <= lanes_of(c) and left >= _LEAST_ROWS and depth >= _LEAST_DEPTH:
+            _few_columns(left, n, depth, rows, a_step, b, b_step, begin, start_row, into, c_row)
+        elif left > 0:
+            _panels(left, n, depth, rows, a_row, a_step, b, b_step, begin, start_row, into, c_row)
+        a = at(a, depth * a_step)
+        b = at(b, depth * b_step)
+        start = c
+        start_row = c_row
 
 
 def _interpreted_product(m, n, k, a, a_row, a_step, b, b_step, start, start_row, c, c_row):

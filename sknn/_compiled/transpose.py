@@ -40,7 +40,7 @@ def _transpose_square(typing_context, source, source_row, target, target_row, n_
                     emitter.load(emitter.at(source, builder.mul(source_row, INT(i))))
                     for i in range(_SIDE)
                 ]
-                for i, row in enumerate(_transposed(emitter, rows)):
+                for i, row in enumerate(transpose_squares(emitter, rows)):
                     emitter.store(row, emitter.at(target, builder.mul(target_row, INT(i))))
             with part:
                 _emit_part(emitter, *values)
@@ -50,19 +50,35 @@ def _transpose_square(typing_context, source, source_row, target, target_row, n_
     return types.void(source, n, target, n, n, n), codegen
 
 
-def _transposed(emitter, rows):
-    """Emit the transposition of a square in registers; return its rows."""
+def transpose_squares(emitter, rows):
+    """Emit the transposition of a square in registers, or of several side by side.
+
+    Parameters
+    ----------
+    emitter : Emitter
+        Of registers that hold a row of each square.
+    rows : list of llvmlite.ir.Value
+        As many as a square has; a power of 2.
+
+    Returns
+    -------
+    list of llvmlite.ir.Value
+        The rows of the transposed squares.
+    """
     rows = list(rows)
-    # Swap the off-diagonal quarters of squares of side 2, 4 and 8.
-    for half in (1, 2, 4):
-        upper = [lane if lane & half == 0 else _SIDE + lane - half for lane in range(_SIDE)]
-        lower = [lane + half if lane & half == 0 else _SIDE + lane for lane in range(_SIDE)]
-        for i in range(_SIDE):
+    n = emitter.lanes
+    half = 1
+    # Swap the off-diagonal quarters of squares of side 2, 4, 8 and so on.
+    while half < len(rows):
+        upper = [lane if lane & half == 0 else n + lane - half for lane in range(n)]
+        lower = [lane + half if lane & half == 0 else n + lane for lane in range(n)]
+        for i in range(len(rows)):
             if i & half == 0:
                 pair = rows[i], rows[i + half]
                 rows[i], rows[i + half] = (
                     emitter.shuffle(*pair, lanes) for lanes in (upper, lower)
                 )
+        half *= 2
     return rows
 
 
@@ -81,7 +97,7 @@ def _emit_part(emitter, source, source_row, target, target_row, n_rows, n_column
     read = emitter.first_lanes(n_columns)
     written = emitter.first_lanes(n_rows)
     rows = [emitter.load(row_of(source, source_row, n_rows, i), read) for i in range(_SIDE)]
-    for i, row in reversed(list(enumerate(_transposed(emitter, rows)))):
+    for i, row in reversed(list(enumerate(transpose_squares(emitter, rows)))):
         emitter.store(row, row_of(target, target_row, n_columns, i), written)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from reference import DTYPES, bits, compiled_only
 
+from sknn._compiled.emitter import REGISTER_BYTES
 from sknn._compiled.intrinsics import at
 from sknn._compiled.jit import jit
 from sknn._compiled.kinds import PRODUCT, call_product
@@ -186,6 +187,41 @@ def test_bits_of_narrow_products_do_not_depend_on_the_rows_with_them(n, k, trans
         for i in range(0, 41, height):
             _block_product(A, B, start, pieces, slice(i, i + height))
         np.testing.assert_array_equal(bits(pieces), bits(whole), err_msg=f"blocks of {height} rows")
+
+
+def _chain(A, B, start):
+    """Return ``start + A B``, summed in order, each product added with one rounding.
+
+    Float64 holds products of float32 exactly.
+    """
+    total = np.broadcast_to(start, (len(A), B.shape[1]))
+    for p in range(len(B)):
+        exact = A[:, p : p + 1].astype(np.float64) * B[p] + total
+        total = exact.astype(start.dtype)
+    return total
+
+
+@compiled_only
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("is_part", [False, True])
+@pytest.mark.parametrize("kind", ["nothing", "row", "matrix"])
+def test_few_columns_are_summed_in_order(kind, is_part, transposed, dtype):
+    shapes = itertools.product((1, 16, 37, 51), range(1, 18), (1, 7, 8, 16, 23, 101))
+    for m, n, k in shapes:
+        A = _numbers((k, m) if transposed else (m, k), np.float32, whole=False).astype(dtype)
+        B = _numbers((k, n + 3 * is_part), np.float32, whole=False).astype(dtype)[:, :n]
+        A = A.T if transposed else A
+        start = (_start(kind, m, n, dtype) / 3).astype(np.float32).astype(dtype)
+        C = np.empty((m, n), dtype)
+        _block_product(A, B, start, C)
+        begin = start if start.size > 0 else np.zeros(n, dtype)
+        if transposed or is_part or 2 * n * C.itemsize > REGISTER_BYTES:
+            expected = _chain(A, B, begin)
+        else:
+            odd = _chain(A[:, 1::2], B[1::2], np.zeros(n, dtype))
+            expected = _chain(A[:, ::2], B[::2], begin) + odd
+        np.testing.assert_array_equal(bits(C), bits(expected), err_msg=f"m={m}, n={n}, k={k}")
 
 
 @jit
