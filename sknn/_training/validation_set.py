@@ -262,17 +262,16 @@ def _drawn_split(n_rows, validation_fraction, random_state, labels):
         n_validation = int(np.ceil(validation_fraction * len(rows)))
         if min(n_validation, len(rows) - n_validation) < (counts > 1).sum():
             labels = None
-    if len(classes) == 2 and counts.min() == 1:
-        raise ValueError(
-            "early_stopping=True needs two rows of each class, one to train on and one to hold "
-            "out, and of one class in y there is only one. Leave that row out, pass X_val and "
-            "y_val to fit, or set early_stopping=False."
-        )
-    with naming(
+    problem = (
         f"early_stopping=True cannot hold out validation_fraction={validation_fraction!r} of "
-        f"{len(rows)} rows; change the fraction, pass X_val and y_val to fit, or set "
-        "early_stopping=False"
-    ):
+        f"{len(rows)} rows; change the fraction"
+    )
+    if len(classes) == 2 and counts.min() == 1:
+        problem = (
+            "early_stopping=True needs two rows of each class, one to train on and one to hold "
+            "out, and of one class in y there is only one; leave that row out"
+        )
+    with naming(f"{problem}, pass X_val and y_val to fit, or set early_stopping=False"):
         train_rows, validation_rows = train_test_split(
             rows, test_size=validation_fraction, random_state=random_state, stratify=labels
         )

@@ -298,7 +298,7 @@ def test_class_of_one_row_has_a_way_out():
     network = MLPClassifier((3,), early_stopping=True, validation_fraction=0.2)
     y = np.where(np.arange(N_ROWS) == 7, "rare", "usual")
     with pytest.raises(
-        ValueError, match=r"of one class in y there is only one\. .*X_val .*early_stopping=False"
+        ValueError, match=r"of one class in y there is only one; .*X_val .*early_stopping=False"
     ):
         network.fit(X, y)
 
