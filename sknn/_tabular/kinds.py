@@ -23,6 +23,7 @@ DATETIME = "datetime"
 EMPTY = "empty"
 
 _CONTAINERS = (dict, list, set, np.ndarray)
+_TEXT_AND_CONTAINERS = (str, *_CONTAINERS)
 _NAT = np.datetime64("NaT", "us")
 
 
@@ -82,9 +83,11 @@ def _labels(values, is_missing, name):
 
 def _is_missing(value):
     """Return whether an object is None, NaN, NaT or pandas' NA."""
+    if type(value) is str:
+        return False
     if value is None or type(value).__name__ == "NAType":
         return True
-    return not isinstance(value, (str, *_CONTAINERS)) and bool(value != value)
+    return not isinstance(value, _TEXT_AND_CONTAINERS) and bool(value != value)
 
 
 def infer(values, name):
