@@ -25,8 +25,10 @@ class _TallTile(Tile):
     transposed likewise before it is stored.
 
     With TWO_CHAINS an element of C is the sum of two partial sums, over the even and the odd
-    elements of the inner dimension. Half a register must not have more elements than that
-    dimension, and the rows of ``start`` have to be the same (``start_row`` is 0), or zeros.
+    elements of the inner dimension.
+
+    All rows of ``start`` have to be the same (``start_row`` is 0), or zeros. Unless A is
+    TRANSPOSED, the inner dimension has at least as many elements as half a register.
     """
 
     def __init__(self, module, scalar, columns, variant):
