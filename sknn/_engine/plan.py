@@ -71,15 +71,15 @@ def divide_up(length, size):
 
 
 @portable
-def first_half(length, size):
+def first_half(length, size, unit=VECTOR):
     """Return the length of the first of two halves, or all if one block of ``size`` takes all."""
-    return length if size >= length else min(length, divide_up(length, 2 * VECTOR) * VECTOR)
+    return length if size >= length else min(length, divide_up(length, 2 * unit) * unit)
 
 
 @portable
-def partition_in_halves(length, size, by_samples):
+def partition_in_halves(length, size, by_samples, unit=VECTOR):
     """Return the partition into blocks of ``size``, which alternate between the two halves."""
-    half = first_half(length, size)
+    half = first_half(length, size, unit)
     n_blocks = divide_up(half, size) + divide_up(length - half, size)
     return Partition(n_blocks, length, half, size, by_samples)
 
@@ -240,12 +240,13 @@ class BackwardPartition(NamedTuple):
 
 @portable
 def partition_weights(shape, is_sparse):
-    """Return the partition of a layer's rows of W, for their gradient and update."""
+    """Return the partition of a layer's rows of W. Of all sums, only split-K's depend on halves."""
     if is_sparse:
         size = divide_up(shape.fan_in, max(SPARSE_BLOCKS, shape.n_threads))
     else:
         size = choose_block_size(shape, shape.fan_in, UNITS_OF_A_BLOCK, TILE)
-    return partition_in_halves(shape.fan_in, size, by_samples=False)
+    unit = VECTOR if is_sparse or uses_split_k(shape) else TILE
+    return partition_in_halves(shape.fan_in, size, by_samples=False, unit=unit)
 
 
 @portable
