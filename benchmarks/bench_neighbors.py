@@ -2,9 +2,11 @@
 
 In one process, in turns: a fit alone; a fit right after a matrix product of BLAS with all threads,
 which go on for a while in a loop; right after an epoch of PyTorch, if it is installed; and a fit
-beside another process that is busy on one core. Before each, everything rests. A fit is an epoch.
+beside another process that is busy on one core. Before each, everything rests. A fit is the
+workload "mid", and a quarter of it. After BLAS both lose the same time, as its threads go on for a
+tenth of a second.
 
-The same again in a process with OPENBLAS_THREAD_TIMEOUT=20, where BLAS' threads soon sleep.
+The short fit again in a process with OPENBLAS_THREAD_TIMEOUT=20, where BLAS' threads soon sleep.
 """
 
 import argparse
@@ -21,11 +23,12 @@ from peers import PEERS, WORKLOADS, is_installed
 from report import conclude, option_parser, table
 
 REST = 0.3  # seconds
-N_ROWS = 50_000
-# Environment variables of the processes that measure, by the tables' titles.
-PROCESSES = {
-    "a fit": {},
-    "BLAS' threads soon sleep": {"OPENBLAS_THREAD_TIMEOUT": "20"},  # after 2**20 cycles
+SOON = {"OPENBLAS_THREAD_TIMEOUT": "20"}  # BLAS' threads sleep after 2**20 cycles
+# Rows, epochs, and environment variables of the process that measures, by the tables' titles
+FITS = {
+    "two epochs of 100 000 rows": (100_000, 2, {}),
+    "an epoch of 50 000 rows": (50_000, 1, {}),
+    "the same, and BLAS' threads soon sleep": (50_000, 1, SOON),
 }
 
 
@@ -53,14 +56,14 @@ def stay_busy(started):
         pass
 
 
-def timed_fit(X, y):
+def timed_fit(X, y, epochs):
     """Return the seconds of a fit."""
     started = time.perf_counter()
-    PEERS["sknn"](WORKLOADS["mid"], X, y, 1)
+    PEERS["sknn"](WORKLOADS["mid"], X, y, epochs)
     return time.perf_counter() - started
 
 
-def timed_beside_a_busy_process(X, y):
+def timed_beside_a_busy_process(X, y, epochs):
     """Return the seconds of a fit beside a process that is busy on one core."""
     started = multiprocessing.get_context("spawn").Event()
     other = multiprocessing.get_context("spawn").Process(
@@ -69,34 +72,34 @@ def timed_beside_a_busy_process(X, y):
     other.start()
     started.wait()
     try:
-        return timed_fit(X, y)
+        return timed_fit(X, y, epochs)
     finally:
         other.kill()
         other.join()
 
 
-def measure(rounds):
+def measure(rows, epochs, rounds):
     """Return the seconds of all fits, by what is beside them."""
     X, y = WORKLOADS["mid"].load()
-    X, y = X[:N_ROWS], y[:N_ROWS]
+    fit = X[:rows], y[:rows], epochs
     before = {"alone": do_nothing, "after BLAS": multiply}
     if is_installed("PyTorch"):
         before["after PyTorch"] = train_with_pytorch
-    timed_fit(X, y)
+    timed_fit(*fit)
     found = {name: [] for name in (*before, "beside a busy process")}
     for _ in range(rounds):
         for name, act in before.items():
             time.sleep(REST)
             act()
-            found[name].append(timed_fit(X, y))
+            found[name].append(timed_fit(*fit))
         time.sleep(REST)
-        found["beside a busy process"].append(timed_beside_a_busy_process(X, y))
+        found["beside a busy process"].append(timed_beside_a_busy_process(*fit))
     return found
 
 
-def measure_in_process(variables, rounds):
+def measure_in_process(rows, epochs, variables, rounds):
     """Return what :func:`measure` does, in a process with these environment variables."""
-    command = [sys.executable, __file__, "--here", "--rounds", str(rounds)]
+    command = [sys.executable, __file__, "--here", str(rows), str(epochs), "--rounds", str(rounds)]
     return json.loads(subprocess.check_output(command, env=os.environ | variables))
 
 
@@ -119,15 +122,12 @@ def make_table(title, found):
 
 def main():
     parser = option_parser(__doc__, rounds=10)
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--here", nargs=2, type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(measure(options.rounds)))
+        print(json.dumps(measure(*options.here, options.rounds)))
         return
-    results = {
-        title: measure_in_process(variables, options.rounds)
-        for title, variables in PROCESSES.items()
-    }
+    results = {title: measure_in_process(*fit, options.rounds) for title, fit in FITS.items()}
     conclude(options, "neighbors", results, tables(results))
 
 
