@@ -1,4 +1,4 @@
-"""Numbers as many columns, in which a network can bend its function of each of them."""
+"""Bins of numbers, with which a network can learn functions that jump or bend."""
 
 from __future__ import annotations
 

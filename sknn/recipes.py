@@ -1,4 +1,4 @@
-"""Recipes: pipelines with hyperparameters that were chosen together, for a kind of data."""
+"""Pipelines whose hyperparameters were chosen together, for a kind of data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From tables as they are to inputs for networks."""
+"""Preprocessing of tables as they are into inputs for networks."""
 
 import numbers
 
