@@ -55,8 +55,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     The partitions are dealt out to the workers in order; the same ``random_state`` and number of
     workers give the same result. One worker with one partition gives that of ``fit``, bit for bit
     (with ``batch_norm``, if ``batch_size`` is at least 32). If a worker is lost, another one
-    computes its partitions again; if that is impossible, training warns and goes on without them.
-    With ``numeric_embedding``, the first worker's rows decide which columns are embedded, and how.
+    computes its partitions again; if none can, training warns and goes on without them. With
+    ``numeric_embedding``, the first worker's rows decide the embedded columns and edges of bins.
 
     Parameters
     ----------
