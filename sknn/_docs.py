@@ -16,20 +16,20 @@ _OWN_ATTRIBUTES = {
 classes_ : ndarray of shape (n_classes,)
     Class labels. For multilabel targets, the column numbers of the labels.
 temperature_ : float
-    Number that logits are divided by for probabilities. Less than 1 makes these more certain. Only
-    when calibrate=True.""",
+    Number by which logits are divided before the softmax or logistic function. Less than 1 makes
+    probabilities more certain. Only when calibrate=True.""",
     "MLPRegressor": """\
 y_mean_ : ndarray of shape (n_outputs,)
     Means of the targets. Only when normalize_y=True.
 y_scale_ : ndarray of shape (n_outputs,)
     Standard deviations of the targets. Only when normalize_y=True.
 y_min_ : ndarray of shape (n_targets,)
-    Smallest predictions: the least of the targets. Only when clip_output=True.
+    Smallest targets, and so the smallest predictions. Only when clip_output=True.
 y_max_ : ndarray of shape (n_targets,)
-    Largest predictions. Only when clip_output=True.
+    Largest targets. Only when clip_output=True.
 quantile_shifts_ : ndarray of shape (n_outputs,)
-    Numbers that are added to the network's quantiles, in units of y. Positive ones raise them. Only
-    when calibrate=True and loss='quantile'.""",
+    Numbers that are added to the network's quantiles, in units of y. Only when
+    calibrate=True and loss='quantile'.""",
 }
 
 _FIT_ARGUMENTS = """\
@@ -37,8 +37,8 @@ sample_weight : array-like of shape (n_samples,), default=None
     Sample weights, not negative. None is 1 for every sample.
 X_val : {array-like, sparse matrix} of shape (n_val, n_features), default=None
     Validation samples, to be given together with ``y_val``, and transformed as X is. Their loss
-    and score are recorded in ``history_``. With early_stopping=True or 'auto' they are monitored,
-    and none are held out. There is a warning if they lie far outside X.
+    and score are recorded in ``history_``. With early_stopping=True or 'auto' they are monitored
+    instead of samples held out of X. There is a warning if they lie far outside X.
 y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
     Validation targets.
 sample_weight_val : array-like of shape (n_val,), default=None
@@ -84,7 +84,7 @@ history_ : dict of lists
     validation samples), 'learning_rate' (NaN with 'lbfgs') and 'seconds', and for each metric of
     :class:`~sknn.callbacks.History`.
 history_before_refit_ : dict of lists
-    ``history_`` of the training that early stopping has ended. Only when refit=True.
+    ``history_`` of the first training, which early stopping ended. Only when refit=True.
 n_iter_ : int
     Number of epochs of the last ``fit``, and of every ``partial_fit`` since.
 t_ : int
@@ -94,7 +94,7 @@ n_layers_ : int
 n_outputs_ : int
     Number of outputs.
 n_parameters_ : int
-    Number of learned parameters: weights, intercepts, scales and shifts.
+    Number of trained parameters, as ``summary().n_trainable``.
 out_activation_ : str
     Name of the output activation.
 n_features_in_ : int

@@ -220,13 +220,13 @@ class PredictionMixin:
             Number of inputs. Only used before ``fit``; what depends on it is shown as "?" if it is
             not given.
         n_outputs : int, default=None
-            Width of the output layer. Only used before ``fit``, in the same way.
-            The memory is that of float64 then, unless dtype='float32'.
+            Number of outputs. Only used before ``fit``, in the same way.
 
         Returns
         -------
         summary : Summary
-            Table that prints as text and shows as HTML in notebooks.
+            Table that prints as text and shows as HTML in notebooks. Before ``fit``, its memory is
+            that of float64, unless dtype='float32'.
 
         Examples
         --------

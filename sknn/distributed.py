@@ -55,8 +55,8 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     The partitions are dealt out to the workers in order; the same ``random_state`` and number of
     workers give the same result. One worker with one partition gives that of ``fit``, bit for bit
     (with ``batch_norm``, if ``batch_size`` is at least 32). If a worker is lost, another one
-    computes its partitions again, or, where they cannot be computed again, training goes on without
-    these rows and warns.
+    computes its partitions again; if none can, training warns and goes on without them. With
+    ``numeric_embedding``, the first worker's rows decide the embedded columns and edges of bins.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     y : dask Array, Series or DataFrame of shape (n_samples,) or (n_samples, n_outputs)
         Targets, in as many partitions as ``X``.
     client : distributed.Client, default=None
-        Connection to the cluster. None is the one that was made last.
+        Connection to the cluster. None is the most recent one.
     sample_weight : dask Array or Series of shape (n_samples,), default=None
         Sample weights, in as many partitions as ``X``. Multiplied by ``class_weight``, they also
         weigh the workers' networks when these are averaged.
@@ -88,7 +88,7 @@ def fit_dask(estimator, X, y, *, client=None, sample_weight=None, rounds=None, l
     ValueError
         If a parameter is invalid, the partitions do not match, or all weights are 0.
     TypeError
-        If ``estimator`` is no network, or X or y are not collections of Dask.
+        If ``estimator`` is not a network, or X or y is not a Dask collection.
     ClusterLostError
         If the scheduler or all rows are lost. The error has the network of the last round.
 

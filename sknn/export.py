@@ -18,7 +18,7 @@ _Network = MLPClassifier | MLPRegressor
 
 
 def to_onnx(estimator: Any, *, name: str = "X", dtype: str | None = None, opset: int = 18) -> Any:
-    """Convert a fitted network, or what contains networks, to an ONNX model.
+    """Convert a fitted network, ensemble, pipeline or search to an ONNX model.
 
     Parameters
     ----------
@@ -122,9 +122,9 @@ def to_sklearn(estimator: _Network) -> Any:
     Notes
     -----
     Standardized targets (``normalize_y``) and what ``calibrate`` has found become part of the last
-    layer. Options of training that
-    scikit-learn does not have, such as solver='nadam' or loss='huber', become its defaults, and the
-    optimizer's state is not taken along: ``partial_fit`` of the result begins with a new one.
+    layer. Training options that scikit-learn does not have, such as solver='nadam' or loss='huber',
+    become its defaults, and the optimizer's state is left out: ``partial_fit`` of the result begins
+    with a new one.
 
     Examples
     --------

@@ -271,7 +271,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
         Returns
         -------
         logits : ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            One-dimensional for two classes. They are the network's own, also with calibrate=True.
+            One-dimensional for two classes. calibrate=True does not change them.
         """
         logits = self._outputs(X, link=False)
         return logits.ravel() if self._architecture.n_outputs == 1 else logits
@@ -461,7 +461,7 @@ class MLPRegressor(RegressionTargets, RegressorMixin, BaseMLP):
     def score(self, X: Table, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return R^2, or minus the mean pinball loss if loss='quantile'.
 
-        R^2 is best for the mean, not for a quantile. The pinball loss of a prediction p at level q
+        R^2 rewards the mean, not a quantile. The pinball loss of a prediction p at level q
         is max(q (y - p), (q - 1) (y - p)), averaged over samples, levels and targets.
 
         Parameters

@@ -1,4 +1,4 @@
-"""Numbers as many waves, with which a network can learn functions that change quickly."""
+"""Waves of numbers, with which a network can learn functions that change quickly."""
 
 from __future__ import annotations
 

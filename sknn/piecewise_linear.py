@@ -1,4 +1,4 @@
-"""Numbers as many columns, in which a network can bend its function of each of them."""
+"""Bins of numbers, with which a network can learn functions that jump or bend."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
 
     See Also
     --------
-    TabularPreprocessor : Scales numbers, and encodes all that are none.
+    TabularPreprocessor : Scales numbers, and encodes categories and dates.
     PeriodicEncoder : Adds waves.
     sklearn.preprocessing.SplineTransformer : Smooth columns for linear models.
 
@@ -72,7 +72,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
            [ 5. ,  0.5,  0. ],
            [ 8. ,  0.5,  0.5]])
 
-    Networks do the same with their inputs, behind all columns and with the default parameters:
+    A network can do this itself, with the default parameters. It puts all bins after all columns:
 
     >>> from sknn import MLPRegressor
     >>> reg = MLPRegressor(numeric_embedding="piecewise_linear", random_state=0, tol=0.01)

@@ -1,4 +1,4 @@
-"""Recipes: pipelines with hyperparameters that were chosen together, for a kind of data."""
+"""Pipelines whose hyperparameters were chosen together, for a kind of data."""
 
 from __future__ import annotations
 
@@ -85,11 +85,10 @@ _EFFORTS = ("fast", "best")
 def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipeline:
     r"""Make a pipeline for tables: a preprocessor and networks with hyperparameters that suit it.
 
-    The recipe follows RealMLP [1]_. It is one for all tables, and was chosen by validation rows
-    within the training parts of ten tables. All of it is visible in ``get_params`` and can be
-    searched. Each network holds out a tenth of the rows, and ends with the weights of the epoch
-    with the least loss of these. So little data, or targets that are mostly noise, do not make it
-    overfit. Time is proportional to the number of rows.
+    The recipe follows RealMLP [1]_. It is the same for all tables, and was chosen on validation
+    rows of ten tables. ``get_params`` shows all of it, and all of it can be searched. Each network
+    holds out a tenth of the rows, and keeps the weights of the epoch with the lowest loss on them,
+    which limits overfitting on small or noisy tables. Time is proportional to the number of rows.
 
     Parameters
     ----------
@@ -100,17 +99,17 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
         a :class:`PiecewiseLinearEncoder`, and 'network', an :class:`MLPClassifier` or
         :class:`MLPRegressor`. 'best' averages several larger networks that are trained for longer:
         after 'preprocessor' comes 'ensemble', an :class:`EnsembleClassifier` or
-        :class:`EnsembleRegressor`, whose members are pipelines of 'encoder' and 'network'. Four
-        different encoders take turns, which `variants` lists: one is a :class:`PeriodicEncoder`,
-        and one of a classifier's adds nothing. They replace 'encoder', so it is `variants` that a
-        search over encoders has to set. Classifiers are calibrated.
+        :class:`EnsembleRegressor`, whose members are pipelines of 'encoder' and 'network'. Members
+        take turns with the four encoders in `variants`, among them a :class:`PeriodicEncoder` and,
+        for classifiers, one that adds nothing. These replace 'encoder', so a search over encoders
+        has to set `variants`. Classifiers are calibrated.
     **overrides : dict
-        Parameters to set otherwise, by their own names: those of the preprocessor, the encoder,
-        the networks and, with effort='best', the ensemble. With loss='quantile', networks are
+        Other values of parameters, by name: those of the preprocessor, the encoder, the networks
+        and, with effort='best', the ensemble. `dtype` is the preprocessor's, and the networks
+        follow it; `random_state` determines all random numbers. With loss='quantile', networks are
         calibrated, with any `effort`, and have no `dropout`, which would make intervals too wide.
-        With `n_bins` or `scale`, all members have the same encoder. `dtype` is the preprocessor's,
-        and the networks follow it; `random_state` determines all random numbers. What of the recipe
-        has no effect beside them, such as `scoring` with early_stopping=False, is not set.
+        With `n_bins` or `scale`, all members have the same encoder. Settings of the recipe that
+        would have no effect then, such as `scoring` with early_stopping=False, are left out.
 
     Returns
     -------
@@ -120,7 +119,7 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     Raises
     ------
     TypeError
-        If an override is no parameter of any step.
+        If no step has a parameter of that name.
     ValueError
         If ``task`` or ``effort`` is not one of those above.
 

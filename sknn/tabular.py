@@ -1,4 +1,4 @@
-"""From tables as they are to inputs for networks."""
+"""Preprocessing of tables as they are into inputs for networks."""
 
 import numbers
 
@@ -19,24 +19,24 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     r"""Transformer from tables of all kinds of columns to inputs for a network.
 
     Takes pandas and polars DataFrames and arrays, with numbers, booleans, categories, strings,
-    times and missing values. The output is dense and finite, and each column is followed by what
-    is derived from it.
+    dates and missing values. The output is dense and finite, and each column is followed by those
+    that are derived from it.
 
     **Numbers** are scaled robustly, :math:`x' = s (x - \mathrm{median})`, and clipped smoothly,
     :math:`x' / \sqrt{1 + (x' / 3)^2}`, to values between -3 and 3 [1]_. Here :math:`s` is
     :math:`1 / (q_{75} - q_{25})` with the quartiles, :math:`2 / (\max - \min)` where they are
-    equal, and 0 for constants. A column whose heavy tails the clip bends, though the target is
-    linear in it, gets a second copy, standardized to mean 0 and variance 1. Missing numbers become
-    the median, and if there are any in the training set, another column is 1 for these. Durations
+    equal, and 0 for constants. A column with heavy tails, in which the target is linear, gets a
+    second copy that is not clipped but standardized to mean 0 and variance 1. Missing numbers
+    become the median, and if the training set has any, a further column is 1 for them. Durations
     and times of day are numbers of seconds.
 
     **Categories and strings** are one-hot encoded. Rare levels share a column, and so do those
-    beyond `max_categories`. Two levels, also of **booleans**, are one column of -1 and 1. Missing
-    and unknown levels are 0 everywhere.
+    beyond `max_categories`. Columns with two levels, and **booleans**, become one column of -1 and
+    1. Missing and unknown levels are 0 everywhere.
 
-    **Times** are a number, as above, and sine and cosine of where they are in the day, the week,
-    the month and the year, as far as these differ. Missing ones are 0 there. Times with a zone
-    count by their local clock.
+    **Dates**, with or without a time of day, become a number, scaled as above, and sine and cosine
+    of their position in the day, the week, the month and the year, where that varies. Missing
+    dates are 0 there. Dates with a time zone count by their local clock.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
         clipped values is below this, in the range [0, 1]. It is 1.00 for normal, 0.95 for
         exponential, 0.78 for lognormal and 0.02 for Cauchy distributions. If ``fit`` is given y,
         the squared correlation with y (or one of its columns) must also be larger by at least 0.01
-        before the clip than after it; labels that are no numbers have none. 0 means no copies.
+        before the clip than after it; labels that are not numbers allow no copies. 0 means none.
     min_frequency : int or float, default=2
         Levels with fewer samples share a column: a number of samples, or, in the range (0, 1), a
         fraction of them. 1 keeps all. Columns with two levels keep both.
@@ -73,8 +73,8 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
     Notes
     -----
     The kind of a column is inferred from its dtype, and for ``object`` from its values. Strings
-    are not parsed: convert numbers and times that are strings, and convert numbers that are codes
-    of categories to strings. In later tables, columns have to have the same kinds. Infinite
+    are not parsed: convert numbers and dates that are strings, and convert numbers that are codes
+    of categories to strings. ``transform`` requires columns of the same kinds. Infinite
     numbers become -3 and 3. A standardized copy is limited to 10 times its largest value in the
     training set.
 

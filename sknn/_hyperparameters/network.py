@@ -99,8 +99,8 @@ ROWS = {
     "maxout_pieces": Hyperparameter(
         [Interval(Integral, 2, None, closed="left")],
         "int",
-        """Number of linear pieces of a unit, whose ``coefs_`` stand side by side: their shape is
-        (fan_in, units x pieces). Only used when activation='maxout'.
+        """Number of linear pieces of a unit. The layer's ``coefs_`` have the shape (fan_in, units x
+        pieces), with the pieces of a unit side by side. Only used when activation='maxout'.
         """,
         conditions=(read_by(ACTIVATIONS, "activation", "maxout_pieces"), HAS_HIDDEN_LAYERS),
     ),
@@ -134,8 +134,8 @@ ROWS = {
         [SCHEDULE],
         "{'constant', 'flat_cos'}",
         """Schedule of ``dropout`` and ``input_dropout``, by steps. 'flat_cos' keeps the rates for
-        half of ``max_iter`` epochs, then takes them to 0 along a cosine, arXiv:2407.04491; as
-        ``learning_rate`` says, it begins anew in every ``fit``. Not used when solver='lbfgs'.
+        half of ``max_iter`` epochs, then takes them to 0 along a cosine, arXiv:2407.04491. It
+        restarts as described at ``learning_rate``. Not used when solver='lbfgs'.
         """,
         conditions=(IS_STOCHASTIC, Condition(_drops, "without dropout or input_dropout")),
     ),
@@ -168,8 +168,8 @@ ROWS = {
           feature, 0.3 (min(1, max(0, (x - e_{j-1}) / (e_j - e_{j-1}))) - 1 / 2), as
           :class:`PiecewiseLinearEncoder` does. The edges e, ``embedding_edges_``, are distinct
           quantiles of that first X, whatever the sample weights; with fewer than three, a feature
-          has no bins. They stay as they are: the weights of the first layer are what is learned.
-          The numbers are computed whenever rows are read, and never kept for all of X.
+          has no bins. Edges are not trained, only the weights of the first layer are. The numbers
+          are computed whenever rows are read, and never kept for all of X.
           ``input_dropout`` drops features and bins one by one.
         """,
         refusal=_refuse_dropped_embedding,
@@ -193,8 +193,8 @@ ROWS = {
         would have no effect and is not trained. Predictions use running averages of mean and
         variance, as do minibatches with fewer than 8 samples, after a warning. If ``batch_size`` is
         less than 32, ``fit`` sets them to the statistics of the training samples, or of 2,048 of
-        them, after every epoch. With fewer than half of ``batch_size`` samples left in an epoch,
-        the minibatch before takes them too.
+        them, after every epoch. Fewer than half of ``batch_size`` samples at the end of an epoch
+        join the minibatch before them.
         """,
         conditions=(HAS_HIDDEN_LAYERS,),
         other_names=("batch_normalization",),

@@ -57,8 +57,8 @@ REGRESSOR = {
         [Interval(Real, 0, 1, closed="neither"), "array-like"],
         "float or sequence of float",
         """Level of the quantile, in (0, 1). An increasing sequence has one output for each level;
-        they do not cross, since each lies log(1 + exp(z)) above the one before. ``calibrate`` moves
-        them to where as many targets of other rows are below as their levels say. Only used when
+        they do not cross, since each lies log(1 + exp(z)) above the one before. ``calibrate``
+        shifts each one so that its share of the validation targets lies below it. Only used when
         loss='quantile'.
         """,
         conditions=(read_by(LOSSES, "loss", "quantile"),),
@@ -75,7 +75,7 @@ REGRESSOR = {
         ["boolean"],
         "bool",
         """Whether to standardize the targets for training. Predictions are on the original
-        scale.
+        scale. Not available when loss is 'poisson' or 'gamma'.
         """,
     ),
     "clip_output": Hyperparameter(

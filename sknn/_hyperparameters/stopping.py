@@ -95,8 +95,8 @@ ROWS = {
         """Score of the validation samples that is monitored, greater is better. None is the
         accuracy in classification, R^2 for loss='squared_error', minus the mean pinball loss (see
         ``score``) for loss='quantile', and minus the mean of the loss for other losses. 'loss' is
-        minus the validation loss, and anything else a scorer of scikit-learn. All count the weights
-        of samples and classes, scorers if they take ``sample_weight``. Only used when
+        minus the validation loss, and anything else a scikit-learn scorer. Weights of samples and
+        classes count, for scorers if they take ``sample_weight``. Only used when
         early_stopping=True, or for ``history_`` when ``X_val`` is given.
         """,
         conditions=(STOPS_EARLY._replace(or_with_X_val=lambda estimator: True),),
@@ -124,12 +124,12 @@ ROWS = {
     "refit": Hyperparameter(
         ["boolean"],
         "bool",
-        """Whether to train anew when early stopping has found the best epoch: on all rows, those
-        that were held out too, for as many epochs, with the same random numbers and schedules. The
-        network, ``loss_curve_``, ``n_iter_`` and ``history_`` are then those of this training, and
-        ``history_before_refit_`` that of the first; validation scores, ``best_iter_``,
-        ``temperature_`` and ``quantile_shifts_`` stay. Callbacks see the first training only.
-        ``X_val`` is never trained on. Only used when early_stopping=True and no ``X_val`` is given.
+        """Whether to train again after early stopping has found the best epoch: from the start, on
+        all rows, for that number of epochs, with the same random numbers and schedules. The
+        network, ``loss_curve_``, ``n_iter_`` and ``history_`` are then those of the second
+        training, and ``history_before_refit_`` that of the first; validation scores,
+        ``best_iter_``, ``temperature_`` and ``quantile_shifts_`` stay. Callbacks see the first
+        training only. Only used when early_stopping=True and no ``X_val`` is given.
         """,
         conditions=(
             STOPS_EARLY._replace(or_with_X_val=lambda estimator: False),
@@ -143,14 +143,14 @@ ROWS = {
 
         - Probabilities, by temperature scaling, arXiv:1706.04599: ``temperature_`` is the T for
           which logits / T have the least log loss, and ``predict_proba`` divides the logits by it.
-        - Quantiles of loss='quantile', by conformal prediction, arXiv:1905.03222: of the n rows'
-          residuals, y minus prediction, in rising order, take the one at position q (n + 1) for the
-          level q. ``predict`` adds ``quantile_shifts_``, which is n / (n + 30) times this residual.
-          Where quantiles would then cross, they are sorted.
+        - Quantiles of loss='quantile', by conformal prediction, arXiv:1905.03222: sort the
+          residuals, y minus prediction, of the n rows, and take the one at position q (n + 1) for
+          the level q. ``predict`` adds ``quantile_shifts_``, n / (n + 30) times this residual. If
+          quantiles cross after that, they are sorted.
 
-        T = 1 counts as much as ten rows and a shift of 0 as much as thirty, so that few rows do not
-        go far from them. Labels, scores in training and ``logits`` stay as they are. Requires
-        early_stopping=True, or ``X_val`` in ``fit``.
+        With few rows, T stays near 1 and shifts near 0: T = 1 counts as much as ten rows, a shift
+        of 0 as much as thirty. Predicted labels, scores during training and ``logits`` do not
+        change. Requires early_stopping=True, or ``X_val`` in ``fit``.
         """,
         conditions=(Condition(_has_calibration, "without loss='quantile'"),),
         other_names=("calibration", "temperature_scaling"),
@@ -158,9 +158,9 @@ ROWS = {
     "verbose": Hyperparameter(
         ["verbose"],
         "bool or int",
-        """Whether to print every epoch. True prints a line of a table with the losses, the score,
-        the learning rate and the seconds, and a positive int prints what scikit-learn prints.
-        Both print that kernels are compiled, if that takes more than a second.
+        """Whether to print progress after every epoch. True prints a table with losses, score,
+        learning rate and seconds; a positive int prints what scikit-learn prints. Both also
+        report compilation that takes more than a second.
         """,
     ),
     "warm_start": Hyperparameter(

@@ -75,9 +75,8 @@ ROWS = {
     "batch_size": Hyperparameter(
         [Choice(["auto"]), COUNT],
         "int or 'auto'",
-        """Number of samples per minibatch. 'auto' is min(200, n_samples). Where there are fewer
-        samples, it is all of them, with a warning if it is above 32. Not used when
-        solver='lbfgs'.
+        """Number of samples per minibatch. 'auto' is min(200, n_samples). A number above n_samples
+        is clipped to it, with a warning if it is above 32. Not used when solver='lbfgs'.
         """,
     ),
     "learning_rate": Hyperparameter(
@@ -127,9 +126,9 @@ ROWS = {
         "{'standard', 'ntk'}",
         """Which weights the solver updates. 'standard' updates W, the ``coefs_`` of a layer. 'ntk'
         is the neural tangent kernel parametrization, arXiv:1806.07572: it updates V, where W = V /
-        sqrt(fan_in), so wide layers learn more slowly, and one learning rate serves layers of all
-        widths. Either way ``coefs_`` are W, on which penalties and ``max_grad_norm`` act. With
-        'ntk', initializer='auto' is 'ntk'. Not available when solver is 'lbfgs' or 'adadelta'.
+        sqrt(fan_in), so wide layers learn more slowly, and one learning rate suits layers of all
+        widths. Penalties and ``max_grad_norm`` act on W in both cases. With 'ntk',
+        initializer='auto' is 'ntk'. Not available when solver is 'lbfgs' or 'adadelta'.
         """,
         refusal=_refuse_ntk,
     ),
@@ -157,8 +156,8 @@ ROWS = {
     "momentum": Hyperparameter(
         [FRACTION, list, tuple],
         "float or (float, float)",
-        """Momentum, in [0, 1]. A pair (start, end) rises or falls linearly over the first half of
-        ``max_iter`` epochs since training began. Only used when solver='sgd'.
+        """Momentum, in [0, 1]. A pair (start, end) is interpolated linearly over the first half of
+        ``max_iter`` epochs since training began; then it is end. Only used when solver='sgd'.
         """,
         conditions=(Condition(_momentum_acts, "without solver='sgd'"),),
     ),
@@ -219,10 +218,10 @@ ROWS = {
         [FRACTION, list, tuple],
         "float or sequence of float",
         """Fraction of the L1 penalty in ``alpha``, in [0, 1]. After each weight update comes a
-        proximal step w = sign(w) max(0, abs(w) - size l1), where l1 is the strength of the L1
-        penalty and size the solver's own step size for that weight, so that weights become exactly
-        0. 'lbfgs' instead minimizes over positive and negative parts of the weights. A sequence has
-        one fraction for each layer, the output layer included.
+        proximal step w = sign(w) max(0, abs(w) - size l1), which makes weights exactly 0; l1 is the
+        strength of the L1 penalty, and size the solver's step size for that weight. 'lbfgs' instead
+        minimizes over positive and negative parts of the weights. A sequence has one fraction for
+        each layer, the output layer included.
         """,
         conditions=(Condition(_l1_ratio_acts, "with alpha=0"),),
     ),
@@ -238,8 +237,8 @@ ROWS = {
         [SCHEDULE],
         "{'constant', 'flat_cos'}",
         """Schedule of ``weight_decay``, by steps. 'flat_cos' keeps it for half of ``max_iter``
-        epochs, then takes it to 0 along a cosine, arXiv:2407.04491; as ``learning_rate`` says, it
-        begins anew in every ``fit``. Not used when solver='lbfgs'.
+        epochs, then takes it to 0 along a cosine, arXiv:2407.04491. It restarts as described at
+        ``learning_rate``. Not used when solver='lbfgs'.
         """,
         conditions=(
             IS_STOCHASTIC,

@@ -116,7 +116,7 @@ class AttributesMixin:
             vars(self).update(views(flat_vector(self, layout, weights_dtype(self)), layout))
 
     def __getattr__(self, name):
-        """Raise the error about an attribute that there is not; before ``fit``, say so."""
+        """Raise AttributeError, which says so if the estimator is not fitted yet."""
         if name.endswith("_") and not name.startswith("_") and "coefs_" not in vars(self):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}. This "

@@ -13,7 +13,7 @@ class GroupRoutingMixin:
     def get_metadata_routing(self):
         """Return which metadata the methods request, for scikit-learn's metadata routing.
 
-        ``fit`` requests groups if the splitter that it holds rows back with requests them.
+        ``fit`` requests groups if the splitter in ``validation_fraction`` requests them.
 
         Returns
         -------

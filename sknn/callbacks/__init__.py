@@ -1,10 +1,10 @@
-"""Callbacks that watch, stop, store and show the training of a network.
+"""Callbacks that monitor, stop, store and plot the training of a network.
 
-``MLPClassifier().set_callbacks(EarlyStopping(), ...)`` sets them, with scikit-learn 1.9 or later;
-:class:`sklearn.callback.ProgressBar` and :class:`sklearn.callback.ScoringMonitor` can stand beside
-them. In a pipeline or a search they are set on the network inside. A callback holds nothing but
-its arguments: clones share it, several fits may use it at once, and the next fit begins anew. A
-callback that raises an error fails the fit, and the estimator stays as it was.
+``MLPClassifier().set_callbacks(EarlyStopping(), ...)`` sets them, with scikit-learn 1.9 or later,
+in place of those set before. :class:`sklearn.callback.ProgressBar` and
+:class:`sklearn.callback.ScoringMonitor` can be among them. In a pipeline or a search, set them on
+the network inside. A callback keeps no state of a fit: clones share it, and several fits may use
+it at once. If a callback raises an error, so does the fit, and the estimator stays as it was.
 """
 
 from .checkpoint import Checkpoint

@@ -20,31 +20,31 @@ _Estimator = TypeVar("_Estimator")
 class Checkpoint(Callback):
     """Callback that stores training in a file, from which it can go on after the process has died.
 
-    The file is replaced in one step: whenever the process is killed, the file is a whole one, of
+    The file is replaced in one step: whenever the process is killed, the file holds the whole of
     this or of the previous checkpoint. A process that is killed while it writes leaves a file
-    ``path.*.tmp`` behind. The file is a pickle: load only files that you trust, as always with
-    pickles.
+    ``path.*.tmp`` behind. The file is a pickle: load only files that you trust.
 
     Parameters
     ----------
     path : str or path-like
-        The file. Fits at the same time, as in a search, overwrite each other's.
+        The file. Fits that run at the same time, as in a search, overwrite each other's.
     every_epochs : int or None, default=None
-        Number of epochs between checkpoints, >= 1. None is 1, or without effect if
-        ``every_seconds`` is given.
+        Number of epochs between checkpoints, >= 1. None is 1, or no limit if ``every_seconds`` is
+        given.
     every_seconds : float or None, default=None
         Time between checkpoints in seconds, >= 0. They are written between epochs.
 
     Examples
     --------
     >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
     >>> from sknn import MLPClassifier
     >>> from sknn.callbacks import Checkpoint
     >>> clf = MLPClassifier(random_state=0)
     >>> clf = clf.set_callbacks(Checkpoint("training.joblib", every_seconds=60))
     >>> if Path("training.joblib").exists():
     ...     clf = Checkpoint.resume("training.joblib", clf)
-    >>> clf.fit(X, y)  # doctest: +SKIP
+    >>> clf.fit(*load_iris(return_X_y=True))  # doctest: +SKIP
     """
 
     def __init__(

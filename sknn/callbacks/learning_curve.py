@@ -13,13 +13,13 @@ from .protocol import Callback, check_argument
 class LearningCurve(Callback):
     """Callback that draws a :class:`TrainingHistoryDisplay` while a network is trained.
 
-    The picture stands below the cell of a notebook and grows with the epochs. Elsewhere, as in a
+    The plot appears below the cell of a notebook and is updated between epochs. Elsewhere, as in a
     script or in another process of a search, nothing is drawn.
 
     Parameters
     ----------
     every_seconds : float, default=0.5
-        Least time between two pictures in seconds, >= 0. The last one is always drawn.
+        Minimum time between two updates in seconds, >= 0. The last one is always drawn.
 
     Raises
     ------

@@ -15,32 +15,32 @@ class EarlyStopping(Callback):
 
     The metric is computed after every epoch on the validation samples, if there are any
     (``fit(..., X_val=, y_val=)``, or those that ``early_stopping=True`` holds out), else on the
-    training samples. The estimator's own criteria, ``tol`` and ``n_iter_no_change``, go on to act;
+    training samples. The estimator's own criteria, ``tol`` and ``n_iter_no_change``, still apply;
     ``n_iter_no_change=np.inf`` switches them off.
 
     Parameters
     ----------
     metric : str, callable or None, default=None
-        What to watch. None is the estimator's ``score``, 'loss' the loss without computing it anew,
+        What to monitor. None is the estimator's ``score``, 'loss' the loss in ``history_``, and
         another string the name of a scorer. A callable is a scorer, ``f(estimator, X, y)``, or a
         metric, ``f(y_true, y_pred)``. Sample weights are not used.
     patience : int, default=10
         Number of consecutive epochs without an improvement after which training stops, >= 1.
     min_delta : float, default=0.0
-        An epoch is an improvement if its value exceeds the best one by more than this, >= 0. A
-        value that is not finite is none, and is reported by a ConvergenceWarning.
+        An epoch is an improvement if its value is better than the best one by more than this,
+        >= 0. A value that is not finite is no improvement, and a ConvergenceWarning reports it.
     restore_best : bool, default=True
         Whether to end with the weights of the best epoch, which is then ``best_iter_``. Of several
         callbacks that do so, the last one decides.
     greater_is_better : bool or None, default=None
         Whether a greater value of a metric ``f(y_true, y_pred)`` is better. None follows
-        scikit-learn's rule for names: it is if the name ends with '_score', and is not if it ends
+        scikit-learn's rule for names: True if the name ends with '_score', and False if it ends
         with '_error', '_loss' or '_deviance'. Scorers are always better when greater.
 
     Examples
     --------
+    >>> import numpy as np
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.metrics import log_loss
     >>> from sknn import MLPClassifier
     >>> from sknn.callbacks import EarlyStopping
     >>> X, y = load_iris(return_X_y=True)
@@ -130,12 +130,13 @@ class EarlyStopping(Callback):
 
 
 class TimeLimit(Callback):
-    """Callback that lets no epoch begin after a number of seconds.
+    """Callback that stops training after a number of seconds.
 
     Parameters
     ----------
     seconds : float
-        Time since ``fit`` began to train, >= 0. One epoch is always trained.
+        Time since ``fit`` began to train, >= 0, after which no epoch begins. One epoch is always
+        trained.
 
     Examples
     --------

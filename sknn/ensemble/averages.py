@@ -24,8 +24,8 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     """Average of classifiers that differ by their random numbers.
 
     Networks that start from different weights make different errors. The average of their
-    probabilities is more often right than one of them, and less often sure and wrong [1]_. All
-    members are trained on the same rows, up to those that each holds out if it stops early.
+    probabilities is more accurate than those of one network, and less overconfident [1]_. All
+    members are trained on the same rows, except those that each holds out for early stopping.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_. Dicts beyond ``n_estimators`` are not used. They may replace
-        the steps of a pipeline. None means that members differ by random numbers only.
+        dict, and so on; after the last dict comes the first again [2]_. They may replace steps of a
+        pipeline. Dicts beyond ``n_estimators`` are not used. None means random numbers only.
     random_state : int, RandomState instance or None, default=None
-        Draws the ``random_state`` of each member, of all its parts. Those that a variant sets are
-        kept. Pass an int for reproducible results.
+        Determines every ``random_state`` within each member, unless a variant sets it. Pass an int
+        for reproducible results.
 
     Attributes
     ----------
@@ -160,8 +160,8 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     """Average of regressors that differ by their random numbers.
 
     Networks that start from different weights make different errors, which partly cancel in the
-    average [1]_. All members are trained on the same rows, up to those that each holds out if it
-    stops early.
+    average [1]_. All members are trained on the same rows, except those that each holds out for
+    early stopping.
 
     Parameters
     ----------
@@ -172,11 +172,11 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
         Number of members, at least 1. Time and memory are proportional to it.
     variants : list of dict, default=None
         Parameters of the estimator in which members differ: the first member has those of the first
-        dict, and so on, in turn [2]_. Dicts beyond ``n_estimators`` are not used. They may replace
-        the steps of a pipeline. None means that members differ by random numbers only.
+        dict, and so on; after the last dict comes the first again [2]_. They may replace steps of a
+        pipeline. Dicts beyond ``n_estimators`` are not used. None means random numbers only.
     random_state : int, RandomState instance or None, default=None
-        Draws the ``random_state`` of each member, of all its parts. Those that a variant sets are
-        kept. Pass an int for reproducible results.
+        Determines every ``random_state`` within each member, unless a variant sets it. Pass an int
+        for reproducible results.
 
     Attributes
     ----------

@@ -48,8 +48,8 @@ def warmup(
     some seconds the first time. Call it, or run ``python -m sknn.warmup``, when a
     container image is built, before many processes start at once, or before a fork.
 
-    Where a second core is free, a second process compiles half of it, and needs as much memory as
-    this one, some 500 MB. With ``SKNN_NUM_THREADS=1`` there is none.
+    Where a second core is free, a second process compiles half of the kernels, and needs as much
+    memory as this one, some 500 MB. With ``SKNN_NUM_THREADS=1`` there is no second process.
 
     Parameters
     ----------
