@@ -3,6 +3,9 @@
 Every ingredient of a first deep-learning course is a hyperparameter.
 """
 
+import importlib as _importlib
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from ._versions import show_versions
 from .display import TrainingHistoryDisplay
 from .ensemble import EnsembleClassifier, EnsembleRegressor
@@ -33,3 +36,22 @@ __all__ = [
     "tabular_pipeline",
     "warmup",
 ]
+
+_SUBMODULES = ("callbacks", "distributed", "export", "inspection")
+
+if _TYPE_CHECKING:
+    from . import callbacks as callbacks
+    from . import distributed as distributed
+    from . import export as export
+    from . import inspection as inspection
+else:  # with this function, type checkers would take any name for an attribute
+
+    def __getattr__(name):
+        """Import a public module when it is first used, so that importing sknn takes no longer."""
+        if name in _SUBMODULES:
+            return _importlib.import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_SUBMODULES})

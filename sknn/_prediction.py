@@ -41,9 +41,8 @@ def check_layer(layer, n_hidden):
     """Raise if ``layer`` is not the index of one of ``n_hidden`` hidden layers."""
     if not isinstance(layer, Integral) or not -n_hidden <= layer < n_hidden:
         choices = f"in [{-n_hidden}, {n_hidden - 1}]" if n_hidden else "the index of a hidden layer"
-        raise ValueError(
-            f"layer={layer!r} must be {choices}: the network has {n_hidden} hidden layers."
-        )
+        number = f"{n_hidden} hidden layer{'' if n_hidden == 1 else 's'}"
+        raise ValueError(f"layer={layer!r} must be {choices}: the network has {number}.")
 
 
 class PredictionMixin:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ._hyperparameters.training import SOLVERS_WITH_NTK
 from ._validation.parameters import reasons_without_effect
 from .ensemble import EnsembleClassifier, EnsembleRegressor
 from .mlp import MLPClassifier, MLPRegressor
@@ -186,6 +187,8 @@ def _make_network(kind, recipe, given):
     network = kind(**{**recipe, **given})
     if network.early_stopping is False:
         recipe.pop("calibrate", None)  # there are no validation rows
+    if str(network.solver) not in SOLVERS_WITH_NTK:
+        recipe.pop("parametrization")
     has_X_val = isinstance(network.early_stopping, str)  # 'auto' tells that it will be given
     has_effect = {
         name: value

@@ -77,9 +77,10 @@ def imported(name):
             folder = name.split(".")[: -node.level]
             module = [*folder, *(node.module or "").split(".")]
             for alias in node.names:
+                named = [*module, alias.name]
                 paths = (
                     ".".join(filter(None, path))
-                    for path in ([*module, alias.name], module, [*module, "__init__"])
+                    for path in (named, [*named, "__init__"], module, [*module, "__init__"])
                 )
                 inside.add(next(path for path in paths if path in SOURCES))
     return inside, outside
@@ -172,6 +173,28 @@ def test_import_loads_only_numba_beside_scikit_learn():
         command, cwd=PACKAGE.parent, capture_output=True, text=True, check=True
     ).stdout
     assert set(new.split()) <= {"sknn", "sklearn"}
+
+
+USED_WITHOUT_IMPORT = """
+import sys, sknn
+print(*(module.removeprefix("sknn.") for module in sys.modules if module.startswith("sknn.")))
+print(*dir(sknn))
+print(sknn.export.save.__module__, sknn.callbacks.EarlyStopping.__module__)
+print(sknn.inspection.Summary.__name__, sknn.distributed.fit_dask.__name__)
+print(sknn.exports)
+"""
+
+
+def test_public_modules_are_imported_when_they_are_first_used():
+    command = [sys.executable, "-c", USED_WITHOUT_IMPORT]
+    finished = subprocess.run(
+        command, cwd=PACKAGE.parent, capture_output=True, text=True, check=False
+    )
+    imported_before, names, *used = (line.split() for line in finished.stdout.splitlines())
+    assert not {"export", "distributed"} & set(imported_before)
+    assert {"MLPClassifier", "callbacks", "distributed", "export", "inspection"} <= set(names)
+    assert used == [["sknn.export", "sknn.callbacks.stopping"], ["Summary", "fit_dask"]]
+    assert "AttributeError: module 'sknn' has no attribute 'exports'" in finished.stderr
 
 
 WITHOUT_DOCSTRINGS = """

@@ -247,7 +247,7 @@ ACTIVATIONS = {
     "leaky_relu": elementwise(
         _leaky_relu,
         _leaky_relu_backward,
-        "f(z) = max(negative_slope z, z)",
+        "f(z) = z if z > 0 else negative_slope z",
         parameter="negative_slope",
         onnx=operators.leaky_relu,
         needs_z=True,

@@ -121,7 +121,7 @@ INITIALIZERS = {
     ),
     "random_uniform": InitializerPart(
         _scaled(lambda fan_in, fan_out: 0.05**2 / 3, normal=False),
-        "uniform within 0.05: signals vanish",
+        "uniform between -0.05 and 0.05: signals vanish",
     ),
     "zeros": InitializerPart(_zeros, "zeros: the units of a layer stay alike forever"),
 }

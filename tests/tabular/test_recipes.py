@@ -161,9 +161,15 @@ def test_networks_of_quantiles_have_shifts():
         ({"early_stopping": False}, {"scoring": None}),
         ({"hidden_layer_sizes": ()}, {"activation": "relu", "dropout": 0.0}),
         (
-            {"solver": "lbfgs", "parametrization": "standard"},
-            {"learning_rate": "constant", "input_scale": False, "weight_decay": 0.0},
+            {"solver": "lbfgs"},
+            {
+                "learning_rate": "constant",
+                "input_scale": False,
+                "weight_decay": 0.0,
+                "parametrization": "standard",
+            },
         ),
+        ({"solver": "adadelta"}, {"parametrization": "standard", "bias_lr_factor": 0.1}),
     ],
     ids=str,
 )
