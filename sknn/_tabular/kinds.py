@@ -87,6 +87,8 @@ def _is_missing(value):
         return False
     if value is None or type(value).__name__ == "NAType":
         return True
+    if isinstance(value, Decimal):
+        return value.is_nan()  # a signaling NaN raises when it is compared
     return not isinstance(value, _TEXT_AND_CONTAINERS) and bool(value != value)
 
 

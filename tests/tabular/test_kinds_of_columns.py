@@ -40,6 +40,7 @@ INFERRED = [
     ),
     (objects(10**400, -(10**400)), "number", [np.inf, -np.inf]),
     (objects(2, None, Decimal("nan")), "number", [2, NAN, NAN]),
+    (objects(2, Decimal("snan")), "number", [2, NAN]),
     (objects("a", 1, 1.0, 2.5, None, NAN), "category", ["a", "1", "1", "2.5", None, None]),
     (objects(DAY, NOON, IN_JAPAN, pd.Timestamp(NOON)), "datetime", None),
     (objects(datetime.timedelta(seconds=1.5), pd.NaT), "number", [1.5, NAN]),
