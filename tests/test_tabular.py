@@ -311,5 +311,9 @@ def test_copies_depend_on_the_targets():
         (x * 1e300, 1),
     ):
         assert TabularPreprocessor().fit_transform(x, y).shape == (500, n_outputs)
+    with pytest.raises(ValueError, match="y=3 must be an array of 500 targets"):
+        TabularPreprocessor().fit(x, 3)
+    with pytest.raises(ValueError, match=r"pass y=MultiLabelBinarizer\(\)\.fit_transform\(y\)"):
+        make_pipeline(TabularPreprocessor(), MLPClassifier()).fit(x, [["a"], ["a", "b"]] * 250)
     with pytest.raises(ValueError, match="y has 3 samples, and X 500"):
         TabularPreprocessor().fit(x, [1, 2, 3])

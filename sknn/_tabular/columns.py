@@ -136,10 +136,20 @@ def numeric_targets(y, n_samples):
     """Return y as numbers of shape (n_samples, n_targets); labels of classes are no targets."""
     if y is None:
         return None
-    values = np.empty(0) if issparse(y) else np.asarray(y)
+    values = np.empty(0) if issparse(y) else _as_array(y)
     if values.dtype.kind not in "iuf" or values.size == 0:
         return np.empty((n_samples, 0))
+    if values.ndim == 0:
+        raise ValueError(f"y={y!r} must be an array of {n_samples} targets, one for each sample.")
     if len(values) != n_samples:
         raise ValueError(f"y has {len(values)} samples, and X {n_samples}. Each needs its target.")
     targets = values.reshape(n_samples, -1).astype(np.float64)
     return np.where(np.isfinite(targets).all(axis=0), targets, 0.0)
+
+
+def _as_array(y):
+    """Return y as an array, an empty one if it is a list of lists of labels of other lengths."""
+    try:
+        return np.asarray(y)
+    except ValueError:  # the network's error says what to do
+        return np.empty(0)

@@ -160,7 +160,8 @@ def check_targets_of_loss(loss, y):
 
 def check_scored_targets(y, n_samples, n_targets):
     """Return targets to compare predictions with, of shape (n_samples, n_targets)."""
-    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    with naming("y must hold one real number for each target"):
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
     columns = y.reshape(-1, 1) if y.ndim == 1 else y
     if columns.shape != (n_samples, n_targets):
         raise ValueError(

@@ -26,6 +26,7 @@ INFERRED = [
     (np.array([1, 2], dtype=np.uint8), "number", [1, 2]),
     (np.array([1, NAN], dtype=np.float16), "number", [1, NAN]),
     (np.array([NAN, NAN]), "empty", [NAN, NAN]),
+    (np.array([2, np.longdouble("1e400")]), "number", [2, np.inf]),
     (np.array([True, False]), "boolean", ["True", "False"]),
     (np.array(["b", "a"]), "category", ["b", "a"]),
     (np.array([b"b", b"a"]), "category", ["b", "a"]),
@@ -98,6 +99,14 @@ def test_containers_and_complex_numbers_are_refused():
 def test_later_columns_are_read_as_before(kind, column, expected):
     read = read_as(kind, column, "a")
     np.testing.assert_array_equal(read, np.array(expected, dtype=read.dtype))
+
+
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_months_are_no_number_of_seconds(unit):
+    durations = np.array([1, 2], dtype=f"timedelta64[{unit}]")
+    for column in (durations, objects(*durations), objects(None, durations[0])):
+        with pytest.raises(ValueError, match=rf"Column 'a' has durations .*timedelta64\[{unit}\]"):
+            infer(column, "a")
 
 
 def test_later_times_may_be_missing():
