@@ -126,6 +126,17 @@ def test_other_columns_are_named(X, where):
     assert where in error_of(X)
 
 
+@pytest.mark.parametrize("encoder", [PeriodicEncoder, PiecewiseLinearEncoder])
+def test_encoders_of_numbers_name_columns_too(encoder):
+    for table, hint in (
+        (frame(WORDS), "X has strings or categories in column 'b'"),
+        (frame(HALF), "X has missing values in column 'b' (float64)"),
+    ):
+        for method in (encoder().fit, encoder().fit(frame(NUMBERS)).transform):
+            with pytest.raises(ValueError, match=re.escape(hint)):
+                method(table)
+
+
 def test_numbers_as_text_are_named():
     text = error_of(X.astype(str))
     assert text.endswith("X has numbers of another type; X.astype(float) converts them.")
