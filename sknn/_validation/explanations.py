@@ -247,13 +247,10 @@ def _infinity_hint(name, columns):
 def _target_hints(text, X, y, y_numeric):
     """Return what to do about targets that were refused."""
     if "inhomogeneous" in text or "setting an array element with a sequence" in text:
-        return (
-            []
-            if _is_ragged(X)
-            else [
-                "For a list of labels in each row, pass y=MultiLabelBinarizer().fit_transform(y)."
-            ]
-        )
+        way_out = "For a list of labels in each row, pass y=MultiLabelBinarizer().fit_transform(y)."
+        return [] if _is_ragged(X) else [way_out]
+    if "at least 1 dimension" in text:
+        return [f"y is of type {type(y).__name__}; pass an array with the target of each sample."]
     try:
         values = _without_na(y)
     except (TypeError, ValueError):
@@ -262,9 +259,10 @@ def _target_hints(text, X, y, y_numeric):
         return [WITHOUT_MISSING]
     if not y_numeric or values.dtype.kind in "biufc":
         return []
-    if values.dtype.kind in "OUS" and all(map(_is_number, values.ravel().tolist())):
-        return ["y has numbers as strings or objects; convert it by y.astype(float)."]
-    return ["MLPRegressor predicts numbers; for classes use MLPClassifier."]
+    are_numbers = values.dtype.kind in "OUS" and all(map(_is_number, values.ravel().tolist()))
+    of_numbers = "y has numbers as strings or objects; convert it by y.astype(float)."
+    of_others = "MLPRegressor predicts numbers; for classes use MLPClassifier."
+    return [of_numbers if are_numbers else of_others]
 
 
 def has_missing(y):
