@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call
 
 from ._base import BaseMLP
 from ._docs import document
@@ -19,6 +18,7 @@ from ._hyperparameters import CLASSIFIER, REGRESSOR, constraints
 from ._targets import ClassificationTargets, RegressionTargets, score_quantiles
 from ._training.callbacks import with_callbacks
 from ._validation.calibrated import shift_quantiles
+from ._validation.classes import check_first_call
 from ._validation.data import target_range, unscaled
 from ._validation.messages import explain_unknown_names
 from ._validation.types import keeps_type
@@ -210,7 +210,7 @@ class MLPClassifier(ClassificationTargets, ClassifierMixin, BaseMLP):
             The trained estimator.
         """
         with self._unchanged_on_error():
-            _check_partial_fit_first_call(self, classes)
+            check_first_call(self, classes)
             return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Table) -> np.ndarray:

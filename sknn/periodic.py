@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from ._tabular.added import check_factor, names_with_added
-from ._validation.explanations import leaving_out_values
+from ._validation.explanations import explaining
+from ._validation.parameters import checked_random_state
 from ._versions import DocumentationLinkMixin
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
             If a parameter is out of range, or if X is not finite.
         """
         self._check_parameters()
-        with leaving_out_values():
+        random_state = checked_random_state(self.random_state)
+        with explaining(self, X):
             X = validate_data(self, X, dtype=(np.float64, np.float32))
-        random_state = check_random_state(self.random_state)
         counts = [self.n_frequencies * (len(np.unique(column)) > 2) for column in X.T]
         self.frequencies_ = [
             random_state.normal(scale=self.frequency_scale, size=count) for count in counts
@@ -154,7 +154,7 @@ class PeriodicEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstimator):
             otherwise.
         """
         check_is_fitted(self)
-        with leaving_out_values():
+        with explaining(self, X):
             X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         n_outputs = X.shape[1] + sum(map(len, self.frequencies_))
         encoded = np.empty((len(X), n_outputs), dtype=X.dtype)

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 
 from ._runtime.piecewise_linear import encode, find_edges
 from ._tabular.added import check_factor, names_with_added
-from ._validation.explanations import leaving_out_values
+from ._validation.explanations import explaining
 from ._versions import DocumentationLinkMixin
 
 
@@ -110,7 +110,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
         if not is_count or n_bins < 0 or n_bins == 1:
             raise ValueError(f"n_bins={n_bins!r} must be 0, or an int of at least 2.")
         check_factor("scale", self.scale)
-        with leaving_out_values():
+        with explaining(self, X):
             X = validate_data(self, X, dtype=(np.float64, np.float32))
         no_edges = [np.empty(0) for _ in range(X.shape[1])]
         self.edges_ = find_edges(X, n_bins) if n_bins > 0 else no_edges
@@ -132,7 +132,7 @@ class PiecewiseLinearEncoder(TransformerMixin, DocumentationLinkMixin, BaseEstim
             float64 otherwise.
         """
         check_is_fitted(self)
-        with leaving_out_values():
+        with explaining(self, X):
             X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         n_outputs = [max(1, len(edges)) for edges in self.edges_]
         encoded = np.empty((len(X), sum(n_outputs)), dtype=X.dtype)

@@ -122,7 +122,8 @@ def tabular_pipeline(task: str, effort: str = "fast", **overrides: Any) -> Pipel
     TypeError
         If no step has a parameter of that name.
     ValueError
-        If ``task`` or ``effort`` is not one of those above.
+        If ``task`` or ``effort`` is not one of those above, or if a parameter of the networks is
+        out of range.
 
     See Also
     --------
@@ -183,6 +184,7 @@ def _make_network(kind, recipe, given):
 
     Fits would warn about the rest, which nobody has set.
     """
+    kind(**given)._validate_params()  # what has an effect depends on them
     recipe = {name: recipe[name] for name in recipe if name in kind._get_param_names()}
     network = kind(**{**recipe, **given})
     if network.early_stopping is False:

@@ -11,6 +11,7 @@ from ._tabular.categories import CategoryEncoder
 from ._tabular.columns import as_table, column_arrays, numeric_targets, time_zone
 from ._tabular.datetimes import DatetimeEncoder
 from ._tabular.numeric import EmptyEncoder, NumberEncoder
+from ._validation.containers import refuse_lazy_frames
 from ._validation.explanations import leaving_out_values
 from ._versions import DocumentationLinkMixin
 
@@ -136,8 +137,7 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             name, or if y has another length.
         """
         self._check_parameters()
-        with leaving_out_values():
-            table = as_table(X, type(self).__name__)
+        table = self._read(X)
         targets = numeric_targets(y, table.shape[0])
         found = []
         encoders = []
@@ -153,6 +153,12 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
         self._encoders = encoders
         self._dtype = np.dtype(self.dtype)
         return self
+
+    def _read(self, X):
+        """Return X as a DataFrame or array of rows and columns, or raise the error about it."""
+        refuse_lazy_frames(X=X)
+        with leaving_out_values():
+            return as_table(X, type(self).__name__)
 
     def _check_parameters(self):
         """Raise a ValueError that names the parameter, or a TypeError."""
@@ -206,8 +212,7 @@ class TabularPreprocessor(TransformerMixin, DocumentationLinkMixin, BaseEstimato
             If columns differ in number, name, kind or time zone from those in ``fit``.
         """
         check_is_fitted(self)
-        with leaving_out_values():
-            table = as_table(X, type(self).__name__)
+        table = self._read(X)
         validate_data(self, table, reset=False, skip_check_array=True)
         self._check_zones(table)
         columns = zip(_names(table), column_arrays(table), strict=True)

@@ -255,6 +255,9 @@ def test_files_that_are_no_checkpoints(tmp_path):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"is no checkpoint( of|, or is damaged: .)"):
             Checkpoint.resume(path, network)
+    for descriptor in (1 << 20, None):  # an int would be a file that is open already
+        with pytest.raises(ValueError, match=f"path must be a path, got {descriptor}"):
+            Checkpoint.resume(descriptor, network)
 
 
 def test_resuming_something_else(tmp_path):

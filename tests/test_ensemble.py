@@ -128,6 +128,7 @@ def test_further_arguments_of_fit_reach_the_members():
         (EnsembleRegressor(MLPRegressor(), variants=[{1: 1}]), TypeError, "variants=[{1: 1}] must"),
         (EnsembleRegressor(MLPRegressor(), variants=[{"a": 1}]), ValueError, "parameter 'a'"),
         (EnsembleRegressor(MLPRegressor(), True), ValueError, "n_estimators=True must be"),
+        (EnsembleRegressor(MLPRegressor(), random_state=0.5), ValueError, "random_state=0.5 must"),
     ],
 )
 def test_errors_name_the_parameter(ensemble, error, message):

@@ -112,6 +112,16 @@ def test_arrow_tables_and_dtypes():
         np.testing.assert_allclose(other_values, values, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [pyarrow.date32(), pyarrow.date64()], ids=str)
+def test_arrow_dates(dtype):
+    days = pd.Series(pd.to_datetime(["2024-02-03", "2025-07-01", None, "2024-12-31"]))
+    column = pd.array(pyarrow.array(days.dt.date, type=dtype), dtype=pd.ArrowDtype(dtype))
+    names, values = encoded(pd.DataFrame({"day": days}))
+    other_names, other_values = encoded(pd.DataFrame({"day": column}))
+    assert other_names == names
+    np.testing.assert_array_equal(other_values, values)
+
+
 def test_polars():
     table = a_table().drop(columns=["nothing", "code"])
     frame = polars.from_pandas(table)
@@ -134,6 +144,11 @@ def test_polars():
     ).with_columns(polars.col("d").cast(polars.Decimal(5, 2)), polars.col("t").cast(polars.Time))
     found = TabularPreprocessor().fit(kinds).kinds_
     assert found == ["number", "number", "category", "empty"]
+    values = polars.Series([3, None, 7])
+    expected = encoded(polars.DataFrame({"n": values}))[1]
+    for dtype in (polars.Int8, polars.UInt64, polars.Int128):
+        found = encoded(polars.DataFrame({"n": values.cast(dtype)}))[1]
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_object_arrays_and_lists_are_read_like_frames():
@@ -296,5 +311,9 @@ def test_copies_depend_on_the_targets():
         (x * 1e300, 1),
     ):
         assert TabularPreprocessor().fit_transform(x, y).shape == (500, n_outputs)
+    with pytest.raises(ValueError, match="y=3 must be an array of 500 targets"):
+        TabularPreprocessor().fit(x, 3)
+    with pytest.raises(ValueError, match=r"pass y=MultiLabelBinarizer\(\)\.fit_transform\(y\)"):
+        make_pipeline(TabularPreprocessor(), MLPClassifier()).fit(x, [["a"], ["a", "b"]] * 250)
     with pytest.raises(ValueError, match="y has 3 samples, and X 500"):
         TabularPreprocessor().fit(x, [1, 2, 3])

@@ -27,6 +27,7 @@ from sklearn.base import is_classifier
 
 from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
+from .._validation.calibrated import checked_shifts, divide_by_temperature
 from .._warnings import clause
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
@@ -64,12 +65,14 @@ def save_estimator(estimator, path):
         header["object_labels"] = np.asarray(estimator.classes_).dtype == object
         arrays["classes_"] = _plain_classes(estimator)
         if "temperature_" in vars(estimator):
+            divide_by_temperature(estimator, np.zeros(1))  # raises unless it is one
             arrays["temperature_"] = np.asarray(estimator.temperature_, float)
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in vars(estimator) else ()
-        names += (SHIFTS,) if SHIFTS in vars(estimator) else ()
-        arrays |= {name: np.asarray(getattr(estimator, name), float) for name in names}
+        arrays |= {name: _plain_numbers(estimator, name) for name in names}
+        if SHIFTS in vars(estimator):
+            arrays[SHIFTS] = checked_shifts(estimator).astype(float)
     try:
         make_estimator(json.loads(json.dumps(header)), arrays)
     except ValueError as error:
@@ -111,6 +114,14 @@ def _plain_architecture(architecture):
                 "pickle; use pickle or joblib."
             )
     return architecture.to_dict()
+
+
+def _plain_numbers(estimator, name):
+    value = getattr(estimator, name, None)
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers, got {value!r}; assign some, or fit.") from error
 
 
 def _plain_record(estimator):

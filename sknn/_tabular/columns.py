@@ -29,8 +29,6 @@ def as_table(X, estimator):
             "columns. Use X.toarray() if there is enough memory, or "
             "sklearn.preprocessing.MaxAbsScaler, which keeps X sparse."
         )
-    if hasattr(X, "collect") and hasattr(X, "collect_schema") and not hasattr(X, "get_columns"):
-        raise TypeError(f"X is a {type(X).__name__}, which has no rows yet. Pass X.collect().")
     if not _is_frame(X) and hasattr(X, "to_pandas"):
         X = X.to_pandas()
     if _is_frame(X) and len(X.shape) == 2:
@@ -92,17 +90,26 @@ def _from_pandas(series):
     kind = getattr(series.dtype, "kind", "O")
     if kind in "iuf":
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
-    if kind == "M":
+    if _has_times(series):
         return series.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
     if kind == "m":
         return series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
     return series.to_numpy()
 
 
+def _has_times(series):
+    """Return whether a pandas Series has times; pyarrow's dates have less, and become objects."""
+    dtype = series.dtype
+    is_date = dtype.name.startswith(("date32", "date64"))
+    return getattr(dtype, "kind", "O") == "M" and not is_date
+
+
 def _from_polars(series):
     """Return a polars Series as an array; zoned times by local clock, text as strings or None."""
     if getattr(series.dtype, "time_zone", None) is not None:
         series = series.dt.replace_time_zone(None)
+    if series.dtype.is_integer():
+        series = series.cast(float)  # NumPy has no integers of 128 bits
     if series.dtype.is_numeric() or (series.dtype.is_temporal() and hasattr(series.dt, "year")):
         values = series.to_numpy()
         if values.dtype.kind in "iufMm":
@@ -116,7 +123,7 @@ def time_zone(table, position):
     """Return the zone of a column of times, '' if it has none, and None for other columns."""
     if _is_pandas(table):
         series = table.iloc[:, position]
-        if getattr(series.dtype, "kind", "O") == "M":
+        if _has_times(series):
             return str(series.dt.tz or "")
     elif _is_polars(table):
         dtype = table.get_columns()[position].dtype
@@ -129,10 +136,20 @@ def numeric_targets(y, n_samples):
     """Return y as numbers of shape (n_samples, n_targets); labels of classes are no targets."""
     if y is None:
         return None
-    values = np.empty(0) if issparse(y) else np.asarray(y)
+    values = np.empty(0) if issparse(y) else _as_array(y)
     if values.dtype.kind not in "iuf" or values.size == 0:
         return np.empty((n_samples, 0))
+    if values.ndim == 0:
+        raise ValueError(f"y={y!r} must be an array of {n_samples} targets, one for each sample.")
     if len(values) != n_samples:
         raise ValueError(f"y has {len(values)} samples, and X {n_samples}. Each needs its target.")
     targets = values.reshape(n_samples, -1).astype(np.float64)
     return np.where(np.isfinite(targets).all(axis=0), targets, 0.0)
+
+
+def _as_array(y):
+    """Return y as an array, an empty one if it is a list of lists of labels of other lengths."""
+    try:
+        return np.asarray(y)
+    except ValueError:  # the network's error says what to do
+        return np.empty(0)

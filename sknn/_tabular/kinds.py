@@ -87,6 +87,8 @@ def _is_missing(value):
         return False
     if value is None or type(value).__name__ == "NAType":
         return True
+    if isinstance(value, Decimal):
+        return value.is_nan()  # a signaling NaN raises when it is compared
     return not isinstance(value, _TEXT_AND_CONTAINERS) and bool(value != value)
 
 
@@ -102,9 +104,11 @@ def infer(values, name):
     """
     letter = values.dtype.kind
     if letter in "iuf":
-        found = values.astype(np.float64)
+        with np.errstate(over="ignore"):  # longdouble becomes infinite
+            found = values.astype(np.float64)
         return (EMPTY if np.isnan(found).all() else NUMBER), found
     if letter == "m":
+        _check_unit(values.dtype, name)
         return infer(values / np.timedelta64(1, "us") / 1e6, name)
     if letter == "M":
         return (EMPTY if np.isnat(values).all() else DATETIME), values.astype("datetime64[us]")
@@ -118,6 +122,16 @@ def infer(values, name):
     return _infer_from_objects(values.astype(object), name)
 
 
+def _check_unit(dtype, name):
+    """Raise a ValueError if durations are in months or years, which differ in length."""
+    unit, _ = np.datetime_data(dtype)
+    if unit in ("M", "Y"):
+        raise ValueError(
+            f"Column {name!r} has durations of dtype {dtype}, which are no number of seconds. "
+            "Convert them to numbers, or to days."
+        )
+
+
 def _infer_from_objects(values, name):
     is_missing = np.fromiter(map(_is_missing, values), dtype=bool, count=len(values))
     present = values[~is_missing]
@@ -128,6 +142,8 @@ def _infer_from_objects(values, name):
         return BOOLEAN, _labels(values, is_missing, name)
     for classes, kind, missing, convert in _OF_OBJECTS:
         if all(issubclass(each, classes) for each in types):
+            for each in present[[isinstance(value, np.timedelta64) for value in present]]:
+                _check_unit(each.dtype, name)
             return kind, _filled(missing, is_missing, [convert(value) for value in present])
     return CATEGORY, _labels(values, is_missing, name)
 

@@ -108,7 +108,8 @@ def find_shifts(residuals, levels, weight):
     weight : ndarray of shape (n_rows,)
         Positive. They count as so many equal weights as would give a mean the same variance.
     """
-    weight = weight.astype(np.float64)
+    # By a power of two, which is exact, so that squares of tiny weights are not 0.
+    weight = np.ldexp(weight.astype(np.float64), -np.frexp(weight.max())[1])
     weight *= weight.sum() / (weight**2).sum()
     n_rows = weight.sum()
     shifts = []

@@ -21,12 +21,12 @@ def check_goes_on(estimator, architecture):
             f"to start anew, or set numeric_embedding={trained.numeric_embedding!r}."
         )
     if architecture.shapes != trained.shapes:
-        units = [trained.n_features, *(layer.units for layer in trained.hidden)]
+        units = [trained.n_features, *_units_of(trained)]
+        others = " and ".join(_other_shapes(estimator, architecture, trained))
         raise ValueError(
-            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r}, or another parameter that "
-            f"shapes the network, does not fit the one trained before, of widths "
-            f"{[*units, trained.n_outputs]}; set warm_start=False to start anew, or give the same "
-            "sizes, features and outputs."
+            f"The network with {others} does not fit the one trained before, of widths "
+            f"{[*units, trained.n_outputs]}; set warm_start=False and call fit to start anew, or "
+            "give what it was trained with."
         )
     if architecture.scales_targets != trained.scales_targets:
         raise ValueError(
@@ -38,3 +38,27 @@ def check_goes_on(estimator, architecture):
 def _columns_of(architecture):
     """Return the columns that are embedded, by the field of the architecture that has them."""
     return [getattr(architecture, field) for field in COLUMNS_OF.values()]
+
+
+def _units_of(architecture):
+    return [layer.units for layer in architecture.hidden]
+
+
+def _other_shapes(estimator, architecture, trained):
+    """Yield in words what makes weights of other shapes than those of the trained network."""
+    if _units_of(architecture) != _units_of(trained):
+        yield f"hidden_layer_sizes={estimator.hidden_layer_sizes!r}"
+    elif architecture.hidden != trained.hidden and _pieces_of(architecture) != _pieces_of(trained):
+        pieces = estimator.maxout_pieces
+        yield f"activation={estimator.activation!r} (maxout_pieces={pieces!r})"
+    for name in ("batch_norm", "skip"):
+        if getattr(architecture, name) != getattr(trained, name):
+            yield f"{name}={getattr(estimator, name)!r}"
+    if len(architecture.loss_parameters) != len(trained.loss_parameters):
+        yield f"loss={architecture.loss!r} for {architecture.n_outputs} quantiles"
+    elif architecture.n_outputs != trained.n_outputs:
+        yield f"{architecture.n_outputs} outputs for y"
+
+
+def _pieces_of(architecture):
+    return [layer.pieces for layer in architecture.hidden]

@@ -33,10 +33,11 @@ class ValidationSet:
     def __init__(self, estimator, table, rows, samples):
         self.estimator = estimator
         self.table = table
-        self.rows = rows[samples.weight[0][rows] > 0]
+        self.rows = rows[table.weight[rows] > 0]  # far smaller ones than others are 0 in float32
         if len(self.rows) == 0:
             raise ValueError(
-                "All rows that early_stopping holds back have a weight of 0, so there is no score "
+                "All rows that early_stopping holds back have a weight of 0, or one that is 0 in "
+                f"{table.weight.dtype} beside the mean weight, so there is no score "
                 "to watch; choose other rows by validation_fraction="
                 f"{estimator.validation_fraction!r}, or give X_val and y_val."
             )

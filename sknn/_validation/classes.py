@@ -3,11 +3,29 @@
 from numbers import Real
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
 
 from .explanations import WITHOUT_MISSING, has_missing, warn_of_one_hot
 
 _TYPES = {"b": "bool", "i": "int", "u": "int", "f": "float"}
+_SEQUENCES = (list, tuple, set, frozenset, np.ndarray)
+
+
+def check_first_call(estimator, classes):
+    """Set ``classes_`` in a first call of ``partial_fit``, or raise an error about the argument
+    ``classes``.
+    """
+    labels = np.asarray(classes)
+    if classes is not None and labels.ndim == 1:
+        if labels.dtype.kind == "f" and np.isnan(labels).any():
+            raise ValueError(f"classes={classes!r} has missing values; leave them out.")
+        _check_types(labels, "classes")
+    _check_partial_fit_first_call(estimator, classes)
 
 
 def check_classes(estimator, y, *, fresh, incremental):
@@ -63,8 +81,8 @@ def check_classes(estimator, y, *, fresh, incremental):
 
 
 def _classes_in(y):
-    if y.ndim == 1 and y.dtype.kind == "O":
-        _check_objects(y)
+    if y.ndim == 1:
+        _check_types(y, "y")
     # Integers are always classes. type_of_target would take longer than many an epoch.
     are_codes = y.ndim == 1 and y.dtype.kind in "biu"
     kind = "multiclass" if are_codes else type_of_target(y, input_name="y")
@@ -80,22 +98,45 @@ def _classes_in(y):
     return np.unique(y) if is_plain else unique_labels(y)
 
 
-def _check_objects(y):
-    """Raise a ValueError if labels of dtype object are not all strings.
+def _check_types(labels, name):
+    """Raise if labels have a type that scikit-learn does not know, or that cannot be sorted.
 
-    scikit-learn refuses numbers among them, and cannot sort them if there are strings too.
+    It would not say which argument is meant, and sorts before it looks: text and bytes differ.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,)
+    name : str
+        Of the argument.
     """
-    labels = y.tolist()
-    if all(isinstance(label, str) for label in labels):
-        return
-    if has_missing(y):
-        raise ValueError(f"Unknown label type: unknown. {WITHOUT_MISSING}")
-    if all(isinstance(label, str | Real | np.bool_) for label in labels):
-        found = ", ".join(sorted({type(label).__name__ for label in labels}))
-        common = _TYPES.get(np.array(labels).dtype.kind, "str")
+    if labels.dtype.kind == "S":
+        raise TypeError(
+            "Support for labels represented as bytes is not supported: decode them, such as by "
+            f"{name}.astype(str)."
+        )
+    if labels.dtype.kind == "V":
         raise ValueError(
-            f"Unknown label type: unknown. y has dtype object, with labels of type {found}; "
-            f"convert them to one dtype, such as by y.astype({common})."
+            f"Unknown label type: unknown. {name} has dtype {labels.dtype}; pass one of its fields."
+        )
+    if labels.dtype.kind == "O":
+        _check_objects(labels, name)
+
+
+def _check_objects(labels, name):
+    """Raise a ValueError if labels of dtype object are not all strings."""
+    values = labels.tolist()
+    if all(isinstance(label, str) for label in values):
+        return
+    if has_missing(labels):
+        way_out = WITHOUT_MISSING if name == "y" else f"{name} has missing values; leave them out."
+        raise ValueError(f"Unknown label type: unknown. {way_out}")
+    if not any(isinstance(label, _SEQUENCES) for label in values):  # else scikit-learn's error
+        found = ", ".join(sorted({type(label).__name__ for label in values}))
+        are_plain = all(isinstance(label, str | Real | np.bool_) for label in values)
+        common = _TYPES.get(np.array(values).dtype.kind, "str") if are_plain else "str"
+        raise ValueError(
+            f"Unknown label type: unknown. {name} has dtype object, with labels of type {found}; "
+            f"convert them to one dtype, such as by {name}.astype({common})."
         )
 
 

@@ -27,3 +27,13 @@ def refuse_tensors(estimator, **arguments):
                 "call sklearn.set_config(array_api_dispatch=False), with which tensors in main "
                 "memory are converted."
             )
+
+
+def refuse_lazy_frames(**arguments):
+    """Raise a TypeError if an argument is a query of polars, which has no rows before it is run."""
+    for name, value in arguments.items():
+        is_query = hasattr(value, "collect") and hasattr(value, "collect_schema")
+        if is_query and not hasattr(value, "get_columns"):
+            raise TypeError(
+                f"{name} is a {type(value).__name__}, which has no rows yet. Pass {name}.collect()."
+            )

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from .._warnings import NonFinitePredictionError, warn_user
 from ..parts.custom import loss_part
-from .containers import refuse_tensors
+from .containers import refuse_lazy_frames, refuse_tensors
 from .explanations import explaining
 from .parameters import stops_early
 from .scales import warn_of_other_scale
@@ -52,6 +52,7 @@ def check_training_data(estimator, X, y, *, reset, y_numeric):
     y : ndarray of shape (n_samples,) or (n_samples, n_outputs), with more than one output
     """
     refuse_tensors(estimator, X=X, y=y)
+    refuse_lazy_frames(X=X, y=y)
     with explaining(estimator, X, y, y_numeric=y_numeric):
         X, y = validate_data(
             estimator,
@@ -159,7 +160,8 @@ def check_targets_of_loss(loss, y):
 
 def check_scored_targets(y, n_samples, n_targets):
     """Return targets to compare predictions with, of shape (n_samples, n_targets)."""
-    y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
+    with naming("y must hold one real number for each target"):
+        y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y")
     columns = y.reshape(-1, 1) if y.ndim == 1 else y
     if columns.shape != (n_samples, n_targets):
         raise ValueError(
@@ -188,6 +190,7 @@ def check_X(estimator, X):
     if _is_plain(estimator, X):
         return X
     refuse_tensors(estimator, X=X)
+    refuse_lazy_frames(X=X)
     with explaining(estimator, X):
         return _real_numbers(
             validate_data(estimator, X, accept_sparse=["csr", "csc"], dtype="numeric", reset=False)

@@ -40,7 +40,7 @@ def explaining(estimator, X, y=None, *, y_numeric=False):
         name = type(estimator).__name__
         hints = [*_shape_hints(text, X, y), *_table_hints(text, name, X)]
         if y is not None:
-            hints += _target_hints(text, y, y_numeric)
+            hints += _target_hints(text, X, y, y_numeric)
         if not hints and text == str(error):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
@@ -88,6 +88,15 @@ def _shape_hints(text, X, y):
     return []
 
 
+def _is_ragged(table):
+    """Return whether a list of rows is no array, since they differ in length."""
+    try:
+        np.asarray(table)
+    except ValueError:
+        return True
+    return False
+
+
 # ---- tables ------------------------------------------------------------------------------------
 
 
@@ -105,6 +114,8 @@ class Column(NamedTuple):
 
 def _table_hints(text, name, X):
     """Return what to do about columns that cannot be read as numbers, or miss values."""
+    if "inhomogeneous" in text and _is_ragged(X):
+        return ["X has rows of different lengths; each must have one number a feature."]
     try:
         columns = [column for column in _columns(X) if column is not None]
     except (TypeError, ValueError, IndexError):  # no table at all, as the error says
@@ -233,21 +244,25 @@ def _infinity_hint(name, columns):
 # ---- targets -----------------------------------------------------------------------------------
 
 
-def _target_hints(text, y, y_numeric):
+def _target_hints(text, X, y, y_numeric):
     """Return what to do about targets that were refused."""
     if "inhomogeneous" in text or "setting an array element with a sequence" in text:
-        return ["For a list of labels in each row, pass y=MultiLabelBinarizer().fit_transform(y)."]
+        way_out = "For a list of labels in each row, pass y=MultiLabelBinarizer().fit_transform(y)."
+        return [] if _is_ragged(X) else [way_out]
+    if "at least 1 dimension" in text:
+        return [f"y is of type {type(y).__name__}; pass an array with the target of each sample."]
     try:
         values = _without_na(y)
     except (TypeError, ValueError):
         return []
-    if has_missing(values):
+    if has_missing(values) or text.startswith("Input y contains NaN"):
         return [WITHOUT_MISSING]
     if not y_numeric or values.dtype.kind in "biufc":
         return []
-    if values.dtype.kind in "OUS" and all(map(_is_number, values.ravel().tolist())):
-        return ["y has numbers as strings or objects; convert it by y.astype(float)."]
-    return ["MLPRegressor predicts numbers; for classes use MLPClassifier."]
+    are_numbers = values.dtype.kind in "OUS" and all(map(_is_number, values.ravel().tolist()))
+    of_numbers = "y has numbers as strings or objects; convert it by y.astype(float)."
+    of_others = "MLPRegressor predicts numbers; for classes use MLPClassifier."
+    return [of_numbers if are_numbers else of_others]
 
 
 def has_missing(y):

@@ -12,6 +12,7 @@ from numbers import Integral, Real
 from types import SimpleNamespace
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from .._hyperparameters import HYPERPARAMETERS
 from .._warnings import warn_user
@@ -235,6 +236,17 @@ def check_hidden_layer_sizes(estimator):
     if not all(0 < width <= sys.maxsize for width in widths):
         refuse(estimator, "hidden_layer_sizes", f"in the range [1, {sys.maxsize}]")
     return [int(width) for width in widths]
+
+
+def checked_random_state(random_state):
+    """Return what the parameter ``random_state`` of a transformer or ensemble stands for."""
+    try:
+        return check_random_state(random_state)
+    except ValueError as error:
+        raise ValueError(
+            f"random_state={random_state!r} must be None, an int in the range [0, 4294967295], or "
+            "a numpy.random.RandomState."
+        ) from error
 
 
 def check_memory(estimator, n_bytes):

@@ -103,8 +103,10 @@ class Checkpoint(Callback):
         FileNotFoundError
             If there is no such file.
         ValueError
-            If the file is no checkpoint, or the parameters are not those it was written with.
+            If the file is no checkpoint, or the parameters are not those it was written with, or
+            if ``path`` is no path.
         """
+        check_argument(isinstance(path, (str, os.PathLike)), "path", path, "a path")
         resumed = clone(estimator)
         network = resumed
         while isinstance(network, Pipeline):

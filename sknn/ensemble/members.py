@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils.metadata_routing import (
     MetadataRequest,
     MetadataRouter,
@@ -25,6 +25,7 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._validation.parameters import checked_random_state
 from .._versions import DocumentationLinkMixin
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class BaseEnsemble(MetaEstimatorMixin, DocumentationLinkMixin, BaseEstimator):
         """Return clones of the estimator, each with its variant's parameters, and a seed for all
         random numbers but those that the variant determines.
         """
-        random_state = check_random_state(self.random_state)
+        random_state = checked_random_state(self.random_state)
         members = []
         for number in range(self.n_estimators):
             seed = random_state.randint(np.iinfo(np.int32).max)

@@ -165,6 +165,9 @@ UNSAVABLE = {
     "y_mean_": lambda est: setattr(est, "y_mean_", np.ones(7)),
     "y_min_ must not be greater": lambda est: setattr(est, "y_min_", np.full(2, 1e9)),
     "quantile_shifts_ must be": lambda est: setattr(est, "quantile_shifts_", np.full(2, np.nan)),
+    "quantile_shifts_ must be an": lambda est: setattr(est, "quantile_shifts_", [True, False]),
+    "y_scale_ must be": lambda est: setattr(est, "y_scale_", "large"),
+    "y_max_ must be": lambda est: setattr(est, "y_max_", [None, "large"]),
 }
 
 
@@ -175,6 +178,14 @@ def test_what_cannot_be_saved_is_named(message, tmp_path):
     with pytest.raises(ValueError, match=message):
         save(estimator, tmp_path / "model.npz")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("temperature", ["hot", 0, [1.0], True])
+def test_temperatures_that_predict_refuses_are_not_saved(temperature, tmp_path):
+    estimator = fitted(MLPClassifier((6,)), CODES // 2)
+    estimator.temperature_ = temperature
+    with pytest.raises(ValueError, match="temperature_ must be a positive number"):
+        save(estimator, tmp_path / "model.npz")
 
 
 CHANGED = [

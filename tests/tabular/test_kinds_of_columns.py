@@ -26,6 +26,7 @@ INFERRED = [
     (np.array([1, 2], dtype=np.uint8), "number", [1, 2]),
     (np.array([1, NAN], dtype=np.float16), "number", [1, NAN]),
     (np.array([NAN, NAN]), "empty", [NAN, NAN]),
+    (np.array([2, np.longdouble("1e400")]), "number", [2, np.inf]),
     (np.array([True, False]), "boolean", ["True", "False"]),
     (np.array(["b", "a"]), "category", ["b", "a"]),
     (np.array([b"b", b"a"]), "category", ["b", "a"]),
@@ -40,6 +41,7 @@ INFERRED = [
     ),
     (objects(10**400, -(10**400)), "number", [np.inf, -np.inf]),
     (objects(2, None, Decimal("nan")), "number", [2, NAN, NAN]),
+    (objects(2, Decimal("snan")), "number", [2, NAN]),
     (objects("a", 1, 1.0, 2.5, None, NAN), "category", ["a", "1", "1", "2.5", None, None]),
     (objects(DAY, NOON, IN_JAPAN, pd.Timestamp(NOON)), "datetime", None),
     (objects(datetime.timedelta(seconds=1.5), pd.NaT), "number", [1.5, NAN]),
@@ -97,6 +99,14 @@ def test_containers_and_complex_numbers_are_refused():
 def test_later_columns_are_read_as_before(kind, column, expected):
     read = read_as(kind, column, "a")
     np.testing.assert_array_equal(read, np.array(expected, dtype=read.dtype))
+
+
+@pytest.mark.parametrize("unit", ["M", "Y"])
+def test_months_are_no_number_of_seconds(unit):
+    durations = np.array([1, 2], dtype=f"timedelta64[{unit}]")
+    for column in (durations, objects(*durations), objects(None, durations[0])):
+        with pytest.raises(ValueError, match=rf"Column 'a' has durations .*timedelta64\[{unit}\]"):
+            infer(column, "a")
 
 
 def test_later_times_may_be_missing():

@@ -85,6 +85,8 @@ def test_large_numbers_do_not_overflow():
         ({"amplitude": 1e39}, "amplitude=1e+39 must be"),
         ({"frequency_scale": np.inf}, "frequency_scale=inf must be"),
         ({"amplitude": "big"}, "amplitude='big' must be"),
+        ({"random_state": "seed"}, "random_state='seed' must be None, an int in the range"),
+        ({"random_state": -1}, "random_state=-1 must be"),
     ],
 )
 def test_errors_name_the_parameter(parameters, message):

@@ -192,6 +192,8 @@ def test_what_has_no_effect_beside_overrides_is_not_set(overrides, idle):
         (["regressor"], {"droput": 0.1}, TypeError, "argument 'droput'. Did you mean 'dropout'?"),
         (["regressor"], {"network__dropout": 0}, TypeError, "Did you mean 'dropout'?"),
         (["regressor"], {"n_estimators": 9}, TypeError, "LinearEncoder, MLPRegressor."),
+        (["regressor"], {"loss": np.ones(2)}, ValueError, "The 'loss' parameter of MLPRegressor"),
+        (["classifier", "best"], {"early_stopping": np.ones(2)}, ValueError, "'early_stopping'"),
         (["regressor"], {"class_weight": {}}, TypeError, "of TabularPreprocessor, Piece"),
         (
             ["regressor", "best"],

@@ -141,6 +141,7 @@ def test_weights_of_rows_count(level):
     found = find_shifts(residuals, [level], weight)
     np.testing.assert_allclose(found, slow_shift(residuals[:, 0], level, weight))
     np.testing.assert_allclose(found, find_shifts(residuals, [level], 7 * weight))
+    np.testing.assert_array_equal(found, find_shifts(residuals, [level], weight * 2.0**-700))
     np.testing.assert_allclose(found, -find_shifts(-residuals, [1 - level], weight))
     equal = np.quantile(residuals, level, method="weibull") * 40 / 70
     np.testing.assert_allclose(find_shifts(residuals, [level], np.full(40, 3.0)), equal)

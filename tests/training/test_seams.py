@@ -34,6 +34,8 @@ def test_scored_quantiles_need_targets_of_their_shape(shape):
     model = MLPRegressor("quantile", **SETTINGS).fit(X, np.c_[Y, Y])
     with pytest.raises(ValueError, match="must have 2 columns for 60 samples"):
         model.score(X, np.ones(shape))
+    with pytest.raises(ValueError, match="y must hold one real number for each target: dtype="):
+        model.score(X, np.full((60, 2), "one"))
 
 
 def test_targets_whose_deviation_overflows_are_refused():

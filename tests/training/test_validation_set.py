@@ -176,6 +176,10 @@ def test_weights_of_the_rows_of_a_splitter(kind):
         network.fit(X, CODES, sample_weight=is_held_back)
     with pytest.raises(ValueError, match="All rows that early_stopping holds back have a weight"):
         network.fit(X, CODES, sample_weight=~is_held_back)
+    tiny = np.where(is_held_back, 1e-60, 1.0)
+    with pytest.raises(ValueError, match="that is 0 in float32 beside the mean weight"):
+        clone(network).set_params(dtype="float32").fit(X, CODES, sample_weight=tiny)
+    clone(network).fit(X, CODES, sample_weight=tiny)
     weight = np.where(np.arange(60) < 5, 0.0, 1.0)
     some = clone(network).fit(X, CODES, sample_weight=weight)
     fewer = Splitter(splitter.rows[0], np.arange(5, 10))

@@ -2,6 +2,7 @@
 
 import array_api_strict
 import numpy as np
+import polars as pl
 import pytest
 import sklearn.neural_network
 from scipy import sparse
@@ -78,3 +79,15 @@ def test_sparse_indicator_targets_do_what_they_do_in_scikit_learn(container, set
         ours.partial_fit(X, Y)  # the first targets decide
         theirs.partial_fit(X, Y)
     assert isinstance(ours.set_params(warm_start=False).fit(X, Y).predict(X), np.ndarray)
+
+
+def test_queries_have_to_be_run_first():
+    table = pl.DataFrame(X)
+    network = MLPClassifier(**SETTINGS).fit(table, Y)
+    for method, data in (
+        (network.fit, (table.lazy(), Y)),
+        (network.fit, (table, pl.DataFrame(Y).lazy())),
+        (network.predict, (table.lazy(),)),
+    ):
+        with pytest.raises(TypeError, match=r"is a LazyFrame.* Pass [Xy]\.collect\(\)"):
+            method(*data)

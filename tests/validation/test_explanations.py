@@ -126,6 +126,17 @@ def test_other_columns_are_named(X, where):
     assert where in error_of(X)
 
 
+@pytest.mark.parametrize("encoder", [PeriodicEncoder, PiecewiseLinearEncoder])
+def test_encoders_of_numbers_name_columns_too(encoder):
+    for table, hint in (
+        (frame(WORDS), "X has strings or categories in column 'b'"),
+        (frame(HALF), "X has missing values in column 'b' (float64)"),
+    ):
+        for method in (encoder().fit, encoder().fit(frame(NUMBERS)).transform):
+            with pytest.raises(ValueError, match=re.escape(hint)):
+                method(table)
+
+
 def test_numbers_as_text_are_named():
     text = error_of(X.astype(str))
     assert text.endswith("X has numbers of another type; X.astype(float) converts them.")
@@ -173,6 +184,7 @@ def test_what_scikit_learn_says_well_stays_as_it_is():
         (X, CODES[None], "X has shape (12, 2) and y has shape (1, 12);"),
         (X, np.ones((N_ROWS, 2, 2)), "y has shape (12, 2, 2); it must be (n_samples,) or"),
         (X[:, 0], CODES, "X has shape (12,); it must be (n_samples, n_features)."),
+        ([[1.0, 2.0], [3.0]] * (N_ROWS // 2), CODES, "X has rows of different lengths;"),
     ],
 )
 def test_shapes_are_named(table, y, hint):
@@ -215,6 +227,9 @@ def test_values_of_an_array_are_not_printed_by_transformers(kind, table):
         (MLPRegressor, DAYS.to_numpy("datetime64[ns]"), "for classes use MLPClassifier."),
         (MLPRegressor, NUMBERS.astype(str), "convert it by y.astype(float)."),
         (MLPRegressor, np.array([None, 1.0] * (N_ROWS // 2)), "Input y contains NaN."),
+        (MLPRegressor, pd.Series(HALF, dtype="Int64"), "leave their rows out of X and y."),
+        (MLPRegressor, np.where(NUMBERS > 0, np.nan, 0.0), "leave their rows out of X and y."),
+        (MLPClassifier, np.where(NUMBERS > 0, np.nan, 0.0), "leave their rows out of X and y."),
         (MLPClassifier, np.array([None, "a"] * (N_ROWS // 2)), "leave their rows out of X and y."),
         (MLPClassifier, np.array(["a", None] * (N_ROWS // 2)), "leave their rows out of X and y."),
         (MLPClassifier, np.array(["a", pd.NA] * (N_ROWS // 2)), "leave their rows out of X and y."),
@@ -227,12 +242,38 @@ def test_values_of_an_array_are_not_printed_by_transformers(kind, table):
         (MLPClassifier, np.array(["a", 2**70] * (N_ROWS // 2)), "by y.astype(str)."),
         (MLPClassifier, (CODES == 1).astype(object), "such as by y.astype(bool)."),
         (MLPClassifier, CODES.astype(object), "such as by y.astype(int)."),
+        *(
+            (MLPClassifier, np.array(labels * (N_ROWS // 2), dtype=object), "y.astype(str).")
+            for labels in (["b", b"a"], [b"a", "b"], [b"a", 1], [b"a", b"b"], [1j, 2.0])
+        ),
+        (MLPClassifier, np.array([b"a", b"b"] * (N_ROWS // 2)), "by y.astype(str)."),
+        (MLPClassifier, np.array(DAYS.dt.date, dtype=object), "by y.astype(str)."),
+        (MLPClassifier, np.zeros(N_ROWS, dtype=[("a", int)]), "y has dtype [('a', '<i8')]"),
+        (MLPRegressor, 3, "y is of type int; pass an array with the target of each sample."),
+        (MLPRegressor, {"a": NUMBERS}, "y is of type dict; pass an array"),
+        (MLPClassifier, iter(WORDS), "pass an array with the target of each sample."),
         (MLPClassifier, [["a", "b"], ["c"]] * (N_ROWS // 2), "MultiLabelBinarizer()"),
         (MLPClassifier, np.column_stack([WORDS, WORDS]), "MultiOutputClassifier"),
     ],
 )
 def test_targets_that_are_refused_have_a_way_out(kind, y, hint):
     assert hint in error_of(X, y, kind)
+
+
+@pytest.mark.parametrize(
+    ("classes", "hint"),
+    [
+        (np.array(["b", b"a"], dtype=object), "by classes.astype(str)."),
+        (["b", None], "classes has missing values"),
+        ([0, 1, np.nan], "classes=[0, 1, nan] has missing values"),
+        (np.array([b"a", b"b"]), "by classes.astype(str)."),
+    ],
+)
+def test_classes_that_are_refused_have_a_way_out(classes, hint):
+    estimator = MLPClassifier()
+    with pytest.raises((ValueError, TypeError), match=re.escape(hint)):
+        estimator.partial_fit(X, CODES, classes=classes)
+    assert not hasattr(estimator, "classes_")
 
 
 @pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, pd.DataFrame])

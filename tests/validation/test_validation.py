@@ -437,6 +437,22 @@ def test_warm_start_with_other_layers_is_refused(kind, sizes):
     assert len(network.coefs_) == 1 + np.size(sizes)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"batch_norm": True}, "batch_norm=True"),
+        ({"skip": True, "hidden_layer_sizes": 6}, "hidden_layer_sizes=6 and skip=True"),
+        ({"activation": "maxout"}, r"activation='maxout' \(maxout_pieces=2\)"),
+        ({"loss": "quantile", "quantile": [0.1, 0.9]}, "loss='quantile' for 2 quantiles"),
+    ],
+    ids=str,
+)
+def test_warm_start_with_another_network_names_what_is_other(change, named):
+    network = MLPRegressor(hidden_layer_sizes=5, max_iter=2, warm_start=True).fit(X, X[:, 0])
+    with pytest.raises(ValueError, match=f"The network with {named} does not fit the one trained"):
+        network.set_params(**change).fit(X, X[:, 0])
+
+
 def test_warm_start_with_other_targets_is_refused():
     classifier = MLPClassifier(max_iter=2, warm_start=True).fit(X, TARGETS[MLPClassifier])
     for y in (np.arange(40) % 2, np.arange(40) % 4, np.arange(40) % 3 + 1):
@@ -445,7 +461,9 @@ def test_warm_start_with_other_targets_is_refused():
         ):
             classifier.fit(X, y)
     regressor = MLPRegressor(max_iter=2, warm_start=True).fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="does not fit the one trained before"):
+    with pytest.raises(
+        ValueError, match="with 2 outputs for y does not fit the one trained before"
+    ):
         regressor.fit(X, X[:, :2])
 
 
