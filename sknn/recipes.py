@@ -189,7 +189,7 @@ def _make_network(kind, recipe, given):
     network = kind(**{**recipe, **given})
     if network.early_stopping is False:
         recipe.pop("calibrate", None)  # there are no validation rows
-    if str(network.solver) not in SOLVERS_WITH_NTK:
+    if network.solver not in SOLVERS_WITH_NTK:
         recipe.pop("parametrization")
     has_X_val = isinstance(network.early_stopping, str)  # 'auto' tells that it will be given
     has_effect = {
