@@ -20,7 +20,10 @@ def check_first_call(estimator, classes):
     """Set ``classes_`` in a first call of ``partial_fit``, or raise an error about the argument
     ``classes``.
     """
-    labels = np.asarray(classes)
+    try:
+        labels = np.asarray(classes)
+    except ValueError as error:
+        raise ValueError(f"classes={classes!r} must have one label for each class.") from error
     if classes is not None and labels.ndim == 1:
         if labels.dtype.kind == "f" and np.isnan(labels).any():
             raise ValueError(f"classes={classes!r} has missing values; leave them out.")

@@ -265,6 +265,7 @@ def test_targets_that_are_refused_have_a_way_out(kind, y, hint):
     [
         (np.array(["b", b"a"], dtype=object), "by classes.astype(str)."),
         (["b", None], "classes has missing values"),
+        ([["a", "b"], ["c"]], "classes=[['a', 'b'], ['c']] must have one label for each class."),
         ([0, 1, np.nan], "classes=[0, 1, nan] has missing values"),
         (np.array([b"a", b"b"]), "by classes.astype(str)."),
     ],
