@@ -91,7 +91,8 @@ def _from_pandas(series):
     if kind in "iuf":
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
     if _has_times(series):
-        return series.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+        series = series.dt.tz_localize(None)
+        return series.to_numpy(None if isinstance(series.dtype, np.dtype) else "datetime64[us]")
     if kind == "m":
         return series.dt.total_seconds().to_numpy(dtype=np.float64, na_value=np.nan)
     return series.to_numpy()

@@ -109,9 +109,9 @@ def infer(values, name):
         return (EMPTY if np.isnan(found).all() else NUMBER), found
     if letter == "m":
         _check_unit(values.dtype, name)
-        return infer(values / np.timedelta64(1, "us") / 1e6, name)
+        return infer(values / np.timedelta64(1, "s"), name)
     if letter == "M":
-        return (EMPTY if np.isnat(values).all() else DATETIME), values.astype("datetime64[us]")
+        return (EMPTY if np.isnat(values).all() else DATETIME), _microseconds(values, name)
     if letter == "b":
         return BOOLEAN, np.where(values, "True", "False").astype(object)
     if letter == "c":
@@ -120,6 +120,19 @@ def infer(values, name):
             "columns."
         )
     return _infer_from_objects(values.astype(object), name)
+
+
+def _microseconds(times, name):
+    """Return times as datetime64[us]; raise a ValueError where NumPy would wrap them around."""
+    found = times.astype("datetime64[us]")
+    if np.result_type(times, found) == found.dtype:
+        is_wrong = (found.astype(times.dtype) != times) & ~np.isnat(times)
+        if is_wrong.any():
+            raise ValueError(
+                f"Column {name!r} has the date {times[is_wrong][0]}. Dates must lie in the years "
+                "-290307 to 294246; replace others, such as by NaT."
+            )
+    return found
 
 
 def _check_unit(dtype, name):
@@ -142,8 +155,11 @@ def _infer_from_objects(values, name):
         return BOOLEAN, _labels(values, is_missing, name)
     for classes, kind, missing, convert in _OF_OBJECTS:
         if all(issubclass(each, classes) for each in types):
-            for each in present[[isinstance(value, np.timedelta64) for value in present]]:
-                _check_unit(each.dtype, name)
+            for value in present:
+                if isinstance(value, np.timedelta64):
+                    _check_unit(value.dtype, name)
+                elif isinstance(value, np.datetime64):
+                    _microseconds(np.array([value]), name)
             return kind, _filled(missing, is_missing, [convert(value) for value in present])
     return CATEGORY, _labels(values, is_missing, name)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sknn import TabularPreprocessor
 from sknn._tabular.kinds import infer, label, read_as
 
 DAY = datetime.date(2024, 2, 3)
@@ -107,6 +108,22 @@ def test_months_are_no_number_of_seconds(unit):
     for column in (durations, objects(*durations), objects(None, durations[0])):
         with pytest.raises(ValueError, match=rf"Column 'a' has durations .*timedelta64\[{unit}\]"):
             infer(column, "a")
+
+
+@pytest.mark.parametrize("unit", ["s", "D", "Y"])
+def test_dates_beyond_their_range_are_refused(unit):
+    """NumPy would wrap them around to dates long ago."""
+    dates = np.array(["NaT", "2000-01-01", "294246-12-31"], dtype=f"datetime64[{unit}]")
+    beyond = np.append(dates, np.datetime64("300000-01-01", unit))
+    for column in (beyond, objects(*beyond[1:])):
+        with pytest.raises(ValueError, match=r"Column 'a' has the date 300000.* by NaT"):
+            infer(column, "a")
+    kind, found = infer(dates, "a")
+    assert kind == "datetime"
+    np.testing.assert_array_equal(found, dates.astype("datetime64[us]"))
+    if unit == "s":
+        with pytest.raises(ValueError, match="Column 'a' has the date 300000"):
+            TabularPreprocessor().fit(pd.DataFrame({"a": beyond}))
 
 
 def test_later_times_may_be_missing():
