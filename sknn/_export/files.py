@@ -27,7 +27,7 @@ from sklearn.base import is_classifier
 
 from .._runtime.layout import weights_dtype
 from .._training.attributes import installed_version
-from .._validation.calibrated import checked_shifts, divide_by_temperature
+from .._validation.calibrated import checked_shifts, checked_temperature
 from .._warnings import clause
 from ..parts.custom import Activation, Loss
 from .archive import read_archive, write_archive
@@ -65,8 +65,7 @@ def save_estimator(estimator, path):
         header["object_labels"] = np.asarray(estimator.classes_).dtype == object
         arrays["classes_"] = _plain_classes(estimator)
         if "temperature_" in vars(estimator):
-            divide_by_temperature(estimator, np.zeros(1))  # raises unless it is one
-            arrays["temperature_"] = np.asarray(estimator.temperature_, float)
+            arrays["temperature_"] = np.asarray(checked_temperature(estimator))
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in vars(estimator) else ()

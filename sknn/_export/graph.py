@@ -31,7 +31,7 @@ from .._runtime.architecture import (
 from .._runtime.embedding import EMBEDDING_COEFS, EMBEDDING_INTERCEPTS, FREQUENCIES, PHASES
 from .._runtime.piecewise_linear import SCALE as BIN_SCALE
 from .._runtime.piecewise_linear import piecewise_linear
-from .._validation.calibrated import checked_shifts, divide_by_temperature
+from .._validation.calibrated import checked_shifts, checked_temperature
 from .._validation.classes import fitted_classes
 from .._validation.data import target_range
 from .network import fitted_network
@@ -270,8 +270,7 @@ def _add_layers(graph, estimator, X, *, n_classes=0, n_layers=None):
                 both = [graph("Neg", value), value]
                 value = graph("Concat", *both[:n_classes], axis=1)
             if "temperature_" in vars(estimator):
-                divide_by_temperature(estimator, np.zeros(1, graph.dtype))  # checks it
-                value = graph("Div", value, float(estimator.temperature_))
+                value = graph("Div", value, float(checked_temperature(estimator)))
             value = architecture.loss_part.onnx(graph, value, architecture.loss_parameters)
     return value
 

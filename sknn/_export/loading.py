@@ -12,7 +12,7 @@ import numpy as np
 from .._runtime.architecture import Architecture
 from .._training.attributes import installed_version
 from .._training.record import HISTORY_COLUMNS, TrainingRecord
-from .._validation.calibrated import checked_shifts, divide_by_temperature
+from .._validation.calibrated import checked_shifts, checked_temperature
 from .._validation.classes import fitted_classes
 from .._validation.data import target_range
 from .._validation.parameters import check_elements
@@ -79,7 +79,7 @@ def make_estimator(header, arrays):
         _set_classes(estimator, header, arrays.pop("classes_"))
         if "temperature_" in arrays:
             estimator.temperature_ = arrays.pop("temperature_").item()
-            divide_by_temperature(estimator, np.zeros(1))  # raises unless it is one
+            checked_temperature(estimator)  # raises unless it is one
     else:
         names = SCALING if architecture.scales_targets else ()
         names += RANGE if "y_min_" in arrays else ()

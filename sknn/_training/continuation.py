@@ -48,7 +48,7 @@ def _other_shapes(estimator, architecture, trained):
     """Yield in words what makes weights of other shapes than those of the trained network."""
     if _units_of(architecture) != _units_of(trained):
         yield f"hidden_layer_sizes={estimator.hidden_layer_sizes!r}"
-    elif architecture.hidden != trained.hidden and _pieces_of(architecture) != _pieces_of(trained):
+    elif _pieces_of(architecture) != _pieces_of(trained):
         pieces = estimator.maxout_pieces
         yield f"activation={estimator.activation!r} (maxout_pieces={pieces!r})"
     for name in ("batch_norm", "skip"):

@@ -9,6 +9,14 @@ from .._warnings import NonFinitePredictionError
 
 def divide_by_temperature(estimator, logits):
     """Return logits over ``temperature_``, after checking that it is one."""
+    temperature = checked_temperature(estimator)
+    limit = np.finfo(logits.dtype).max
+    with np.errstate(over="ignore"):
+        return (logits / temperature).clip(-limit, limit).astype(logits.dtype)
+
+
+def checked_temperature(estimator):
+    """Return ``temperature_`` in float64, after checking that it is a positive number."""
     temperature = estimator.temperature_
     is_number = isinstance(temperature, Real) and not isinstance(temperature, bool)
     if not is_number or not 0 < temperature < np.inf:
@@ -16,9 +24,7 @@ def divide_by_temperature(estimator, logits):
             f"temperature_ must be a positive number, got {temperature!r}; assign one, or call fit "
             "with calibrate=True."
         )
-    limit = np.finfo(logits.dtype).max
-    with np.errstate(over="ignore"):
-        return (logits / np.float64(temperature)).clip(-limit, limit).astype(logits.dtype)
+    return np.float64(temperature)
 
 
 def shift_quantiles(estimator, predictions):
